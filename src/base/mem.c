@@ -1,0 +1,151 @@
+/* mem.c - counted allocation and arenas.
+ * Invariant: used_bytes is the sum of the allocator's own sizes (malloc_usable_size) of all live blocks, so rounding is
+ * counted, and no header is needed in front of a block. */
+#include "base/mem.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+void mp_mem_init(mp_mem *m, int64_t limit_bytes) {
+    *m = (mp_mem){.limit_bytes = limit_bytes};
+}
+
+static bool fits(const mp_mem *m, size_t n_bytes) {
+    if (n_bytes > (size_t)PTRDIFF_MAX) return false;
+    return !m || m->limit_bytes <= 0 || (int64_t)n_bytes <= m->limit_bytes - m->used_bytes;
+}
+
+/* Count a fresh block; the block is given back when the allocator's rounding does not fit. */
+static void *count(mp_mem *m, void *p) {
+    if (!p || !m) return p;
+    size_t size = malloc_usable_size(p);
+    if (!fits(m, size)) {
+        free(p);
+        return NULL;
+    }
+    m->used_bytes += (int64_t)size;
+    if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
+    return p;
+}
+
+void *mp_mem_alloc(mp_mem *m, size_t n_bytes) {
+    if (!fits(m, n_bytes)) return NULL;
+    return count(m, malloc(n_bytes ? n_bytes : 1));
+}
+
+void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes) {
+    size_t total;
+    if (__builtin_mul_overflow(n, size_bytes, &total) || !fits(m, total)) return NULL;
+    return count(m, total ? calloc(n, size_bytes) : calloc(1, 1));
+}
+
+/* The most that malloc may round a request up by: a realloc cannot be undone, so it must fit with its rounding. */
+static size_t rounding(size_t n_bytes) {
+    return n_bytes < 64 * 1024 ? 32 : 8192;
+}
+
+void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes) {
+    if (!p) return mp_mem_alloc(m, n_bytes);
+    size_t old = malloc_usable_size(p);
+    if (n_bytes > old &&
+        (n_bytes > (size_t)PTRDIFF_MAX - 8192 || !fits(m, n_bytes - old + rounding(n_bytes))))
+        return NULL;
+    void *q = realloc(p, n_bytes ? n_bytes : 1);
+    if (!q || !m) return q;
+    m->used_bytes += (int64_t)malloc_usable_size(q) - (int64_t)old;
+    if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
+    return q;
+}
+
+void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes) {
+    void *p = NULL;
+    if (!fits(m, n_bytes)) return NULL;
+    if (align < 16) align = 16;
+    if (posix_memalign(&p, align, n_bytes ? n_bytes : 1) != 0) return NULL;
+    return count(m, p);
+}
+
+void mp_mem_free(mp_mem *m, void *p) {
+    if (!p) return;
+    if (m) m->used_bytes -= (int64_t)malloc_usable_size(p);
+    free(p);
+}
+
+mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
+    int64_t request = n_bytes > (size_t)INT64_MAX ? INT64_MAX : (int64_t)n_bytes;
+    /* a request that fits the budget was refused by the system, not by the budget */
+    return mp_error_nomem(err, request, m && !fits(m, n_bytes) ? m->limit_bytes : 0);
+}
+
+enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 1024 * 1024 };
+
+struct mp_arena_chunk {
+    mp_arena_chunk *older;
+    size_t cap; /* bytes behind this header */
+};
+
+void mp_arena_init(mp_arena *a, mp_mem *mem) {
+    *a = (mp_arena){.mem = mem};
+}
+
+static void free_chunks(mp_arena *a, mp_arena_chunk *c) {
+    while (c) {
+        mp_arena_chunk *older = c->older;
+        mp_mem_free(a->mem, c);
+        c = older;
+    }
+}
+
+void mp_arena_release(mp_arena *a) {
+    free_chunks(a, a->head);
+    mp_arena_init(a, a->mem);
+}
+
+static char *chunk_data(mp_arena_chunk *c) {
+    return (char *)c + sizeof(mp_arena_chunk);
+}
+
+void mp_arena_reset(mp_arena *a) {
+    mp_arena_chunk *keep = a->head;
+    if (!keep) return;
+    if (keep->cap > CHUNK_MAX) {
+        mp_arena_release(a);
+        return;
+    }
+    free_chunks(a, keep->older);
+    keep->older = NULL;
+    a->next = chunk_data(keep);
+    a->end = a->next + keep->cap;
+    a->total_bytes = 0;
+}
+
+static mp_arena_chunk *new_chunk(mp_arena *a, size_t cap) {
+    mp_arena_chunk *c = mp_mem_alloc(a->mem, sizeof *c + cap);
+    if (c) *c = (mp_arena_chunk){NULL, cap};
+    return c;
+}
+
+void *mp_arena_grow(mp_arena *a, size_t n_bytes, size_t align) {
+    if (n_bytes > (size_t)PTRDIFF_MAX / 2) return NULL;
+    size_t need = n_bytes + align;
+    size_t size = a->head ? a->head->cap * 2 : CHUNK_MIN - sizeof(mp_arena_chunk);
+    if (size > CHUNK_MAX - sizeof(mp_arena_chunk)) size = CHUNK_MAX - sizeof(mp_arena_chunk);
+    bool own = need > size / 4;
+    mp_arena_chunk *c = new_chunk(a, own ? need : size);
+    if (!c && !own) c = new_chunk(a, need);
+    if (!c) return NULL;
+    char *p = (char *)(((uintptr_t)chunk_data(c) + (align - 1)) & ~(uintptr_t)(align - 1));
+    a->total_bytes += n_bytes;
+    if (own && a->head) {
+        /* behind the head, whose free space stays in use */
+        c->older = a->head->older;
+        a->head->older = c;
+        return p;
+    }
+    c->older = a->head;
+    a->head = c;
+    a->next = p + n_bytes;
+    a->end = chunk_data(c) + c->cap;
+    return p;
+}

@@ -1,0 +1,55 @@
+/* mem.h - counted memory: every rank has one budget, and what is kept is reserved before it is allocated.
+ * Invariant: used <= limit whenever limit > 0; peak is the largest used. Not thread-safe (ranks are single threads). */
+#ifndef MP_BASE_MEM_H
+#define MP_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct mp_mem {
+    int64_t limit_bytes; /* 0: no limit */
+    int64_t used_bytes;
+    int64_t peak_bytes;
+} mp_mem;
+
+void mp_mem_init(mp_mem *m, int64_t limit_bytes);
+
+/* malloc/calloc/realloc/free counted against m (NULL m: not counted, not limited). Return NULL when the budget or the
+ * system refuses; the old block then stays valid. mp_mem_free takes NULL. Alignment: 16 bytes. */
+void *mp_mem_alloc(mp_mem *m, size_t n_bytes);
+void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes);
+void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes);
+void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes);
+void mp_mem_free(mp_mem *m, void *p);
+
+/* The error for a refused request on m. */
+mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err);
+
+/* arena: many small pieces freed together. _reset keeps one chunk for reuse. */
+typedef struct mp_arena_chunk mp_arena_chunk;
+typedef struct mp_arena {
+    mp_mem *mem;
+    mp_arena_chunk *head; /* newest chunk */
+    char *next, *end;
+    size_t total_bytes; /* handed out since the last reset */
+} mp_arena;
+
+void mp_arena_init(mp_arena *a, mp_mem *mem);
+void mp_arena_release(mp_arena *a);
+void mp_arena_reset(mp_arena *a);
+void *mp_arena_grow(mp_arena *a, size_t n_bytes, size_t align); /* slow path of mp_arena_alloc */
+
+/* n_bytes at an alignment (power of two, <= 64); NULL when refused. Contents undefined. */
+static inline void *mp_arena_alloc(mp_arena *a, size_t n_bytes, size_t align) {
+    uintptr_t p = ((uintptr_t)a->next + (align - 1)) & ~(uintptr_t)(align - 1);
+    if (a->next && p <= (uintptr_t)a->end && n_bytes <= (uintptr_t)a->end - p) {
+        a->next = (char *)(p + n_bytes);
+        a->total_bytes += n_bytes;
+        return (void *)p;
+    }
+    return mp_arena_grow(a, n_bytes, align);
+}
+
+#endif
