@@ -1,0 +1,18 @@
+// chdb.mjs FILE QUESTION OUT: one question of questions.json answered by chDB (ClickHouse), CSV to CSV.
+// BENCH_MODULES is the node_modules folder, BENCH_THREADS the number of threads.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+
+const require = createRequire(`${process.env.BENCH_MODULES}/`);
+const { query } = require('chdb');
+
+const [file, name, out] = process.argv.slice(2);
+const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.url)));
+const question = questions.find((q) => q.name === name);
+const text = (s) => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+query(`INSERT INTO FUNCTION file(${text(out)}, 'CSVWithNames')
+       WITH t AS (SELECT * FROM file(${text(file)}, 'CSVWithNames'))
+       ${question.chdb ?? question.sql}
+       SETTINGS max_threads=${Number(process.env.BENCH_THREADS)}, max_insert_threads=1,
+                engine_file_truncate_on_insert=1`, 'CSV');

@@ -1,0 +1,19 @@
+// duckdb.mjs FILE QUESTION OUT: one question of questions.json answered by DuckDB, CSV to CSV.
+// BENCH_MODULES is the node_modules folder, BENCH_THREADS the number of threads.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+
+const require = createRequire(`${process.env.BENCH_MODULES}/`);
+const { DuckDBInstance } = require('@duckdb/node-api');
+
+const [file, name, out] = process.argv.slice(2);
+const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.url)));
+const question = questions.find((q) => q.name === name);
+const text = (s) => `'${s.replaceAll("'", "''")}'`;
+
+const instance = await DuckDBInstance.create(':memory:');
+const connection = await instance.connect();
+await connection.run(`SET threads=${Number(process.env.BENCH_THREADS)}`);
+await connection.run(`SET temp_directory=${text(`${out}.tmp`)}`);
+await connection.run(`CREATE VIEW t AS FROM read_csv(${text(file)})`);
+await connection.run(`COPY (${question.sql}) TO ${text(out)} (HEADER)`);

@@ -1,0 +1,52 @@
+/* type.h - the value types, and the evidence from which a column's type follows.
+ * Invariant: evidence only grows (bitwise or), so the type of a column is the same in whatever order its values were seen:
+ * the least type that holds them all. */
+#ifndef MP_DATA_TYPE_H
+#define MP_DATA_TYPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+typedef enum {
+    MP_NULL,      /* no value seen: only nulls */
+    MP_BOOL,      /* uint8_t 0 or 1 */
+    MP_INT64,     /* int64_t */
+    MP_DECIMAL,   /* int64_t mantissa, scale per batch */
+    MP_FLOAT64,   /* double */
+    MP_DATE,      /* int64_t days since 1970-01-01 */
+    MP_TIMESTAMP, /* int64_t microseconds since 1970-01-01 00:00:00 */
+    MP_STRING,    /* mp_str */
+    MP_TYPE_COUNT
+} mp_type;
+
+/* "int64", as in --types and `mpart info`. */
+const char *mp_type_name(mp_type t);
+/* false: no such type. */
+bool mp_type_parse(mp_str name, mp_type *out);
+static inline bool mp_type_is_number(mp_type t) { return t >= MP_INT64 && t <= MP_FLOAT64; }
+/* Bytes of one value in a column: 1, 8 or sizeof(mp_str). */
+static inline int mp_type_width(mp_type t) {
+    return t == MP_BOOL ? 1 : t == MP_STRING ? (int)sizeof(mp_str) : 8;
+}
+
+/* Evidence: one bit per form of value that was seen. Nulls leave no trace. */
+typedef enum {
+    MP_SEEN_INT = 1,      /* fits int64 (and decimal, float64) */
+    MP_SEEN_DECIMAL = 2,  /* needs decimal (and fits float64) */
+    MP_SEEN_FLOAT = 4,    /* needs float64: nan, inf, more than 18 digits */
+    MP_SEEN_BOOL = 8,
+    MP_SEEN_DATE = 16,
+    MP_SEEN_TS_T = 32,    /* timestamp with 'T' */
+    MP_SEEN_TS_SPACE = 64, /* timestamp with ' ' */
+    MP_SEEN_STRING = 128  /* anything else */
+} mp_seen;
+
+/* The least type: 0 is MP_NULL; int | decimal is MP_DECIMAL; with float MP_FLOAT64; one kind alone is itself; every
+ * other mixture is MP_STRING. */
+mp_type mp_type_of_seen(uint8_t seen);
+/* Evidence of one field's text (not null). */
+uint8_t mp_seen_of_text(const char *p, size_t n);
+
+#endif
