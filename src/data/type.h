@@ -1,5 +1,5 @@
 /* type.h - the value types, and the evidence from which a column's type follows.
- * Invariant: evidence only grows (bitwise or), so the type of a column is the same in whatever order its values were seen:
+ * Invariant: evidence only grows (bits by or, digits by maximum), so the type of a column is the same in whatever order its values were seen:
  * the least type that holds them all. */
 #ifndef MP_DATA_TYPE_H
 #define MP_DATA_TYPE_H
@@ -31,22 +31,37 @@ static inline int mp_type_width(mp_type t) {
     return t == MP_BOOL ? 1 : t == MP_STRING ? (int)sizeof(mp_str) : 8;
 }
 
-/* Evidence: one bit per form of value that was seen. Nulls leave no trace. */
+/* One bit per form of value that was seen. Nulls leave no trace. */
 typedef enum {
-    MP_SEEN_INT = 1,      /* fits int64 (and decimal, float64) */
-    MP_SEEN_DECIMAL = 2,  /* needs decimal (and fits float64) */
-    MP_SEEN_FLOAT = 4,    /* needs float64: nan, inf, more than 18 digits */
+    MP_SEEN_INT = 1,       /* fits int64 (and decimal, float64) */
+    MP_SEEN_DECIMAL = 2,   /* needs decimal (and fits float64) */
+    MP_SEEN_FLOAT = 4,     /* needs float64: nan, inf, more than 18 digits */
     MP_SEEN_BOOL = 8,
     MP_SEEN_DATE = 16,
-    MP_SEEN_TS_T = 32,    /* timestamp with 'T' */
+    MP_SEEN_TS_T = 32,     /* timestamp with 'T' */
     MP_SEEN_TS_SPACE = 64, /* timestamp with ' ' */
-    MP_SEEN_STRING = 128  /* anything else */
+    MP_SEEN_STRING = 128   /* anything else */
 } mp_seen;
 
-/* The least type: 0 is MP_NULL; int | decimal is MP_DECIMAL; with float MP_FLOAT64; one kind alone is itself; every
- * other mixture is MP_STRING. */
-mp_type mp_type_of_seen(uint8_t seen);
-/* Evidence of one field's text (not null). */
-uint8_t mp_seen_of_text(const char *p, size_t n);
+/* Evidence of one column: the forms of its values, and how wide its ints and decimals are. Plain bytes; all zero: nothing
+ * seen. The digits matter because the mantissas of a column have one scale: where int_digits + scale passes 18 the column is
+ * float64, whichever values happened to meet in one batch. */
+typedef struct {
+    uint8_t seen;       /* mp_seen bits */
+    uint8_t int_digits; /* most digits before the point of an int or decimal; 0 where |x| < 1 */
+    uint8_t scale;      /* most digits after the point of a decimal */
+} mp_evidence;
+
+static inline void mp_evidence_add(mp_evidence *to, mp_evidence e) {
+    to->seen |= e.seen;
+    if (e.int_digits > to->int_digits) to->int_digits = e.int_digits;
+    if (e.scale > to->scale) to->scale = e.scale;
+}
+
+/* The least type: nothing is MP_NULL; int | decimal is MP_DECIMAL while the digits allow, else, and with float,
+ * MP_FLOAT64; one kind alone is itself; every other mixture is MP_STRING. */
+mp_type mp_evidence_type(mp_evidence e);
+/* Evidence of one field's text (not null), in ISO form with a point. */
+mp_evidence mp_evidence_of_text(const char *p, size_t n);
 
 #endif

@@ -138,8 +138,8 @@ typedef struct {
 } mp_csv_end;
 void mp_csv_reader_end(const mp_csv_reader *r, mp_csv_end *out);
 
-/* Evidence of TYPED columns since the reader was made: n_columns bytes. */
-const uint8_t *mp_csv_reader_seen(const mp_csv_reader *r);
+/* Evidence of TYPED columns since the reader was made: n_columns. */
+const mp_evidence *mp_csv_reader_seen(const mp_csv_reader *r);
 
 /* ---- the head of a file: csv_head.c ---- */
 
@@ -157,7 +157,7 @@ typedef struct {
     int n_columns;
     const char **names;  /* repeated names get _2, empty ones cN; owned by the arena */
     int64_t data_offset; /* of the first data record */
-    uint8_t *seen;       /* evidence of the sample, n_columns */
+    mp_evidence *seen;   /* evidence of the sample, n_columns */
     bool sample_is_all;  /* the sample held the whole file */
     double row_bytes;    /* mean bytes of a record in the sample, 0 when it has none */
 } mp_csv_head;

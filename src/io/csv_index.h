@@ -28,7 +28,7 @@ typedef struct {
     const mp_csv_dialect *dialect;
     const mp_csv_column *column;
     int c;                  /* its place */
-    uint8_t *seen;          /* in and out: evidence of this column */
+    mp_evidence *seen;      /* in and out: evidence of this column */
     bool *misfit;           /* set when a value did not fit the type (not fixed, not need_number) */
     mp_arena *arena;        /* of the batch: values and unescaped text live here */
 } mp_csv_convert_args;
