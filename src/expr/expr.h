@@ -1,0 +1,105 @@
+/* expr.h - expressions: parse, resolve names, check types, evaluate on batches.
+ * Invariant: a parsed expression is plain data in an arena and never changes; binding makes a program from it for one set of
+ * column types, so a plan whose types are amended is simply bound again. Evaluation is column by column, row errors (overflow)
+ * name the row. */
+#ifndef MP_EXPR_EXPR_H
+#define MP_EXPR_EXPR_H
+
+#include "base/mem.h"
+#include "data/batch.h"
+
+typedef struct mp_expr mp_expr;
+
+/* One item of a list: "expr as name", "expr", "*" (star), for sort keys "-expr" (descending). */
+typedef struct {
+    const mp_expr *expr; /* NULL: star */
+    const char *name;    /* as given; else NULL */
+    const char *text;    /* the item's own text, trimmed, without "as name" */
+    bool descending;     /* sort keys only */
+} mp_expr_item;
+
+typedef enum {
+    MP_LIST_SELECT, /* star and "as" allowed, no aggregates */
+    MP_LIST_KEYS,   /* --by: "as" allowed, no aggregates */
+    MP_LIST_AGG,    /* aggregates allowed */
+    MP_LIST_SORT    /* leading minus is descending; aggregates allowed */
+} mp_list_kind;
+
+/* Parse. option ("--where") is for messages. A syntax error is MP_USAGE: what is wrong, the text and a caret under the place in
+ * the hint. All results live in arena. */
+MP_MUST_CHECK mp_status mp_expr_parse(const char *option, const char *text, bool aggregates,
+                                      mp_arena *arena, const mp_expr **out, mp_error *err);
+MP_MUST_CHECK mp_status mp_expr_parse_list(const char *option, const char *text, mp_list_kind kind,
+                                           mp_arena *arena, mp_expr_item **items, int *n,
+                                           mp_error *err);
+
+/* The plain column this expression is, NULL when it is anything else. */
+const char *mp_expr_column_name(const mp_expr *e);
+/* Calls fn for every column reference; number_needed: the place asks for a number (arithmetic, numeric functions, comparison with a
+ * number literal), so text in the column is bad data; typed: the place looks at the value's type (false: any text will do, as in
+ * `name like 'a%'`, lower(), is null). root_number / root_typed: what the user of the whole expression asks for. */
+typedef void (*mp_column_fn)(void *ctx, const char *name, bool number_needed, bool typed);
+void mp_expr_columns(const mp_expr *e, bool root_number, bool root_typed, mp_column_fn fn, void *ctx);
+
+/* ---- aggregates inside expressions ---- */
+
+typedef enum {
+    MP_AGG_COUNT,          /* count(), count(*): rows */
+    MP_AGG_COUNT_VALUES,   /* count(x) */
+    MP_AGG_COUNT_DISTINCT,
+    MP_AGG_SUM,
+    MP_AGG_MEAN,
+    MP_AGG_MIN,
+    MP_AGG_MAX,
+    MP_AGG_VAR,
+    MP_AGG_STD,
+    MP_AGG_QUANTILE,       /* median is quantile 0.5 */
+    MP_AGG_FIRST,
+    MP_AGG_LAST,
+    MP_AGG_TOP,            /* k values, descending */
+    MP_AGG_BOTTOM,
+    MP_AGG_CORR
+} mp_agg_fn;
+
+typedef struct {
+    mp_agg_fn fn;
+    const mp_expr *arg[2]; /* NULL: none */
+    double q;              /* QUANTILE, 0..1 */
+    int k;                 /* TOP, BOTTOM: 1..10000 */
+    bool is_median;        /* written as median: named median_x */
+} mp_agg_call;
+
+/* Replaces every aggregate call of e by a reference to the column "\x01N", N its place in calls (equal calls share one; top and
+ * bottom may only stand alone, as the whole item). calls has room for cap. MP_USAGE when an aggregate stands inside another, or a
+ * plain column stands outside every aggregate and is not in keys. */
+MP_MUST_CHECK mp_status mp_expr_extract_aggs(const mp_expr *e, mp_arena *arena, mp_agg_call *calls,
+                                             int *n_calls, int cap, const mp_expr **out,
+                                             mp_error *err);
+/* The name of an unnamed item that is one plain aggregate of one plain column ("sum_amount", "count", "quantile_v_0.9"); NULL: the
+ * item's text is its name. */
+const char *mp_expr_agg_name(const mp_expr *e, mp_arena *arena);
+
+/* ---- binding and evaluation ---- */
+
+typedef struct mp_prog mp_prog;
+
+/* Resolve names in schema and check types. MP_USAGE: unknown column (hint: the nearest, or the list), unknown function, wrong
+ * types. The result type is *type (scale: an upper bound, of MP_DECIMAL). A column of type MP_NULL fits everywhere. */
+MP_MUST_CHECK mp_status mp_prog_new(const mp_expr *e, const mp_schema *schema, mp_arena *arena,
+                                    mp_prog **out, mp_error *err);
+void mp_prog_free(mp_prog **p);
+mp_type mp_prog_type(const mp_prog *p);
+uint8_t mp_prog_ts_sep(const mp_prog *p);
+/* Folds the types of all nodes: equal signatures mean equal programs for equal expressions. */
+uint64_t mp_prog_signature(const mp_prog *p);
+
+/* Evaluate on in (whose columns are those of schema, in order). *out lives in arena or in the batch, n_rows values. *bad_row: the first row that
+ * failed (overflow: MP_DATA with why and hint, no place; the caller adds it). Cost: one pass per node. */
+MP_MUST_CHECK mp_status mp_prog_eval(mp_prog *p, const mp_batch *in, mp_arena *arena, mp_col *out,
+                                     int32_t *bad_row, mp_error *err);
+/* Rows where a boolean program is true, ascending. */
+MP_MUST_CHECK mp_status mp_prog_select(mp_prog *p, const mp_batch *in, mp_arena *arena,
+                                       uint32_t *sel, int32_t *n_sel, int32_t *bad_row,
+                                       mp_error *err);
+
+#endif
