@@ -57,13 +57,15 @@ mp_csv_state mp_csv_guess(const mp_csv_dialect *d, const uint8_t *p, size_t n, s
 /* ---- reading: csv_read.c ---- */
 
 typedef enum {
-    MP_CSV_SKIP, /* not looked at */
     MP_CSV_TEXT, /* mp_str of the field's value (unquoted); null markers are nulls; no evidence */
     MP_CSV_TYPED /* converted to type; evidence is collected */
 } mp_csv_use;
 
-/* What to do with one column of the file; the same on every rank in one pass. */
+/* One wanted column of the batches; the same on every rank in one pass. A column of the file may be wanted twice, as TEXT and as
+ * TYPED; the list of wanted columns gives the order of the columns in the batches (so files with columns in another order give the same
+ * batches). */
 typedef struct {
+    int c; /* column of the file from 0; -1: the file has none such, all null */
     mp_csv_use use;
     mp_type type;       /* of TYPED: what to convert to */
     bool fixed;         /* --types: a misfit is a bad row, and the type never changes */
@@ -78,7 +80,7 @@ typedef enum { MP_BAD_ROW_FAIL, MP_BAD_ROW_SKIP, MP_BAD_ROW_NULL } mp_bad_row;
 typedef struct mp_csv_reader mp_csv_reader;
 
 /* Keeps rows [0, n): writes the numbers of the survivors to sel, ascending; returns their number in *n_sel. The batch has
- * the columns with in_filter, in file order. Must not keep anything. */
+ * the wanted columns with in_filter, in the order of the list. Must not keep anything. */
 typedef mp_status (*mp_csv_filter_fn)(void *ctx, const mp_batch *in, uint32_t *sel, int32_t *n_sel,
                                       mp_error *err);
 /* A bad row: called once per row in order with its text and the reason, when on_bad_row is not FAIL. */
@@ -87,8 +89,9 @@ typedef mp_status (*mp_csv_reject_fn)(void *ctx, int64_t row_in_split, int64_t o
 
 typedef struct {
     const mp_csv_dialect *dialect;
-    int n_columns;                /* of the file */
-    const mp_csv_column *columns; /* n_columns; lives as long as the reader */
+    int n_columns;               /* of the file */
+    int n_wanted;
+    const mp_csv_column *wanted; /* n_wanted; lives as long as the reader */
     mp_bad_row on_bad_row;
     mp_csv_filter_fn filter;      /* NULL: all rows survive */
     void *filter_ctx;
@@ -117,7 +120,7 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_csv_reader_begin(mp_csv_reader *r, const mp_csv_text *text,
                                             mp_error *err);
 
-/* Next batch: the columns with use != SKIP and after_filter, in file order, for the surviving rows (may be 0 rows while
+/* Next batch: the wanted columns with after_filter, in the order of the list, for the surviving rows (may be 0 rows while
  * *more is true). *more false: the split is at its end, the batch is empty.
  * *need_bytes true: the last record runs past len and not at_eof: call mp_csv_reader_extend with more text and go on.
  * Errors (MP_DATA) have file_no, offset, split, row_in_split, column name and reason. An MP_TYPED value that does not fit its type:
