@@ -1,0 +1,65 @@
+/* table.h - the input as one table: its files, columns and what the samples say of their types. Made by rank 0, the same on all.
+ * Invariant: the split list is a function of the files and their sizes alone, never of the ranks. */
+#ifndef MP_PLAN_TABLE_H
+#define MP_PLAN_TABLE_H
+
+#include "io/input.h"
+#include "plan/spec.h"
+
+typedef struct {
+    const char *path;
+    mp_input_kind kind;
+    mp_packing packing;
+    int64_t size_bytes;  /* -1: unknown */
+    int64_t mtime_ns;
+    char delimiter;
+    int64_t data_offset; /* of the first data record, in plain bytes */
+    int n_columns;       /* of the file */
+    const int32_t *column_at; /* by table column: column of the file, -1: none */
+    bool by_data;        /* rank 0 reads it and scatters blocks of whole records */
+} mp_table_file;
+
+typedef struct {
+    int n_files;
+    mp_table_file *files;
+    int n_columns;            /* of the files, over all */
+    const char **names;
+    mp_evidence *sample;      /* of the samples' values */
+    mp_type *fixed;           /* --types; MP_TYPE_COUNT: not fixed */
+    bool sample_is_all;       /* the samples held every record: types are final */
+    double row_bytes;         /* mean of the samples, 0: unknown */
+    int64_t total_bytes;      /* of the files whose size is known (packed size) */
+    int64_t split_bytes;      /* of one range */
+    mp_csv_dialect dialect;   /* delimiter: by file */
+    const char *filename_column; /* --filename, comes last; NULL: none */
+} mp_table;
+
+/* The front of a stream that the head was read from: rank 0 goes on behind it. */
+typedef struct {
+    mp_stream *stream; /* NULL: not a stream */
+    mp_buf front;      /* plain bytes from offset 0 */
+    bool at_end;
+} mp_table_stream;
+
+/* Rank 0: list the inputs, read their heads and samples, match columns by name. *streams (n_files, in arena) is to be released with
+ * mp_table_streams_free. Errors: MP_IO, MP_DATA (empty file, UTF-16), MP_USAGE (columns that differ without --union, --types of an unknown
+ * column, no INPUT). */
+MP_MUST_CHECK mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem,
+                                      mp_table *out, mp_table_stream **streams, mp_error *err);
+void mp_table_streams_free(mp_table_stream **streams, int n_files);
+
+/* What the other ranks need to know of it; the dialect follows from the spec. */
+void mp_table_encode(const mp_table *t, mp_buf *out);
+MP_MUST_CHECK mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
+                                        mp_arena *arena, mp_table *out, mp_error *err);
+
+/* Ranges of the files that are scattered by path: next after (*file, *begin), false at the end. Boundaries of MPART_TEST_SPLITS apply to
+ * each file. The first range of a file starts at its data_offset. */
+typedef struct {
+    int file;      /* start with 0 */
+    int64_t begin; /* start with 0 */
+} mp_range_iter;
+bool mp_table_next_range(const mp_table *t, const mp_run_spec *run, mp_range_iter *it, int *file,
+                         int64_t *begin, int64_t *len);
+
+#endif
