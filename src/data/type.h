@@ -5,6 +5,7 @@
 #define MP_DATA_TYPE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -25,7 +26,9 @@ typedef enum {
 const char *mp_type_name(mp_type t);
 /* false: no such type. */
 bool mp_type_parse(mp_str name, mp_type *out);
-static inline bool mp_type_is_number(mp_type t) { return t >= MP_INT64 && t <= MP_FLOAT64; }
+static inline bool mp_type_is_number(mp_type t) {
+    return t >= MP_INT64 && t <= MP_FLOAT64;
+}
 /* Bytes of one value in a column: 1, 8 or sizeof(mp_str). */
 static inline int mp_type_width(mp_type t) {
     return t == MP_BOOL ? 1 : t == MP_STRING ? (int)sizeof(mp_str) : 8;
@@ -33,9 +36,9 @@ static inline int mp_type_width(mp_type t) {
 
 /* One bit per form of value that was seen. Nulls leave no trace. */
 typedef enum {
-    MP_SEEN_INT = 1,       /* fits int64 (and decimal, float64) */
-    MP_SEEN_DECIMAL = 2,   /* needs decimal (and fits float64) */
-    MP_SEEN_FLOAT = 4,     /* needs float64: nan, inf, more than 18 digits */
+    MP_SEEN_INT = 1,     /* fits int64 (and decimal, float64) */
+    MP_SEEN_DECIMAL = 2, /* needs decimal (and fits float64) */
+    MP_SEEN_FLOAT = 4,   /* needs float64: nan, inf, more than 18 digits */
     MP_SEEN_BOOL = 8,
     MP_SEEN_DATE = 16,
     MP_SEEN_TS_T = 32,     /* timestamp with 'T' */
@@ -61,7 +64,22 @@ static inline void mp_evidence_add(mp_evidence *to, mp_evidence e) {
 /* The least type: nothing is MP_NULL; int | decimal is MP_DECIMAL while the digits allow, else, and with float,
  * MP_FLOAT64; one kind alone is itself; every other mixture is MP_STRING. */
 mp_type mp_evidence_type(mp_evidence e);
-/* Evidence of one field's text (not null), in ISO form with a point. */
+
+/* One value, read from text. */
+typedef struct {
+    mp_evidence e; /* e.seen: one mp_seen bit; 0: null */
+    int64_t i;     /* bool, int, decimal (mantissa at e.scale), date, timestamp */
+    double f;      /* every number: int and decimal, too */
+} mp_value;
+
+/* What one field's text (not null) says: a number, a bool word, an ISO date or timestamp, else a string. The text alone
+ * decides. */
+void mp_value_of_text(const char *p, size_t n, mp_value *out);
+/* Its evidence alone. */
 mp_evidence mp_evidence_of_text(const char *p, size_t n);
+/* Is v a value of type t as it stands? Every text is a string; an int64 of up to 18 digits is a decimal. */
+bool mp_value_is(const mp_value *v, mp_type t);
+/* Can a column of type t hold all values that evidence e stands for? */
+bool mp_type_holds(mp_type t, mp_evidence e);
 
 #endif

@@ -51,9 +51,9 @@ MP_MUST_CHECK mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ct
 MP_MUST_CHECK mp_status mp_group_absorb(mp_group *g, const uint8_t *bytes, size_t len,
                                         mp_error *err);
 
-/* Evidence of the key texts: seen[n_keys] is or-ed into (all groups of this rank); *canonical false when some text is not the canonical
+/* Evidence of the key texts: seen[n_keys] is added to (all groups of this rank); *canonical false when some text is not the canonical
  * spelling of its value under types[n_keys] (types may be NULL: not asked). */
-void mp_group_key_evidence(mp_group *g, uint8_t *seen);
+void mp_group_key_evidence(mp_group *g, mp_evidence *seen);
 bool mp_group_keys_canonical(mp_group *g, const mp_type *types);
 /* Rewrite keys to the canonical text of their value under types; the groups may then have to move to other owners and be merged:
  * the caller emits them into a fresh table. */
