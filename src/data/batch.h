@@ -44,6 +44,7 @@ typedef struct {
     const char *name;
     mp_type type;
     uint8_t ts_sep;
+    uint8_t scale; /* MP_DECIMAL: upper bound of the scale of its batches */
 } mp_field;
 
 typedef struct {
