@@ -15,7 +15,8 @@ typedef struct {
     char delimiter;
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
-    const int32_t *column_at; /* by table column: column of the file, -1: none */
+    int n_matched;       /* columns of the table when the file was matched; it has none of the later ones */
+    const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;        /* rank 0 reads it and scatters blocks of whole records */
 } mp_table_file;
 
@@ -47,6 +48,13 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem,
                                       mp_table *out, mp_table_stream **streams, mp_error *err);
 void mp_table_streams_free(mp_table_stream **streams, int n_files);
+
+/* Column of the file for column i of the table, -1: the file has none such. */
+static inline int mp_table_column(const mp_table_file *f, int i) {
+    return i < f->n_matched ? f->column_at[i] : -1;
+}
+/* The dialect that the options ask for, without the delimiter. */
+void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d);
 
 /* What the other ranks need to know of it; the dialect follows from the spec. */
 void mp_table_encode(const mp_table *t, mp_buf *out);

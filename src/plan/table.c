@@ -1,0 +1,299 @@
+/* table.c - rank 0 looks at the inputs: heads, samples, columns matched by name.
+ * Invariant: only the front of each file is read here; nothing of a stream is lost (its front is kept for the run). */
+#include "plan/table.h"
+
+#include <poll.h>
+
+enum {
+    SAMPLE_BYTES = 256 << 10,   /* of the first files */
+    HEAD_BYTES = 16 << 10,      /* of the others: the header is enough */
+    SAMPLED_FILES = 16,
+    HEAD_LIMIT = 256 << 20      /* a header longer than that is none */
+};
+
+/* What is known while the table grows column by column. */
+typedef struct {
+    const mp_spec *spec;
+    mp_arena *arena;
+    mp_mem *mem;
+    mp_table *t;
+    int cap_columns;
+} opener;
+
+static void *take(mp_arena *arena, size_t n, size_t size) {
+    void *p = mp_arena_alloc(arena, n * size + 1, 16);
+    if (p) memset(p, 0, n * size + 1);
+    return p;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && memcmp(s + n - m, end, m) == 0;
+}
+
+/* Ending of the name, before .gz or .zst. */
+static bool has_ending(const char *path, const char *ending) {
+    static const char *const packs[] = {"", ".gz", ".zst"};
+    for (int i = 0; i < 3; i++) {
+        char end[24];
+        snprintf(end, sizeof end, "%s%s", ending, packs[i]);
+        if (ends_with(path, end)) return true;
+    }
+    return false;
+}
+
+static mp_status check_format(const mp_spec *spec, const char *path, mp_error *err) {
+    if (spec->input.is_csv || spec->input.tsv) return MP_OK;
+    static const char *const others[] = {".ndjson", ".jsonl", ".txt"};
+    for (int i = 0; i < 3; i++) {
+        if (!has_ending(path, others[i])) continue;
+        mp_error_set(err, MP_USAGE, "cannot read", "'%s' files are not read yet", others[i]);
+        mp_error_file(err, path);
+        mp_error_hint(err, "--input-format csv reads it as CSV");
+        return MP_USAGE;
+    }
+    return MP_OK;
+}
+
+static char delimiter_of(const mp_spec *spec, const char *path) {
+    if (spec->input.delimiter) return spec->input.delimiter;
+    if (spec->input.tsv) return '\t';
+    return !spec->input.is_csv && has_ending(path, ".tsv") ? '\t' : 0;
+}
+
+void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d) {
+    const mp_input_spec *in = &spec->input;
+    *d = (mp_csv_dialect){.quote = in->quote,
+                          .comment = in->comment,
+                          .decimal_comma = in->decimal_comma,
+                          .thousands = in->thousands,
+                          .date_format = in->date_format,
+                          .n_nulls = in->n_nulls,
+                          .nulls = in->nulls};
+}
+
+static void wait_for(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    poll(&p, 1, 100);
+}
+
+/* Add bytes of the stream to its front, up to want in all. Waits for a pipe: nothing else can go on before the plan. */
+static mp_status fill_front(mp_table_stream *s, size_t want, mp_error *err) {
+    while (s->front.len < want && !s->at_end) {
+        if (!mp_buf_reserve(&s->front, want - s->front.len)) return mp_buf_check(&s->front, err);
+        size_t n = 0;
+        bool later = false;
+        mp_status st = mp_stream_read(s->stream, s->front.data + s->front.len,
+                                      want - s->front.len, &n, &later, &s->at_end, err);
+        if (st) return st;
+        s->front.len += n;
+        if (later) wait_for(mp_stream_fd(s->stream));
+    }
+    return MP_OK;
+}
+
+/* The head of one file, with as many bytes of its front as the header needs. */
+static mp_status read_head(opener *o, const mp_input *in, mp_table_stream *stream, bool by_data,
+                           size_t want, mp_csv_head *head, mp_error *err) {
+    const mp_input_spec *spec = &o->spec->input;
+    mp_csv_head_args args = {.delimiter = delimiter_of(o->spec, in->path),
+                             .has_header = !spec->no_header,
+                             .n_names = spec->n_names,
+                             .names = spec->names,
+                             .skip_lines = spec->skip_lines,
+                             .dialect = o->t->dialect};
+    mp_map map;
+    mp_map_init(&map);
+    mp_status st = by_data ? mp_stream_open(in, &stream->stream, err)
+                           : mp_map_open(&map, in->path, err);
+    bool more = true;
+    for (; !st && more; want *= 8) {
+        const uint8_t *bytes;
+        size_t len;
+        bool at_end;
+        if (by_data) {
+            st = fill_front(stream, want, err);
+            bytes = stream->front.data;
+            len = stream->front.len;
+            at_end = stream->at_end;
+        } else {
+            len = in->size_bytes < (int64_t)want ? (size_t)in->size_bytes : want;
+            at_end = (int64_t)len == in->size_bytes;
+            st = mp_map_window(&map, 0, len, err);
+            bytes = map.bytes;
+        }
+        if (!st) st = mp_csv_read_head(&args, bytes, len, at_end, o->arena, head, &more, err);
+        if (!st && !by_data) st = mp_map_check(&map, err);
+        if (!st && more && want > HEAD_LIMIT)
+            st = mp_error_set(err, MP_DATA, NULL, "the header does not end within %d MiB",
+                              HEAD_LIMIT >> 20);
+    }
+    if (st) mp_error_file(err, in->path);
+    mp_map_close(&map);
+    return st;
+}
+
+static int find_column(const mp_table *t, const char *name) {
+    for (int i = 0; i < t->n_columns; i++)
+        if (strcmp(t->names[i], name) == 0) return i;
+    return -1;
+}
+
+static mp_status add_column(opener *o, const char *name, mp_error *err) {
+    mp_table *t = o->t;
+    if (t->n_columns == o->cap_columns) {
+        int cap = o->cap_columns ? 2 * o->cap_columns : 64;
+        const char **names = take(o->arena, (size_t)cap, sizeof *names);
+        mp_evidence *sample = take(o->arena, (size_t)cap, sizeof *sample);
+        if (!names || !sample) return mp_mem_error(o->mem, (size_t)cap * 16, err);
+        if (t->n_columns) {
+            memcpy(names, t->names, (size_t)t->n_columns * sizeof *names);
+            memcpy(sample, t->sample, (size_t)t->n_columns * sizeof *sample);
+        }
+        t->names = names;
+        t->sample = sample;
+        o->cap_columns = cap;
+    }
+    t->names[t->n_columns++] = name;
+    return MP_OK;
+}
+
+static mp_status differs(const char *file, const char *column, const char *with,
+                         const char *without, mp_error *err) {
+    mp_error_set(err, MP_DATA, "columns differ", "'%s' has it, '%s' does not", with, without);
+    mp_error_file(err, file);
+    mp_error_column(err, column);
+    mp_error_hint(err, "--union reads a missing column as null");
+    return MP_DATA;
+}
+
+/* Match the columns of file f with the table's by name; the first file makes them. */
+static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_error *err) {
+    mp_table *t = o->t;
+    mp_table_file *file = &t->files[f];
+    int before = t->n_columns;
+    for (int c = 0; c < head->n_columns; c++) {
+        int at = f ? find_column(t, head->names[c]) : -1;
+        if (at < 0 && f && !o->spec->input.union_columns)
+            return differs(file->path, head->names[c], file->path, t->files[0].path, err);
+        if (at < 0) {
+            mp_status st = add_column(o, head->names[c], err);
+            if (st) return st;
+            at = t->n_columns - 1;
+        }
+        mp_evidence_add(&t->sample[at], head->seen[c]);
+    }
+    int32_t *column_at = take(o->arena, (size_t)t->n_columns, sizeof *column_at);
+    if (!column_at) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
+    for (int i = 0; i < t->n_columns; i++) column_at[i] = -1;
+    for (int c = 0; c < head->n_columns; c++) {
+        int at = f ? find_column(t, head->names[c]) : c;
+        column_at[at] = c;
+    }
+    for (int i = 0; i < before; i++)
+        if (column_at[i] < 0 && !o->spec->input.union_columns)
+            return differs(file->path, t->names[i], t->files[0].path, file->path, err);
+    file->column_at = column_at;
+    file->n_matched = t->n_columns;
+    file->n_columns = head->n_columns;
+    file->delimiter = head->delimiter;
+    file->data_offset = head->data_offset;
+    return MP_OK;
+}
+
+static mp_status choose_types(opener *o, mp_error *err) {
+    mp_table *t = o->t;
+    t->fixed = take(o->arena, (size_t)t->n_columns, sizeof *t->fixed);
+    if (!t->fixed) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
+    for (int i = 0; i < t->n_columns; i++) t->fixed[i] = MP_TYPE_COUNT;
+    for (int k = 0; k < o->spec->input.n_types; k++) {
+        const mp_type_choice *choice = &o->spec->input.types[k];
+        int c = find_column(t, choice->name);
+        if (c < 0) {
+            int near = mp_str_nearest(choice->name, t->names, t->n_columns);
+            mp_error_set(err, MP_USAGE, "unknown column in --types", "no column '%s'",
+                         choice->name);
+            if (near >= 0) mp_error_hint(err, "did you mean '%s'?", t->names[near]);
+            return MP_USAGE;
+        }
+        t->fixed[c] = choice->type;
+    }
+    return MP_OK;
+}
+
+static int64_t clamp(int64_t v, int64_t low, int64_t high) {
+    return v < low ? low : v > high ? high : v;
+}
+
+/* One file: what it is, its head, its place in the table. */
+static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream *stream,
+                           mp_csv_head *head, mp_error *err) {
+    mp_table_file *file = &o->t->files[f];
+    *file = (mp_table_file){.path = in->path,
+                            .kind = in->kind,
+                            .packing = in->packing,
+                            .size_bytes = in->size_bytes,
+                            .mtime_ns = in->mtime_ns};
+    file->by_data = in->kind == MP_INPUT_STREAM || in->packing != MP_PACK_NONE ||
+                    o->spec->run.scatter == MP_SCATTER_DATA;
+    mp_buf_init(&stream->front, o->mem);
+    mp_status st = check_format(o->spec, in->path, err);
+    if (!st)
+        st = read_head(o, in, stream, file->by_data, f < SAMPLED_FILES ? SAMPLE_BYTES : HEAD_BYTES,
+                       head, err);
+    return st ? st : match_columns(o, f, head, err);
+}
+
+static mp_status open_all(opener *o, const mp_input *inputs, mp_table_stream *streams,
+                          mp_error *err) {
+    mp_table *t = o->t;
+    double row_bytes = 0;
+    int sampled = 0;
+    t->sample_is_all = true;
+    for (int f = 0; f < t->n_files; f++) {
+        mp_csv_head head = {0};
+        mp_status st = open_file(o, f, &inputs[f], &streams[f], &head, err);
+        if (st) return st;
+        t->sample_is_all = t->sample_is_all && head.sample_is_all;
+        if (head.row_bytes > 0) {
+            row_bytes += head.row_bytes;
+            sampled++;
+        }
+        if (inputs[f].size_bytes > 0) t->total_bytes += inputs[f].size_bytes;
+    }
+    t->row_bytes = sampled ? row_bytes / sampled : 0;
+    t->split_bytes = clamp(t->total_bytes / 256, 256 << 10, 32 << 20);
+    return MP_OK;
+}
+
+mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem, mp_table *out,
+                        mp_table_stream **streams, mp_error *err) {
+    *out = (mp_table){.filename_column = spec->input.filename_column};
+    *streams = NULL;
+    if (spec->input.n_paths == 0) {
+        mp_error_set(err, MP_USAGE, NULL, "no INPUT given");
+        mp_error_hint(err, "name files, folders, quoted globs, or - for standard input");
+        return MP_USAGE;
+    }
+    mp_table_dialect(spec, &out->dialect);
+    mp_input *inputs = NULL;
+    mp_status st = mp_input_list(spec->input.paths, spec->input.n_paths, arena, &inputs,
+                                 &out->n_files, err);
+    if (st) return st;
+    opener o = {.spec = spec, .arena = arena, .mem = mem, .t = out};
+    out->files = take(arena, (size_t)out->n_files, sizeof *out->files);
+    *streams = take(arena, (size_t)out->n_files, sizeof **streams);
+    if (!out->files || !*streams) return mp_mem_error(mem, (size_t)out->n_files * 64, err);
+    st = open_all(&o, inputs, *streams, err);
+    if (!st) st = choose_types(&o, err);
+    if (st) mp_table_streams_free(streams, out->n_files);
+    return st;
+}
+
+void mp_table_streams_free(mp_table_stream **streams, int n_files) {
+    for (int f = 0; *streams && f < n_files; f++) {
+        mp_stream_close(&(*streams)[f].stream);
+        mp_buf_release(&(*streams)[f].front);
+    }
+    *streams = NULL;
+}
