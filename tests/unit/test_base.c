@@ -1,9 +1,10 @@
 /* test_base.c - statuses, errors, counted memory, arenas, buffers, names, clock. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <limits.h>

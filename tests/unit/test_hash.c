@@ -1,10 +1,11 @@
 /* test_hash.c - the hash of keys never changes: vectors from an independent implementation (Python integers) for up to 16
  * bytes, xxHash's own published vectors above. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
