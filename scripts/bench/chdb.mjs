@@ -1,4 +1,4 @@
-// chdb.mjs FILE QUESTION OUT: one question of questions.json answered by chDB (ClickHouse), CSV to CSV.
+// chdb.mjs FILE QUESTION OUT: one question of questions.json answered by chDB, CSV to CSV.
 // BENCH_MODULES is the node_modules folder, BENCH_THREADS the number of threads.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""pandas_pool.py FILE QUESTION OUT: one question of questions.json answered the usual way, CSV to CSV.
+"""pandas_pool.py FILE QUESTION OUT: one question of questions.json answered by pandas, CSV to CSV.
 
-The file is cut into byte ranges at line ends; a multiprocessing.Pool reads each range with pandas and groups it; the
-partial results are joined and grouped again. What cannot be merged (median, std, corr) is grouped in the parent.
-BENCH_THREADS is the number of processes.
+The file is cut into byte ranges at line ends; a multiprocessing.Pool reads each range with pandas
+and groups it; the partial results are joined and grouped again. What cannot be merged (median, std,
+corr) is grouped in the parent. BENCH_THREADS is the number of processes.
 """
 import io
 import multiprocessing
@@ -16,7 +16,7 @@ CHUNK_BYTES = 64 << 20
 
 
 def ranges(path):
-    """Byte ranges of about CHUNK_BYTES that start and end at line ends, the header left out; and the header."""
+    """The column names, and byte ranges of about CHUNK_BYTES that start and end at line ends."""
     size = os.path.getsize(path)
     with open(path, 'rb') as f:
         header = f.readline().decode().strip().split(',')
@@ -121,8 +121,9 @@ def work(task):
 def main():
     path, name, out = sys.argv[1:4]
     names, cuts = ranges(path)
+    tasks = [(path, names, start, end, name) for start, end in cuts]
     with multiprocessing.Pool(int(os.environ['BENCH_THREADS'])) as pool:
-        parts = pool.map(work, [(path, names, start, end, name) for start, end in cuts], chunksize=1)
+        parts = pool.map(work, tasks, chunksize=1)
     QUESTIONS[name][2](parts).to_csv(out)
 
 
