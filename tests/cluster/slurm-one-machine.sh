@@ -1,16 +1,19 @@
 #!/bin/bash
-# slurm-one-machine.sh [PROGRAM] - runs slurm/query.sbatch on a real Slurm of two nodes, on this machine.
+# slurm-one-machine.sh [PROGRAM] - runs slurm/query.sbatch on a real Slurm of two nodes, on one
+# machine.
 #
 # Three network namespaces joined by a bridge: head (slurmctld, sbatch) and two nodes (slurmd), each
-# with its own host name, and the nodes with their own /tmp. Needs root and Debian's slurm-wlm, munge
-# and iproute2, which it installs. Where it cannot run it says `skip: why` and exits 0.
-# Invariant: nothing of the machine's own is changed. Configuration, keys, spool and output are in one
-# temporary folder; every daemon runs in the foreground as a child of this script, and on exit those
-# children and whatever still runs in the three namespaces are ended by pid.
+# with its own host name, the nodes with their own /tmp. Needs root, and Debian's slurm-wlm, munge
+# and iproute2, which it installs. Where it cannot run it says `skip: why` and exits 0. PROGRAM is
+# ./mpart unless told, here or as MPART in the environment.
+# Invariant: beside those packages nothing of the machine's own is changed. Configuration, keys,
+# spool and output are in one temporary folder; every daemon runs in the foreground as a child of
+# this script; on exit those children, and whatever still runs in the three namespaces, are ended
+# by pid.
 set -u
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-program=${1:-$top/mpart}
+program=${1:-${MPART:-$top/mpart}}
 tag=mpart$$
 nodes='node1 node2'
 n_passed=0
@@ -37,9 +40,10 @@ check() { # check NAME COMMAND...: one test
     fi
 }
 
-# enter NODE: sets `prefix`, the start of a command line that runs the rest in the node's network, under
-# its host name, with a mount table of its own. An array rather than a function around the command, so
-# that a daemon started with it is this shell's own child.
+# enter NODE: sets `prefix`, the start of a command line that runs the rest in the node's network,
+# under its host name, with a mount table of its own. An array rather than a function around the
+# command, so that a daemon started with it is this shell's own child.
+# shellcheck disable=SC2016 # the inner shell expands them
 enter() {
     prefix=(nsenter --net="/run/netns/$tag-$1" unshare -m -u
         sh -c 'hostname "$0" && exec "$@"' "$1")
@@ -206,8 +210,8 @@ make_data() {
     }' >"$dir/data.csv"
     {
         echo 'k,sum_v,count'
-        awk -F, 'NR > 1 { sum[$1] += $2; n[$1]++ } END { for (k in sum) print k "," sum[k] "," n[k] }' \
-            "$dir/data.csv" | LC_ALL=C sort
+        awk -F, 'NR > 1 { sum[$1] += $2; n[$1]++ }
+                 END { for (k in sum) print k "," sum[k] "," n[k] }' "$dir/data.csv" | LC_ALL=C sort
     } >"$dir/expected.csv"
 }
 
@@ -218,13 +222,14 @@ run_tests() {
             --agg 'sum(v), count()' -o "$launch.csv" --stats "$launch.json"
         check "$launch: four ranks in one run" four_ranks "$dir/$launch.json"
         check "$launch: the answer is awk's" cmp "$dir/$launch.csv" "$dir/expected.csv"
-        check "$launch: exit code 2 for an unknown column" submit "$launch" 2 data.csv --by nothing \
-            --agg 'sum(v)' -o "$launch-2.csv"
+        check "$launch: exit code 2 for an unknown column" submit "$launch" 2 data.csv \
+            --by nothing --agg 'sum(v)' -o refused.csv
         check "$launch: said once" said_once
-        check "$launch: exit code 74 for a missing file" submit "$launch" 74 missing.csv --by k \
-            --agg 'sum(v)' -o "$launch-74.csv"
+        check "$launch: exit code 74 for a missing file" submit "$launch" 74 missing.csv \
+            --by k --agg 'sum(v)' -o refused.csv
         check "$launch: said once" said_once
     done
+    check 'no output of a failed run' test ! -e "$dir/refused.csv"
 }
 
 require
