@@ -11,10 +11,11 @@
 typedef struct {
     int32_t n_rows;
     int32_t n_columns;
-    const uint8_t *base;   /* 64 bytes before and behind the text are readable */
-    const uint32_t *rec;   /* n_rows */
-    const uint32_t *end;   /* n_rows * n_columns */
-    const uint32_t *row_no; /* number of the record in the run before rejected ones were taken out; NULL: i */
+    const uint8_t *base; /* 64 bytes before and behind the text are readable */
+    const uint32_t *rec; /* n_rows */
+    const uint32_t *end; /* n_rows * n_columns */
+    const uint32_t
+        *row_no; /* number of the record in the run before rejected ones were taken out; NULL: i */
     bool has_quotes;
 } mp_csv_index;
 
@@ -27,25 +28,32 @@ static inline uint32_t mp_csv_field_start(const mp_csv_index *x, int64_t r, int 
 typedef struct {
     const mp_csv_dialect *dialect;
     const mp_csv_column *column;
-    int c;                  /* its place */
-    mp_evidence *seen;      /* in and out: evidence of this column */
-    bool *misfit;           /* set when a value did not fit the type (not fixed, not need_number) */
-    mp_arena *arena;        /* of the batch: values and unescaped text live here */
+    int c;             /* its place */
+    mp_evidence *seen; /* in and out: evidence of this column */
+    bool *misfit;      /* set when a value did not fit the type (not fixed, not need_number) */
+    mp_arena *arena;   /* of the batch: values and unescaped text live here */
 } mp_csv_convert_args;
 
 /* What stopped a conversion: a value that makes its row bad (fixed), or bad data (need_number). The text points into base. */
 typedef struct {
-    int32_t row;       /* index in the run of rows given, -1: none */
+    int32_t row;        /* index in the run of rows given, -1: none */
     bool is_data_error; /* true: need_number; false: does not fit --types */
     mp_str text;
     char reason[128];
 } mp_csv_bad_value;
 
-/* Convert the n rows listed in sel (NULL: rows 0..n-1) into *out (n values, in the arena). A value that makes its row bad is a null in *out, the
+/* A value that is not of the column's type, or whose type is not the column's in the end, sets *misfit; what *out then holds is not to be used.
+ * That is told from the evidence alone: where the digits of a decimal column pass 18 (type.h) the values are nulls or right, and *misfit is set
+ * for a fixed column, too. need_number with a type that is no number: converted to int64. column->c is not read, c is; c < 0: all null.
+ * ts_sep is what has been seen so far.
+ * Convert the n rows listed in sel (NULL: rows 0..n-1) into *out (n values, in the arena). A value that makes its row bad is a null in *out, the
  * first such is in *bad, and bad_rows (n bytes, zeroed by the caller, may be NULL) marks all of them.
  * Returns MP_OK (also with bad values) or MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_csv_convert(const mp_csv_convert_args *a, const mp_csv_index *x,
                                        const uint32_t *sel, int32_t n, mp_col *out,
                                        mp_csv_bad_value *bad, uint8_t *bad_rows, mp_error *err);
+
+/* A text that often stands for null (NA, NULL, N/A, \N): worth the hint --null. */
+bool mp_csv_looks_null(mp_str text);
 
 #endif

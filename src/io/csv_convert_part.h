@@ -1,0 +1,81 @@
+/* csv_convert_part.h - what the parts of the conversion share: one column of one run of rows on its way.
+ * Invariant: a loop reads the common form of a field in place and hands everything else to mp_csv_slow_value, so nulls,
+ * quotes, dialects and misfits are dealt with in one place and every loop agrees with mp_csv_value_of. */
+#ifndef MP_IO_CSV_CONVERT_PART_H
+#define MP_IO_CSV_CONVERT_PART_H
+
+#include "data/decimal.h"
+#include "io/csv_value.h"
+#include "io/csv_index.h"
+
+/* Where the fields are. Loops work on a copy of their own, which stays in registers. */
+typedef struct {
+    const char *base;
+    const uint32_t *start, *end; /* of row 0; start is start_add short */
+    int64_t start_step, end_step;
+    uint32_t start_add;
+    const uint32_t *sel;
+    int32_t n;
+    char quote; /* 0: no field is quoted */
+} mp_csv_fields;
+
+typedef struct {
+    const mp_csv_convert_args *a;
+    const mp_csv_dialect *d;
+    mp_type type; /* converted to; not that of the column where a number is needed */
+    mp_csv_fields fields;
+    /* what becomes of them */
+    void *values;
+    uint8_t *scales; /* of each value of a decimal column, else NULL */
+    uint8_t *valid;  /* NULL until the first null */
+    mp_evidence seen;
+    uint32_t scale_set; /* bit s: some decimal has scale s */
+    mp_csv_bad_value *bad;
+    uint8_t *bad_rows;
+    mp_status status; /* MP_NOMEM once the arena refused */
+    size_t refused_bytes;
+} mp_csv_part;
+
+typedef struct {
+    const char *p;
+    uint32_t len;
+} mp_csv_span;
+
+/* The bytes of field i as they stand in the text; none where it is missing. */
+static inline mp_csv_span mp_csv_field_span(const mp_csv_fields *k, int64_t i) {
+    int64_t r = k->sel ? k->sel[i] : i;
+    uint32_t start = k->start[r * k->start_step] + k->start_add;
+    uint32_t end = k->end[r * k->end_step];
+    return (mp_csv_span){k->base + start, end < start ? 0 : end - start};
+}
+
+/* The same without quotes around; quoted text without doubled quotes is its own value. */
+static inline mp_csv_span mp_csv_field_inner(const mp_csv_fields *k, int64_t i) {
+    mp_csv_span f = mp_csv_field_span(k, i);
+    if (k->quote && f.len >= 2 && f.p[0] == k->quote) {
+        f.p++;
+        f.len -= 2;
+    }
+    return f;
+}
+
+/* Value i in full: every form, nulls and misfits. Stores it and its evidence. */
+void mp_csv_slow_value(mp_csv_part *k, int64_t i);
+void mp_csv_set_null(mp_csv_part *k, int64_t i);
+void *mp_csv_part_alloc(mp_csv_part *k, size_t n_bytes);
+/* Can no null marker, quote or number mark of the dialect be taken for part of a text made of the bytes in set? */
+bool mp_csv_is_plain(const mp_csv_dialect *d, const char *set);
+
+/* csv_convert_num.c: the loops; *scale: of the batch. */
+void mp_csv_convert_int64(mp_csv_part *k);
+void mp_csv_convert_decimal(mp_csv_part *k, uint8_t *scale);
+void mp_csv_convert_float64(mp_csv_part *k);
+/* csv_convert_text.c */
+void mp_csv_convert_text(mp_csv_part *k);
+void mp_csv_text_evidence(mp_csv_part *k);
+/* csv_convert_word.c */
+void mp_csv_convert_bool(mp_csv_part *k);
+void mp_csv_convert_date(mp_csv_part *k);
+void mp_csv_convert_timestamp(mp_csv_part *k);
+
+#endif

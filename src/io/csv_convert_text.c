@@ -1,0 +1,75 @@
+/* csv_convert_text.c - columns of text, as views into the input.
+ * Invariant: only fields with doubled quotes are copied (into the arena); a null has length 0. */
+#include "io/csv_convert_part.h"
+
+/* The value of a quoted field; empty and false when the arena refused. */
+static bool quoted_text(mp_csv_part *k, mp_csv_span f, mp_str *out) {
+    mp_str in = mp_str_of(f.p + 1, f.len >= 2 ? f.len - 2 : 0);
+    *out = in;
+    if (!in.len || !memchr(in.p, k->fields.quote, in.len)) return true;
+    char *copy = mp_csv_part_alloc(k, in.len);
+    *out = mp_str_of(copy ? copy : in.p, copy ? mp_csv_unquote(k->fields.quote, in, copy) : 0);
+    return copy != NULL;
+}
+
+/* Without a branch on what the fields are; the nulls are dropped again when there are none. */
+static void views(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_str *out = k->values;
+    uint8_t *valid = mp_csv_part_alloc(k, (size_t)at.n);
+    uint8_t all = 1;
+    if (!valid) return;
+    for (int32_t i = 0; i < at.n; i++) {
+        mp_csv_span f = mp_csv_field_span(&at, i);
+        out[i] = mp_str_of(f.p, f.len);
+        valid[i] = f.len != 0;
+        all &= valid[i];
+    }
+    if (!all) k->valid = valid;
+}
+
+static void views_with_nulls(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_str *out = k->values;
+    for (int32_t i = 0; i < at.n; i++) {
+        mp_csv_span f = mp_csv_field_span(&at, i);
+        out[i] = mp_str_of(f.p, f.len);
+        if (mp_csv_is_null(k->d, out[i])) mp_csv_set_null(k, i);
+    }
+}
+
+static void values_with_quotes(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_str *out = k->values;
+    for (int32_t i = 0; i < at.n; i++) {
+        mp_csv_span f = mp_csv_field_span(&at, i);
+        out[i] = mp_str_of(f.p, f.len);
+        if (f.len && f.p[0] == at.quote) {
+            if (!quoted_text(k, f, &out[i])) return;
+        } else if (mp_csv_is_null(k->d, out[i])) {
+            mp_csv_set_null(k, i);
+        }
+    }
+}
+
+void mp_csv_convert_text(mp_csv_part *k) {
+    if (k->fields.quote)
+        values_with_quotes(k);
+    else if (k->d->n_nulls)
+        views_with_nulls(k);
+    else
+        views(k);
+}
+
+/* The values are there: look at them until it is certain that the column is one of strings. */
+void mp_csv_text_evidence(mp_csv_part *k) {
+    const mp_str *text = k->values;
+    mp_evidence all = *k->a->seen;
+    for (int32_t i = 0; i < k->fields.n && mp_evidence_type(all) != MP_STRING; i++) {
+        if (k->valid && !k->valid[i]) continue;
+        mp_value v;
+        mp_csv_value_of(k->d, text[i], true, false, &v);
+        mp_evidence_add(&all, v.e);
+    }
+    mp_evidence_add(&k->seen, all);
+}
