@@ -70,13 +70,16 @@ typedef struct {
 } mp_agg_call;
 
 /* Replaces every aggregate call of e by a reference to the column "\x01N", N its place in calls (equal calls share one; top and
- * bottom may only stand alone, as the whole item). calls has room for cap. MP_USAGE when an aggregate stands inside another, or a
- * plain column stands outside every aggregate and is not in keys. */
+ * bottom may only stand alone, as the whole item). calls has room for cap and *n_calls of them are taken already. MP_USAGE when an aggregate
+ * stands inside another. Plain columns stay: mp_expr_check_keys. */
 MP_MUST_CHECK mp_status mp_expr_extract_aggs(const mp_expr *e, mp_arena *arena, mp_agg_call *calls,
                                              int *n_calls, int cap, const mp_expr **out,
                                              mp_error *err);
+/* MP_USAGE when a column of e, whose aggregates have been extracted, is neither "\x01N" nor one of the keys. */
+MP_MUST_CHECK mp_status mp_expr_check_keys(const mp_expr *e, const char *const *keys, int n_keys,
+                                           mp_error *err);
 /* The name of an unnamed item that is one plain aggregate of one plain column ("sum_amount", "count", "quantile_v_0.9"); NULL: the
- * item's text is its name. */
+ * item's text is its name. The function as it was written ("avg_price"); of top(v,2) "top_v", to which the caller adds "_1", "_2". */
 const char *mp_expr_agg_name(const mp_expr *e, mp_arena *arena);
 
 /* ---- binding and evaluation ---- */
