@@ -7,4 +7,4 @@ if ! command -v python3 >/dev/null; then
     echo "bench: python3 is needed (apt-get install python3)" >&2
     exit 1
 fi
-exec python3 scripts/bench/bench.py "$@"
+exec python3 -B scripts/bench/bench.py "$@"
