@@ -44,6 +44,13 @@ int mp_comm_size(const mp_comm *c);
 int mp_comm_host_ranks(const mp_comm *c);
 bool mp_comm_one_host(const mp_comm *c);
 const char *mp_comm_host(const mp_comm *c);
+/* 1, 2, 3, ...: the same on every rank when all ranks ask equally often. For messages that must not be taken for those of
+ * an earlier phase. */
+uint32_t mp_comm_serial(mp_comm *c);
+/* MPI itself failed (or a message found no memory): no agreement is possible any more, the program should MPI_Abort. */
+bool mp_comm_broken(const mp_comm *c);
+/* Says so: this rank cannot take part any more. */
+void mp_comm_give_up(mp_comm *c);
 
 /* Messages. Order is kept between two ranks on one tag. A message to oneself is delivered in the next progress, without MPI. */
 
@@ -73,17 +80,23 @@ MP_MUST_CHECK mp_status mp_comm_wait(mp_comm *c, mp_pred_fn pred, void *ctx, con
                                      mp_error *err);
 /* One sleep of that kind, at most once per call; for loops of their own. idle_rounds: consecutive rounds without an event. */
 void mp_comm_idle(mp_comm *c, int idle_rounds);
+/* As mp_comm_idle, but never longer than most_ns (nanoseconds): for what has to be polled. */
+void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns);
+/* What the rank waits for at this moment, as given to mp_comm_wait, and for how long; NULL: it does not wait. */
+const char *mp_comm_waiting(const mp_comm *c, double *seconds);
 /* A descriptor whose readability ends a sleep (standard input, a child's pipe); -1: none. */
 void mp_comm_watch_fd(mp_comm *c, int fd);
 
-/* Collectives, non-blocking inside, through the same wait. All ranks call them in the same order. */
+/* Collectives: messages along a tree, through the same wait. All ranks call them in the same order. An error of a message
+ * handler meanwhile is kept for the next mp_comm_progress. */
 
 MP_MUST_CHECK mp_status mp_comm_barrier(mp_comm *c, mp_error *err);
 typedef enum { MP_SUM, MP_MAX, MP_MIN, MP_OR } mp_reduce_op;
 /* In place, the result on every rank. n values. */
 MP_MUST_CHECK mp_status mp_comm_allreduce(mp_comm *c, int64_t *values, int n, mp_reduce_op op,
                                           mp_error *err);
-/* Rank 0's bytes to all: b is read on rank 0, replaced on the others. Any length. */
+/* Rank 0's bytes to all: b is read on rank 0, replaced on the others. Any length. MP_NOMEM on one rank (b could not grow)
+ * does not disturb the others. */
 MP_MUST_CHECK mp_status mp_comm_bcast(mp_comm *c, mp_buf *b, mp_error *err);
 /* Every rank's bytes to rank 0: on rank 0 *all gets them in rank order, each behind a u64 length; elsewhere empty. */
 MP_MUST_CHECK mp_status mp_comm_gather(mp_comm *c, const void *bytes, size_t len, mp_buf *all,

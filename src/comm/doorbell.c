@@ -1,0 +1,217 @@
+/* doorbell.c - waking the sleeping ranks of one host: a datagram socket for each rank, and one shared byte each that says
+ * whether a ring is needed.
+ * Invariant: a doorbell only shortens a sleep. A lost, late or forged ring costs time, never an answer. The byte of a
+ * rank is set before it looks for messages a last time and sleeps, and read behind a fence after a message was sent, so
+ * one of the two sees the other. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "comm/comm_state.h"
+
+/* What every rank tells all. */
+typedef struct {
+    uint64_t host, token, secret;
+} card;
+
+static socklen_t bell_address(struct sockaddr_un *a, uint64_t token) {
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    /* abstract: the first byte is 0, nothing is left in the file system */
+    int n = snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "mpart-%016llx",
+                     (unsigned long long)token);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+static card own_card(mp_comm *c) {
+    card own = {.host = mp_hash_bytes(c->host, strlen(c->host))};
+    struct sockaddr_un a;
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random) return own;
+    c->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->bell < 0) return own;
+    socklen_t len = bell_address(&a, random[0]);
+    if (bind(c->bell, (const struct sockaddr *)&a, len) == 0) {
+        own.token = random[0];
+        own.secret = random[1];
+    } else {
+        close(c->bell);
+        c->bell = -1;
+    }
+    return own;
+}
+
+/* fd, if not negative, travels with the ring. False: it was not taken. */
+static bool ring(const mp_comm *c, int dest, int fd) {
+    struct sockaddr_un a;
+    struct iovec io = {(void *)(uintptr_t)&c->secret, sizeof c->secret};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    struct msghdr m = {.msg_name = &a, .msg_iov = &io, .msg_iovlen = 1};
+    m.msg_namelen = bell_address(&a, c->token[dest]);
+    if (fd >= 0) {
+        m.msg_control = control.bytes;
+        m.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        h->cmsg_level = SOL_SOCKET;
+        h->cmsg_type = SCM_RIGHTS;
+        h->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(h), &fd, sizeof fd);
+    }
+    return sendmsg(c->bell, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+void mp_doorbell_ring(mp_comm *c, int dest) {
+    if (c->bell < 0 || !c->token || c->token[dest] == 0) return;
+    if (c->asleep) {
+        atomic_thread_fence(memory_order_seq_cst);
+        if (!atomic_load_explicit(&c->asleep[dest], memory_order_relaxed)) return;
+        /* one ring is enough; the sleeper sets it again */
+        atomic_store_explicit(&c->asleep[dest], 0, memory_order_relaxed);
+    }
+    ring(c, dest, -1);
+}
+
+static void map_flags(mp_comm *c, int fd) {
+    void *p = mmap(NULL, (size_t)c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p != MAP_FAILED) c->asleep = p;
+}
+
+/* The lowest rank of a host makes the bytes, all set, so a rank that has not mapped them yet is rung, and sends them. */
+static void share_flags(mp_comm *c) {
+    for (int r = 0; r < c->rank; r++)
+        if (c->token[r]) return;
+    int fd = memfd_create("mpart-asleep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return;
+    if (ftruncate(fd, c->size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0) map_flags(c, fd);
+    if (c->asleep) {
+        for (int r = 0; r < c->size; r++)
+            atomic_store(&c->asleep[r], 1);
+        for (int r = 0; r < c->size; r++)
+            for (int i = 0; i < 100 && c->token[r] && !ring(c, r, fd); i++)
+                sched_yield();
+        atomic_store(&c->asleep[c->rank], 0);
+    }
+    close(fd);
+}
+
+static bool reachable(uint64_t token) {
+    struct sockaddr_un a;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    socklen_t len = bell_address(&a, token);
+    bool ok = connect(fd, (const struct sockaddr *)&a, len) == 0;
+    close(fd);
+    return ok;
+}
+
+static void read_cards(mp_comm *c, const mp_buf *cards) {
+    card own, other;
+    memcpy(&own, cards->data + (size_t)c->rank * sizeof own, sizeof own);
+    memcpy(&other, cards->data, sizeof other);
+    c->secret = other.secret;
+    c->host_ranks = 1;
+    c->all_ring = true;
+    for (int r = 0; r < c->size; r++) {
+        memcpy(&other, cards->data + (size_t)r * sizeof other, sizeof other);
+        if (r == c->rank) continue;
+        if (other.host == own.host) {
+            c->host_ranks++;
+            c->token[r] = c->bell >= 0 ? other.token : 0;
+            /* same name, yet another host or network namespace: then it cannot be rung */
+            if (c->token[r] && !reachable(c->token[r])) c->token[r] = 0;
+        }
+        if (!c->token[r]) c->all_ring = false;
+    }
+    c->one_host = c->host_ranks == c->size;
+}
+
+static void use_cards(mp_comm *c, const mp_buf *cards) {
+    if (!c->token || cards->failed || cards->len != (size_t)c->size * sizeof(card)) return;
+    read_cards(c, cards);
+    if (c->bell < 0) return;
+    share_flags(c);
+    mp_doorbell_woke(c); /* the flags that another rank has sent */
+}
+
+mp_status mp_doorbell_init(mp_comm *c, mp_error *err) {
+    mp_buf all, cards;
+    mp_buf_init(&all, NULL);
+    mp_buf_init(&cards, NULL);
+    c->token = calloc((size_t)c->size, sizeof *c->token);
+    card own = own_card(c);
+    mp_status s = mp_comm_gather(c, &own, sizeof own, &all, err);
+    if (s == MP_OK && c->rank == 0) {
+        mp_rd r = mp_rd_of(all.data, all.len);
+        for (int i = 0; i < c->size; i++) {
+            uint64_t n = mp_rd_u64(&r);
+            const void *p = mp_rd_raw(&r, n);
+            if (p) mp_buf_put(&cards, p, n);
+        }
+        /* before the others learn the names, so that on this host the flags are there when the cards come */
+        use_cards(c, &cards);
+    }
+    mp_buf_release(&all);
+    if (s == MP_OK) s = mp_comm_bcast(c, &cards, err);
+    if (s == MP_OK && c->rank > 0) use_cards(c, &cards);
+    mp_buf_release(&cards);
+    return s;
+}
+
+void mp_doorbell_release(mp_comm *c) {
+    if (c->asleep) {
+        atomic_store(&c->asleep[c->rank], 0);
+        munmap((void *)(uintptr_t)c->asleep, (size_t)c->size);
+    }
+    if (c->bell >= 0) close(c->bell);
+    free(c->token);
+}
+
+void mp_doorbell_sleeps(mp_comm *c) {
+    if (!c->asleep) return;
+    atomic_store_explicit(&c->asleep[c->rank], 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Takes the descriptor that came with a ring; only the first that really is ours is used. */
+static void take_flags(mp_comm *c, struct msghdr *m, bool trusted) {
+    struct cmsghdr *h = CMSG_FIRSTHDR(m);
+    struct stat st;
+    int fd;
+    if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+        h->cmsg_len < CMSG_LEN(sizeof(int)))
+        return;
+    memcpy(&fd, CMSG_DATA(h), sizeof fd);
+    if (trusted && !c->asleep && (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
+        st.st_size >= c->size)
+        map_flags(c, fd);
+    close(fd);
+}
+
+void mp_doorbell_woke(mp_comm *c) {
+    if (c->asleep) atomic_store_explicit(&c->asleep[c->rank], 0, memory_order_relaxed);
+    for (int i = 0; i < 64 && c->bell >= 0 && c->secret; i++) {
+        uint64_t secret = 0;
+        char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+        struct iovec io = {&secret, sizeof secret};
+        struct msghdr m = {.msg_iov = &io,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(c->bell, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (n < 0) break;
+        take_flags(c, &m, n == sizeof secret && secret == c->secret);
+        if (c->asleep) atomic_store_explicit(&c->asleep[c->rank], 0, memory_order_relaxed);
+    }
+}

@@ -1,0 +1,157 @@
+/* life.c - before MPI_Init, and the making and unmaking of a mp_comm.
+ * Invariant: nothing the user chose in the environment is changed; without a launcher nothing but this process is looked
+ * for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "comm/comm_state.h"
+
+/* The value of a non-negative number in the environment, -1 when there is none. */
+static long env_number(const char *name) {
+    const char *text = getenv(name);
+    if (!text || *text < '0' || *text > '9') return -1;
+    char *end;
+    errno = 0;
+    long v = strtol(text, &end, 10);
+    return errno || *end || v > 1000000000L ? -1 : v;
+}
+
+static long first_number(const char *const *names) {
+    for (; *names; names++) {
+        long v = env_number(*names);
+        if (v >= 0) return v;
+    }
+    return -1;
+}
+
+bool mp_comm_under_launcher(void) {
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+int mp_comm_env_rank(void) {
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", NULL};
+    long v = mp_comm_under_launcher() ? first_number(names) : 0;
+    return v > 0 ? (int)v : 0;
+}
+
+static void choose(const char *name, const char *value) {
+    setenv(name, value, 0);
+}
+
+/* Containers often forbid what single copy between processes needs, and then MPI fails in the middle of the work. */
+static bool single_copy_allowed(void) {
+    char from = 1, to = 0;
+    struct iovec local = {&to, 1}, remote = {&from, 1};
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == 1;
+}
+
+static bool env_one_host(void) {
+    static const char *const world[] = {"OMPI_COMM_WORLD_SIZE", NULL};
+    static const char *const local[] = {"OMPI_COMM_WORLD_LOCAL_SIZE", NULL};
+    long n = first_number(world);
+    if (n > 0) return first_number(local) == n;
+    return env_number("SLURM_STEP_NUM_NODES") == 1;
+}
+
+void mp_comm_prepare_env(void) {
+    bool alone = !mp_comm_under_launcher();
+    choose("OMPI_MCA_mpi_yield_when_idle", "1");
+    choose("OMPI_MCA_io", "romio321");
+    if (!alone && !env_one_host()) return;
+    if (alone) choose("OMPI_MCA_ess_singleton_isolated", "1");
+    choose("OMPI_MCA_pml", "ob1");
+    choose("OMPI_MCA_btl", alone ? "self" : "self,vader");
+    if (!alone && !single_copy_allowed())
+        choose("OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+}
+
+static mp_status duplicate(mp_comm *c, MPI_Comm from, mp_error *err) {
+    MPI_Request req;
+    int done = 0;
+    int rc = MPI_Comm_idup(from, &c->mpi, &req);
+    for (int idle = 1; rc == MPI_SUCCESS; idle++) {
+        rc = MPI_Test(&req, &done, MPI_STATUS_IGNORE);
+        if (done) break;
+        mp_comm_idle(c, idle);
+    }
+    if (rc == MPI_SUCCESS) rc = MPI_Comm_set_errhandler(c->mpi, MPI_ERRORS_RETURN);
+    if (rc == MPI_SUCCESS) rc = MPI_Comm_rank(c->mpi, &c->rank);
+    if (rc == MPI_SUCCESS) rc = MPI_Comm_size(c->mpi, &c->size);
+    return rc == MPI_SUCCESS ? MP_OK : mp_comm_mpi_error(c, rc, "cannot set up MPI", err);
+}
+
+static void release(mp_comm *c) {
+    mp_doorbell_release(c);
+    mp_collective_release(c);
+    mp_message_release(c);
+    if (c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
+    free(c);
+}
+
+mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err) {
+    *out = NULL;
+    mp_comm *c = calloc(1, sizeof *c);
+    if (!c) return mp_error_nomem(err, sizeof *c, 0);
+    c->mpi = MPI_COMM_NULL;
+    c->bell = c->watched = -1;
+    c->size = c->host_ranks = 1;
+    c->one_host = true;
+    c->kept = MP_ERROR_INIT;
+    c->letters_end = &c->letters;
+    c->spin_ns = 200 * 1000;
+    if (gethostname(c->host, sizeof c->host - 1) != 0) c->host[0] = 0;
+    mp_status s = duplicate(c, parent, err);
+    if (s == MP_OK) s = mp_message_init(c, err);
+    if (s == MP_OK) mp_collective_init(c);
+    if (s == MP_OK && c->size > 1) s = mp_doorbell_init(c, err);
+    if (s != MP_OK) {
+        release(c);
+        return s;
+    }
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors > 0 && c->host_ranks > processors) c->spin_ns = 0;
+    *out = c;
+    return MP_OK;
+}
+
+static bool all_sent(void *ctx) {
+    const mp_comm *c = ctx;
+    return c->n_ops == c->n_receiving;
+}
+
+void mp_comm_free(mp_comm **comm) {
+    if (!comm || !*comm) return;
+    mp_comm *c = *comm;
+    *comm = NULL;
+    /* nobody closes while another still sends to it; without MPI there is nothing left to wait for */
+    if (!c->broken && mp_comm_barrier(c, NULL) == MP_OK)
+        (void)!mp_wait_quietly(c, all_sent, c, "last messages", NULL);
+    release(c);
+}
+
+int mp_comm_rank(const mp_comm *c) {
+    return c->rank;
+}
+
+int mp_comm_size(const mp_comm *c) {
+    return c->size;
+}
+
+int mp_comm_host_ranks(const mp_comm *c) {
+    return c->host_ranks;
+}
+
+bool mp_comm_one_host(const mp_comm *c) {
+    return c->one_host;
+}
+
+const char *mp_comm_host(const mp_comm *c) {
+    return c->host;
+}
+
+uint32_t mp_comm_serial(mp_comm *c) {
+    return ++c->n_serials;
+}

@@ -1,0 +1,186 @@
+/* flow_hand_out.c - rank 0's part of a flow: it hands out splits, hears of trouble, and gives the verdict.
+ * Invariant: splits go out in ascending order; behind STOP or NO_MORE none follows, so a rank that has seen one of them and
+ * has nothing in hand is through. The verdict goes out after the last message of every rank, as rank 0's last. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "run/flow_state.h"
+
+enum { HAND_OUT_NS = 200 * 1000 };
+
+mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
+    mp_flow_head *h = &r->head;
+    int n = mp_comm_size(r->c);
+    h->limit = INT64_MAX;
+    h->data_only = true;
+    h->error = MP_ERROR_INIT;
+    h->cap = MP_FLOW_IN_HAND * n;
+    h->wants = malloc((size_t)h->cap * sizeof *h->wants);
+    if (!h->wants) return mp_error_nomem(err, h->cap * (int64_t)sizeof *h->wants, 0);
+    /* everybody wants a first one before anybody gets a second */
+    for (int i = 0; i < h->cap; i++)
+        h->wants[i] = i % n;
+    h->n_wants = h->cap;
+    return MP_OK;
+}
+
+void mp_flow_head_release(mp_flow_run *r) {
+    free(r->head.wants);
+}
+
+static void want(mp_flow_head *h, int src) {
+    if (h->n_wants == h->cap) return;
+    h->wants[(h->first + h->n_wants++) % h->cap] = src;
+}
+
+static void tell_all(mp_flow_run *r, const mp_buf *message) {
+    for (int dest = 0; dest < mp_comm_size(r->c); dest++) {
+        mp_buf copy;
+        mp_buf_init(&copy, NULL);
+        mp_buf_put(&copy, message->data, message->len);
+        copy.failed = copy.failed || message->failed;
+        mp_flow_send(r, dest, &copy);
+    }
+}
+
+/* What is known so far. An error at no place of the input ends everything. A stop without an error goes before data errors:
+ * the splits before such an error were not finished then, so it is not known to be the first. */
+static mp_flow_verdict weigh(const mp_flow_head *h) {
+    bool failed = h->error.status != MP_OK;
+    if (failed && !h->data_only) return MP_FLOW_FAILED;
+    if (h->asked_redo) return MP_FLOW_REDO;
+    if (h->asked_enough) return MP_FLOW_ENOUGH;
+    return failed ? MP_FLOW_FAILED : MP_FLOW_OK;
+}
+
+static void stop_all(mp_flow_run *r, int64_t limit) {
+    mp_flow_head *h = &r->head;
+    if (limit >= h->limit) return;
+    h->limit = limit;
+    mp_buf b;
+    mp_flow_write(r, &b, MP_FLOW_STOP);
+    mp_buf_i64(&b, limit);
+    mp_buf_u8(&b, (uint8_t)weigh(h));
+    tell_all(r, &b);
+    mp_buf_release(&b);
+}
+
+static void hear_trouble(mp_flow_run *r, const mp_error *e, int64_t limit) {
+    mp_flow_head *h = &r->head;
+    if (mp_error_order(e, &h->error) < 0) h->error = *e;
+    if (limit <= 0 && !(e->status == MP_DATA && e->file_no >= 0)) h->data_only = false;
+    stop_all(r, limit);
+}
+
+static void hear_asked(mp_flow_run *r, mp_flow_verdict why) {
+    if (why == MP_FLOW_REDO) r->head.asked_redo = true;
+    if (why == MP_FLOW_ENOUGH) r->head.asked_enough = true;
+    stop_all(r, 0);
+}
+
+static void hear_report(mp_flow_run *r, int src, mp_rd *in) {
+    int64_t split = mp_rd_i64(in);
+    mp_status status = (mp_status)mp_rd_u32(in);
+    bool begun = mp_rd_u8(in) != 0;
+    want(&r->head, src);
+    if (in->bad || !begun || !r->f->split_report) return;
+    mp_error e = MP_ERROR_INIT;
+    int64_t start = mp_clock_ns();
+    mp_status s = r->f->split_report(r->f->ctx, src, split, status, in, &e);
+    r->busy_ns += mp_clock_ns() - start;
+    if (s != MP_OK) mp_flow_note_trouble(r, s, &e, mp_flow_limit_of(&e, split));
+}
+
+void mp_flow_head_hears(mp_flow_run *r, int src, mp_flow_message kind, mp_rd *in) {
+    mp_error e;
+    if (kind == MP_FLOW_REPORT) {
+        hear_report(r, src, in);
+    } else if (kind == MP_FLOW_TROUBLE) {
+        int64_t limit = mp_rd_i64(in);
+        const void *p = mp_rd_raw(in, sizeof e);
+        if (!p) return;
+        memcpy(&e, p, sizeof e);
+        hear_trouble(r, &e, limit);
+    } else if (kind == MP_FLOW_ASK_STOP) {
+        hear_asked(r, (mp_flow_verdict)mp_rd_u8(in));
+    } else if (kind == MP_FLOW_FINAL) {
+        r->head.n_final++;
+    }
+}
+
+static void no_more(mp_flow_run *r) {
+    mp_buf b;
+    r->head.exhausted = true;
+    mp_flow_write(r, &b, MP_FLOW_NO_MORE);
+    tell_all(r, &b);
+    mp_buf_release(&b);
+}
+
+/* Asks the source for one split and gives it to the first who wants one. */
+static bool hand_out_one(mp_flow_run *r) {
+    mp_flow_head *h = &r->head;
+    mp_buf b, desc;
+    mp_error e = MP_ERROR_INIT;
+    mp_split_state state = MP_SPLIT_NONE;
+    mp_status s = MP_OK;
+    mp_buf_init(&desc, NULL);
+    if (r->f->next_split) {
+        int64_t start = mp_clock_ns();
+        s = r->f->next_split(r->f->ctx, &desc, &state, &e);
+        r->busy_ns += mp_clock_ns() - start;
+    }
+    if (s == MP_OK && state == MP_SPLIT_GOT) s = mp_buf_check(&desc, &e);
+    if (s != MP_OK) {
+        mp_flow_note_trouble(r, s, &e, mp_flow_limit_of(&e, h->next_split));
+        h->exhausted = true; /* STOP follows instead of NO_MORE */
+    } else if (state == MP_SPLIT_GOT) {
+        mp_flow_write(r, &b, MP_FLOW_GIVE);
+        mp_buf_i64(&b, h->next_split++);
+        mp_buf_put(&b, desc.data, desc.len);
+        mp_flow_send(r, h->wants[h->first], &b);
+        h->first = (h->first + 1) % h->cap;
+        h->n_wants--;
+    } else if (state == MP_SPLIT_NONE) {
+        no_more(r);
+    } else {
+        h->later = true;
+    }
+    mp_buf_release(&desc);
+    return s != MP_OK || state != MP_SPLIT_LATER;
+}
+
+static void give_verdict(mp_flow_run *r) {
+    mp_flow_head *h = &r->head;
+    mp_flow_verdict v = weigh(h);
+    if (r->f->judge) r->f->judge(r->f->ctx, &v, &h->error);
+    if (v == MP_FLOW_FAILED)
+        mp_error_set(&h->error, MP_FAILED, NULL, "phase '%s'", r->f->name);
+    else
+        mp_error_init(&h->error);
+    r->verdict = v;
+    r->error = h->error;
+    r->over = true;
+    mp_comm_listen(r->c, MP_TAG_SPLIT, NULL, NULL);
+    for (int dest = 1; dest < mp_comm_size(r->c); dest++) {
+        mp_buf b;
+        mp_flow_write(r, &b, MP_FLOW_VERDICT);
+        mp_buf_u8(&b, (uint8_t)v);
+        if (v == MP_FLOW_FAILED) mp_buf_put(&b, &h->error, sizeof h->error);
+        mp_flow_send(r, dest, &b);
+    }
+}
+
+bool mp_flow_head_round(mp_flow_run *r) {
+    mp_flow_head *h = &r->head;
+    bool did = false;
+    int64_t start = mp_clock_ns();
+    h->later = false;
+    while (!h->exhausted && h->limit == INT64_MAX && h->n_wants > 0 && !h->later) {
+        did = hand_out_one(r) || did;
+        if (mp_clock_ns() - start > HAND_OUT_NS) break;
+    }
+    if (h->n_final < mp_comm_size(r->c) || r->over) return did;
+    give_verdict(r);
+    return true;
+}
