@@ -1,0 +1,90 @@
+/* csv_scan_kernel.h - the scan itself, included once by the file of each SIMD level. That file defines before:
+ *   SCAN_NAME                     the function's name
+ *   mp_scan_keys, scan_keys()     delimiter and quote in the form the level compares with
+ *   scan_classify()               64 bytes -> masks of delimiters, newlines, and (quote or NUL)
+ *   scan_mask()                   64 bytes -> mask of one byte value
+ *   scan_store()                  the positions of a mask's bits
+ * Invariant: carry holds all that a block must know of the blocks before it, and is 0 in text without quotes. */
+#include "io/csv_scan.h"
+
+typedef struct {
+    uint64_t in_quotes;   /* all ones: the block before ended inside quotes */
+    uint64_t after_close; /* 1: its last byte was a closing quote */
+    uint64_t after_cr;    /* 1: its last byte was a CR behind a closing quote */
+} scan_carry;
+
+/* Bit i: xor of bits 0..i. */
+static inline uint64_t scan_prefix_xor(uint64_t m) {
+    for (int s = 1; s < 64; s *= 2)
+        m ^= m << s;
+    return m;
+}
+
+/* Take what is inside quotes out of the masks; false where a quote is not at a field's edge. before: bit 0 tells that
+ * the byte before the block is a separator or a quote. */
+static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uint64_t before,
+                               uint64_t *sep, uint64_t *lines, scan_carry *c) {
+    uint64_t inside = scan_prefix_xor(quotes) ^ c->in_quotes;
+    uint64_t open = quotes & inside;
+    uint64_t close = quotes & ~inside;
+    uint64_t left_edge = (*sep | quotes) << 1 | before;
+    uint64_t behind = close << 1 | c->after_close;
+    uint64_t cr_behind = behind & crs;
+    uint64_t bad = (open & ~left_edge) | (behind & ~(*sep | quotes | crs)) |
+                   ((cr_behind << 1 | c->after_cr) & ~*lines);
+    if (bad & keep) return false;
+    *sep &= ~inside;
+    *lines &= ~inside;
+    c->in_quotes = (uint64_t)((int64_t)inside >> 63);
+    c->after_close = close >> 63;
+    c->after_cr = cr_behind >> 63;
+    return true;
+}
+
+void SCAN_NAME(mp_csv_scan *s) {
+    const uint8_t *base = s->base;
+    const uint32_t to = s->to;
+    const scan_keys keys = scan_keys_of(s);
+    uint32_t *pos = s->pos;
+    uint32_t n_pos = 0, n_lines = 0;
+    uint64_t before = UINT64_C(1) << 63; /* as if a separator stood before the first byte */
+    scan_carry carry = {0, 0, 0};
+    bool any_quotes = false, odd = false;
+    for (uint32_t at = s->from; at < to; at += 64) {
+        uint64_t sep, lines, special;
+        scan_classify(base + at, &keys, &sep, &lines, &special);
+        uint64_t keep = ~UINT64_C(0);
+        if (to - at < 64) {
+            keep = (UINT64_C(1) << (to - at)) - 1;
+            sep &= keep;
+            lines &= keep;
+            special &= keep;
+        }
+        uint64_t edge = sep;
+        if (__builtin_expect((special | carry.in_quotes | carry.after_close | carry.after_cr) != 0,
+                             0)) {
+            if (special & scan_mask(base + at, 0)) {
+                odd = true;
+                break;
+            }
+            edge |= special;
+            any_quotes = any_quotes || special;
+            if (!scan_quotes(special, scan_mask(base + at, '\r'), keep, before >> 63, &sep, &lines,
+                             &carry)) {
+                odd = true;
+                break;
+            }
+        }
+        before = edge;
+        uint32_t n = (uint32_t)__builtin_popcountll(sep);
+        scan_store(pos + n_pos, sep, at, n);
+        n_pos += n;
+        n_lines += (uint32_t)__builtin_popcountll(lines);
+        if (n_pos >= s->max_pos || n_lines >= s->max_lines) break;
+        if (to - at < 64) break;
+    }
+    s->n_pos = n_pos;
+    s->n_lines = n_lines;
+    s->quotes = any_quotes;
+    s->odd = odd;
+}
