@@ -20,7 +20,8 @@ static mp_status unknown(const scope *s, const mp_expr *e) {
     if (near >= 0)
         mp_error_hint(s->err, "did you mean '%s'?", names[near]);
     else
-        mp_error_hint(s->err, "%s sees only what --select gives", e->src->option);
+        mp_error_hint(s->err, "%s sees only the names that the step before it gives",
+                      e->src->option);
     return MP_USAGE;
 }
 

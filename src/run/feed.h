@@ -1,0 +1,61 @@
+/* feed.h - rank 0's side of a scan: which splits there are, what came back of them, and whether the guesses were right.
+ * Invariant: splits are numbered in input order, over all files, the same in every pass. A pass is proven when in every file each split's
+ * entry state is the exit state of the one before. */
+#ifndef MP_RUN_FEED_H
+#define MP_RUN_FEED_H
+
+#include "plan/table.h"
+#include "run/flow.h"
+
+/* One split, as described to a rank: for a range the file's bytes [begin, begin + len); for data the bytes follow. */
+typedef struct {
+    int32_t file;
+    bool by_data;
+    bool entry_known;
+    uint8_t entry; /* mp_csv_state, when known */
+    int64_t begin, len;
+} mp_split_desc;
+
+/* What a rank reports of a split. */
+typedef struct {
+    uint8_t entry, exit;
+    bool exit_known;
+    int64_t n_records, n_bad;
+} mp_split_report;
+
+void mp_split_desc_put(mp_buf *b, const mp_split_desc *d);
+/* Leaves rd at the bytes of a data split. */
+mp_split_desc mp_split_desc_get(mp_rd *rd);
+void mp_split_report_put(mp_buf *b, const mp_split_report *r);
+mp_split_report mp_split_report_get(mp_rd *rd);
+
+typedef struct mp_feed mp_feed;
+
+/* streams: as mp_table_open gave them, released by the feed. */
+MP_MUST_CHECK mp_status mp_feed_new(const mp_spec *spec, const mp_table *t,
+                                    mp_table_stream *streams, mp_mem *mem, mp_feed **out,
+                                    mp_error *err);
+void mp_feed_free(mp_feed **f);
+
+/* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are kept in a spool. */
+MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err);
+/* Callbacks of the flow. census: the reports are of mp_csv_func. */
+MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error *err);
+void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_report *r);
+void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func);
+/* After a census: every entry state follows, and is handed out as known from now on. */
+void mp_feed_compose(mp_feed *f);
+/* The first split whose guess its predecessor's exit refutes, among those before upto (exclusive); -1: all proven. */
+int64_t mp_feed_refuted(const mp_feed *f, int64_t upto);
+/* Row number of an error in the table of its file, from the reports of the splits before it. */
+void mp_feed_locate(const mp_feed *f, mp_error *error);
+/* A descriptor to wait on while the state is LATER, -1. */
+int mp_feed_fd(const mp_feed *f);
+int64_t mp_feed_splits(const mp_feed *f);
+int64_t mp_feed_bytes_done(const mp_feed *f);
+int64_t mp_feed_records(const mp_feed *f);
+int64_t mp_feed_bad(const mp_feed *f);
+/* Records of the splits of the same file before this one, for the row numbers of rejects. */
+int64_t mp_feed_rows_before(const mp_feed *f, int64_t split);
+
+#endif
