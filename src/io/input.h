@@ -37,7 +37,9 @@ typedef struct mp_map {
 } mp_map;
 
 void mp_map_init(mp_map *m);
-/* Open once, then move the window; the old window's bytes become invalid. */
+/* Open once, then move the window; the old window's bytes become invalid. path is kept. A window that ends behind the end of
+ * the file is MP_IO (the file shrank since it was listed): callers cut it at the size they know. Behind the file's end, and up to
+ * 64 bytes before a window, zeros or bytes of the file can be read. */
 MP_MUST_CHECK mp_status mp_map_open(mp_map *m, const char *path, mp_error *err);
 MP_MUST_CHECK mp_status mp_map_window(mp_map *m, int64_t begin, size_t len, mp_error *err);
 /* MP_IO when the file shrank (or could not be read) under the window since it was mapped. */

@@ -1,0 +1,594 @@
+/* test_input.c - lists of inputs, mapped windows, streams. Packed data is made with zlib and zstd themselves, so that the
+ * bytes to be read are known without the code under test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "io/input.h"
+
+static char folder[64];
+static mp_arena arena;
+static mp_error err;
+
+static char *at(const char *name) {
+    size_t n = strlen(folder) + strlen(name) + 2;
+    char *p = mp_arena_alloc(&arena, n, 1);
+    assert_non_null(p);
+    snprintf(p, n, "%s/%s", folder, name);
+    return p;
+}
+
+static char *put(const char *name, const void *bytes, size_t n) {
+    char *path = at(name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+    return path;
+}
+
+static char *put_text(const char *name, const char *text) {
+    return put(name, text, strlen(text));
+}
+
+static int begin(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mpart-test-input-XXXXXX");
+    mp_arena_init(&arena, NULL);
+    mp_error_init(&err);
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+static int end(void **state) {
+    (void)state;
+    mp_arena_release(&arena);
+    return nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static mp_input *list(const char *arg, int *n) {
+    mp_input *in = NULL;
+    *n = -1;
+    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, n, &err), MP_OK);
+    return in;
+}
+
+static void refused(const char *arg, mp_status want, const char *what, const char *hint) {
+    mp_input *in = NULL;
+    int n;
+    char text[2048];
+    mp_error_init(&err);
+    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, &n, &err), want);
+    assert_int_equal(err.status, want);
+    assert_string_equal(err.file, arg);
+    mp_error_format(&err, text, sizeof text);
+    if (!strstr(text, what)) fail_msg("'%s' is not in: %s", what, text);
+    if (hint && !strstr(err.hint, hint)) fail_msg("'%s' is not in the hint: %s", hint, err.hint);
+    assert_null(in);
+    mp_error_init(&err);
+}
+
+static void list_files(void **state) {
+    (void)state;
+    char *a = put_text("a.csv", "x\n1\n");
+    char *odd = put_text("odd.ending", "x\n1\n");
+    put_text("b[1].csv", "x\n");
+    int n;
+    mp_input *in = list(a, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(in->path, a);
+    assert_int_equal(in->kind, MP_INPUT_FILE);
+    assert_int_equal(in->packing, MP_PACK_NONE);
+    assert_int_equal(in->size_bytes, 4);
+    struct stat st;
+    assert_int_equal(stat(a, &st), 0);
+    assert_int_equal(in->mtime_ns, st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+    const char *three[] = {odd, "-", a};
+    assert_int_equal(mp_input_list(three, 3, &arena, &in, &n, &err), MP_OK);
+    assert_int_equal(n, 3);
+    assert_string_equal(in[0].path, odd);
+    assert_string_equal(in[1].path, "-");
+    assert_int_equal(in[1].kind, MP_INPUT_STREAM);
+    assert_int_equal(in[1].size_bytes, -1);
+    assert_string_equal(in[2].path, a);
+    /* a name that exists is no pattern */
+    in = list(at("b[1].csv"), &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(in->path, at("b[1].csv"));
+    assert_int_equal(mp_input_list(NULL, 0, &arena, &in, &n, &err), MP_OK);
+    assert_int_equal(n, 0);
+}
+
+static void list_sorted(void **state) {
+    (void)state;
+    static const char *const names[] = {"b.csv", "a.tsv", "c.csv.gz", "B.CSV", "10.csv", "9.csv"};
+    static const char *const want[] = {"10.csv", "9.csv", "B.CSV", "a.tsv", "b.csv", "c.csv.gz"};
+    for (int i = 0; i < 6; i++)
+        put_text(names[i], "x\n");
+    put_text(".hidden.csv", "x\n");
+    put_text("notes.md", "x\n");
+    put_text("rows.ndjson", "{}\n");
+    int n;
+    mp_input *in = list(folder, &n);
+    assert_int_equal(n, 6);
+    for (int i = 0; i < 6; i++)
+        assert_string_equal(in[i].path, at(want[i]));
+    in = list(at("?.csv"), &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(in[0].path, at("9.csv"));
+    assert_string_equal(in[1].path, at("b.csv"));
+    /* folders with a known ending inside a folder are not inputs, and as a match of a pattern they are folders */
+    assert_int_equal(mkdir(at("z.csv"), 0700), 0);
+    list(folder, &n);
+    assert_int_equal(n, 6);
+    refused(at("*.parquet"), MP_IO, "no file matches this pattern", NULL);
+    put_text("z.csv/in.csv", "x\n");
+    in = list(at("*.csv"), &n);
+    assert_int_equal(n, 4);
+    assert_string_equal(in[3].path, at("z.csv/in.csv"));
+}
+
+static void list_refusals(void **state) {
+    (void)state;
+    put_text("orders.csv", "x\n");
+    refused(at("ordres.csv"), MP_IO, strerror(ENOENT), at("orders.csv"));
+    refused(at("none/x.csv"), MP_IO, strerror(ENOENT), at("none"));
+    refused(at("orders.csv/x"), MP_IO, strerror(ENOTDIR), NULL);
+    assert_int_equal(mkdir(at("empty"), 0700), 0);
+    refused(at("empty"), MP_IO, ".csv or .tsv", "any ending");
+    refused(put("a.h5", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", "pandas");
+    refused(put("renamed.csv", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", NULL);
+    refused(put("p.csv", "PAR1\x15\0\0\0....PAR1", 16), MP_USAGE, "Parquet", "duckdb");
+    refused(put_text("empty.parquet", ""), MP_USAGE, "Parquet", "duckdb");
+    refused(put("book.xlsx", "PK\3\4", 4), MP_USAGE, "Excel", "csv");
+    refused(put("old.csv", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8), MP_USAGE, "Excel", NULL);
+    refused(put("x.zip", "PK\3\4", 4), MP_USAGE, "zip", "unzip");
+    refused(put("x.csv.xz",
+                "\xfd"
+                "7zXZ\0..",
+                8),
+            MP_USAGE, "xz", "xz -dc");
+    refused(put("x.csv.bz2", "BZh91AY&SY", 10), MP_USAGE, "bzip2", NULL);
+    /* header lines that begin as those forms do */
+    int n;
+    list(put_text("par.csv", "PAR1,b\n1,2\n"), &n);
+    list(put_text("bz.csv", "BZh,b\n1,2\n"), &n);
+    char *object = mp_arena_alloc(&arena, 100, 1);
+    snprintf(object, 100, "%s:/data/table", at("a.h5"));
+    mp_input *in;
+    const char *arg = object;
+    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, &n, &err), MP_USAGE);
+    assert_string_equal(err.file, at("a.h5"));
+    /* the object is optional */
+    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, &n, NULL), MP_USAGE);
+}
+
+static void list_packing(void **state) {
+    (void)state;
+    int n;
+    assert_int_equal(list(put("a.csv", "\x1f\x8b\x08", 3), &n)->packing, MP_PACK_GZIP);
+    mp_input *in = list(put("b.csv", "\x28\xb5\x2f\xfd", 4), &n);
+    assert_int_equal(in->packing, MP_PACK_ZSTD);
+    assert_int_equal(in->kind, MP_INPUT_STREAM);
+    assert_int_equal(in->size_bytes, 4);
+    in = list(put_text("plain.csv.gz", "x\n1\n"), &n);
+    assert_int_equal(in->packing, MP_PACK_NONE);
+    assert_int_equal(in->kind, MP_INPUT_FILE);
+    /* pipes are never opened: this one has no writer, and opening it would wait for ever */
+    assert_int_equal(mkfifo(at("pipe.csv.gz"), 0600), 0);
+    in = list(at("pipe.csv.gz"), &n);
+    assert_int_equal(in->kind, MP_INPUT_STREAM);
+    assert_int_equal(in->packing, MP_PACK_GZIP);
+    assert_int_equal(in->size_bytes, -1);
+    in = list("/proc/self/stat", &n);
+    assert_int_equal(in->kind, MP_INPUT_STREAM);
+    in = list("/dev/null", &n);
+    assert_int_equal(in->kind, MP_INPUT_STREAM);
+}
+
+/* ---- windows ---- */
+
+enum { FILE_BYTES = 3 * 4096 + 700 };
+
+static uint8_t byte_at(int64_t i) {
+    return (uint8_t)(i * 131 >> 3 ^ i);
+}
+
+static char *numbered_file(void) {
+    uint8_t *b = mp_arena_alloc(&arena, FILE_BYTES, 1);
+    for (int i = 0; i < FILE_BYTES; i++)
+        b[i] = byte_at(i);
+    return put("numbers.bin", b, FILE_BYTES);
+}
+
+static void map_windows(void **state) {
+    (void)state;
+    mp_map m;
+    mp_map_init(&m);
+    mp_map_close(&m);
+    assert_int_equal(mp_map_open(&m, at("none"), &err), MP_IO);
+    mp_error_init(&err);
+    assert_int_equal(mp_map_open(&m, numbered_file(), &err), MP_OK);
+    static const int64_t begins[] = {0,         1, 63, 64, 4095, 4096, 4097, 8192, FILE_BYTES - 1,
+                                     FILE_BYTES};
+    for (int b = 0; b < 10; b++)
+        for (int64_t len = 0; begins[b] + len <= FILE_BYTES; len = len * 3 + 1) {
+            assert_int_equal(mp_map_window(&m, begins[b], (size_t)len, &err), MP_OK);
+            assert_int_equal(m.len, len);
+            for (int64_t i = 0; i < len; i++)
+                assert_int_equal(m.bytes[i], byte_at(begins[b] + i));
+            volatile uint8_t sum = 0; /* both margins can be read */
+            for (int i = 1; i <= 64; i++)
+                sum = (uint8_t)(sum + m.bytes[-i] + m.bytes[len + i - 1]);
+            if (begins[b] + len == FILE_BYTES)
+                for (int i = 0; i < 64; i++)
+                    assert_int_equal(m.bytes[len + i], 0);
+            assert_int_equal(mp_map_check(&m, &err), MP_OK);
+        }
+    assert_int_equal(mp_map_window(&m, 0, FILE_BYTES + 1, &err), MP_IO);
+    mp_error_init(&err);
+    assert_int_equal(mp_map_window(&m, -1, 1, &err), MP_IO);
+    assert_int_equal(mp_map_window(&m, INT64_MAX, 1, NULL), MP_IO);
+    assert_int_equal(mp_map_window(&m, 0, SIZE_MAX, NULL), MP_IO);
+    mp_map_close(&m);
+    assert_int_equal(mp_map_check(&m, NULL), MP_OK);
+}
+
+static void map_many(void **state) {
+    (void)state;
+    enum { MANY = 80 }; /* more than the registry of the signal handler holds: the rest is read */
+    static mp_map m[MANY];
+    char *path = numbered_file();
+    for (int i = 0; i < MANY; i++) {
+        mp_map_init(&m[i]);
+        assert_int_equal(mp_map_open(&m[i], path, &err), MP_OK);
+        assert_int_equal(mp_map_window(&m[i], i * 100, 300, &err), MP_OK);
+    }
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(m[i].bytes[299], byte_at(i * 100 + 299));
+        assert_int_equal(mp_map_check(&m[i], &err), MP_OK);
+        mp_map_close(&m[i]);
+    }
+}
+
+static void map_shrinking(void **state) {
+    (void)state;
+    static const off_t cuts[] = {0, 100, 4096, 5000, FILE_BYTES - 1};
+    for (int c = 0; c < 5; c++) {
+        mp_map m, other;
+        char *path = numbered_file();
+        mp_map_init(&m);
+        mp_map_init(&other);
+        mp_error_init(&err);
+        assert_int_equal(mp_map_open(&m, path, &err), MP_OK);
+        assert_int_equal(mp_map_window(&m, 0, FILE_BYTES, &err), MP_OK);
+        assert_int_equal(mp_map_open(&other, put_text("other", "quiet"), &err), MP_OK);
+        assert_int_equal(mp_map_window(&other, 0, 5, &err), MP_OK);
+        assert_int_equal(truncate(path, cuts[c]), 0);
+        for (int64_t i = 0; i < FILE_BYTES; i++)
+            assert_int_equal(m.bytes[i], i < cuts[c] ? byte_at(i) : 0);
+        assert_int_equal(mp_map_check(&m, &err), MP_IO);
+        assert_string_equal(err.why, "the file shrank while it was read");
+        assert_string_equal(err.file, path);
+        assert_int_equal(mp_map_check(&other, NULL), MP_OK);
+        assert_int_equal(mp_map_window(&m, 0, FILE_BYTES, NULL), MP_IO);
+        /* what is left can be read again */
+        assert_int_equal(mp_map_window(&m, 0, (size_t)cuts[c], NULL), MP_OK);
+        assert_int_equal(mp_map_check(&m, NULL), MP_OK);
+        mp_map_close(&m);
+        mp_map_close(&other);
+    }
+}
+
+/* A bus error that has nothing to do with a window still ends the process. */
+static void map_foreign_fault(void **state) {
+    (void)state;
+    char *path = numbered_file();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        mp_map m;
+        alarm(10);
+        signal(SIGBUS, SIG_DFL);
+        mp_map_init(&m);
+        int fd = open(path, O_RDWR);
+        volatile uint8_t *p = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+        if (mp_map_open(&m, path, NULL) != MP_OK || mp_map_window(&m, 0, 100, NULL) != MP_OK)
+            _exit(1);
+        if (ftruncate(fd, 0) != 0 || m.bytes[0] != 0) _exit(2); /* ours is caught */
+        _exit(3 + p[4096]);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGBUS);
+}
+
+/* ---- streams ---- */
+
+static mp_stream *open_stream(const char *path) {
+    int n;
+    mp_stream *s = NULL;
+    assert_int_equal(mp_stream_open(list(path, &n), &s, &err), MP_OK);
+    return s;
+}
+
+/* Reads all in pieces of cap bytes; returns the status of the last read. */
+static mp_status read_all(mp_stream *s, size_t cap, mp_buf *out) {
+    uint8_t *piece = malloc(cap);
+    assert_non_null(piece);
+    bool later, last = false;
+    mp_status status = MP_OK;
+    while (status == MP_OK && !last) {
+        size_t n;
+        status = mp_stream_read(s, piece, cap, &n, &later, &last, &err);
+        if (status != MP_OK) break;
+        assert_true(n <= cap);
+        assert_true(!(n == 0 && !later && !last));
+        assert_true(!(n > 0 && (later || last)));
+        mp_buf_put(out, piece, n);
+    }
+    free(piece);
+    return status;
+}
+
+/* Text that packs well here and badly there. */
+static mp_buf sample_text(size_t n) {
+    mp_buf b;
+    mp_buf_init(&b, NULL);
+    uint64_t x = 88172645463325252u;
+    for (int i = 0; b.len < n; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        mp_buf_printf(&b, i % 1000 < 500 ? "%d,same,row\n" : "%d,%lx\n", i, (unsigned long)x);
+    }
+    b.len = n;
+    return b;
+}
+
+static void pack_gzip(mp_buf *out, const uint8_t *p, size_t n) {
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_true(mp_buf_reserve(out, deflateBound(&z, n) + 64));
+    z.next_in = (Bytef *)p;
+    z.avail_in = (uInt)n;
+    z.next_out = out->data + out->len;
+    z.avail_out = (uInt)(out->cap - out->len);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    out->len += z.total_out;
+    deflateEnd(&z);
+}
+
+static void pack_zstd(mp_buf *out, const uint8_t *p, size_t n) {
+    assert_true(mp_buf_reserve(out, ZSTD_compressBound(n)));
+    size_t rc = ZSTD_compress(out->data + out->len, out->cap - out->len, p, n, 3);
+    assert_false(ZSTD_isError(rc));
+    out->len += rc;
+}
+
+typedef void (*pack_fn)(mp_buf *, const uint8_t *, size_t);
+
+static void same_bytes(const mp_buf *a, const mp_buf *b) {
+    assert_int_equal(a->len, b->len);
+    if (a->len) assert_memory_equal(a->data, b->data, a->len);
+}
+
+static void stream_packed(void **state) {
+    (void)state;
+    static const pack_fn packs[] = {pack_gzip, pack_zstd};
+    static const size_t cuts[] = {0, 1, 65536, 700000, 700000, 1000000};
+    mp_buf text = sample_text(1000000);
+    for (int k = 0; k < 2; k++) {
+        mp_buf packed, got;
+        mp_buf_init(&packed, NULL);
+        mp_buf_init(&got, NULL);
+        for (int i = 0; i < 5; i++) /* members of different sizes, an empty one among them */
+            packs[k](&packed, text.data + cuts[i], cuts[i + 1] - cuts[i]);
+        packs[k](&packed, text.data, 0);
+        char *path = put("x.csv", packed.data, packed.len);
+        static const size_t caps[] = {1000, 65536, 4000000, 7};
+        for (int i = 0; i < 4; i++) {
+            mp_stream *s = open_stream(path);
+            assert_int_equal(mp_stream_fd(s), -1);
+            assert_int_equal(mp_stream_consumed(s), 0);
+            assert_int_equal(read_all(s, caps[i], &got), MP_OK);
+            assert_int_equal(mp_stream_consumed(s), packed.len);
+            same_bytes(&got, &text);
+            mp_buf_clear(&got);
+            mp_stream_close(&s);
+            assert_null(s);
+        }
+        mp_buf_release(&packed);
+        mp_buf_release(&got);
+    }
+    mp_buf_release(&text);
+}
+
+/* Packed data that is cut at every byte is an error or ends at a member; nothing is made up. */
+static void stream_cut_off(void **state) {
+    (void)state;
+    static const pack_fn packs[] = {pack_gzip, pack_zstd};
+    mp_buf text = sample_text(400);
+    for (int k = 0; k < 2; k++) {
+        mp_buf packed, got;
+        mp_buf_init(&packed, NULL);
+        mp_buf_init(&got, NULL);
+        packs[k](&packed, text.data, 200);
+        size_t first = packed.len;
+        packs[k](&packed, text.data + 200, 200);
+        for (size_t n = 5; n <= packed.len; n++) {
+            char *path = put("cut.bin", packed.data, n);
+            mp_stream *s = open_stream(path);
+            mp_error_init(&err);
+            mp_buf_clear(&got);
+            mp_status status = read_all(s, 64, &got);
+            bool whole = n == first || n == packed.len;
+            assert_int_equal(status, whole ? MP_OK : MP_DATA);
+            if (whole) assert_int_equal(got.len, n == first ? 200 : 400);
+            if (!whole) assert_string_equal(err.file, path);
+            if (got.len) assert_memory_equal(got.data, text.data, got.len);
+            mp_stream_close(&s);
+        }
+        mp_buf_release(&packed);
+        mp_buf_release(&got);
+    }
+    mp_buf_release(&text);
+}
+
+static void stream_corrupt(void **state) {
+    (void)state;
+    mp_buf text = sample_text(5000), packed, got;
+    mp_buf_init(&packed, NULL);
+    mp_buf_init(&got, NULL);
+    pack_gzip(&packed, text.data, text.len);
+    size_t n = packed.len;
+    /* padding is fine, other bytes behind the data are not */
+    static const uint8_t zeros[600];
+    mp_buf_put(&packed, zeros, sizeof zeros);
+    mp_stream *s = open_stream(put("pad.gz", packed.data, packed.len));
+    assert_int_equal(read_all(s, 1000, &got), MP_OK);
+    same_bytes(&got, &text);
+    mp_stream_close(&s);
+    mp_buf_put(&packed, "garbage", 7);
+    s = open_stream(put("garbage.gz", packed.data, packed.len));
+    assert_int_equal(read_all(s, 1000, &got), MP_DATA);
+    assert_non_null(strstr(err.why, "gzip at byte"));
+    mp_stream_close(&s);
+    packed.data[n / 2] ^= 0x55; /* the checksum or the code itself tells */
+    mp_error_init(&err);
+    s = open_stream(put("bad.gz", packed.data, n));
+    assert_int_equal(read_all(s, 1000, &got), MP_DATA);
+    mp_stream_close(&s);
+    mp_buf_release(&packed);
+    mp_buf_release(&got);
+    mp_buf_release(&text);
+}
+
+static void stream_pipe(void **state) {
+    (void)state;
+    int n_inputs, fd;
+    bool later, last;
+    size_t n;
+    uint8_t out[256];
+    char *path = at("pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    mp_stream *s = NULL;
+    mp_input *in = list(path, &n_inputs);
+    assert_int_equal(mp_stream_open(in, &s, &err), MP_OK); /* no writer yet: must not wait */
+    assert_true(mp_stream_fd(s) >= 0);
+    assert_int_equal(mp_stream_read(s, out, sizeof out, &n, &later, &last, &err), MP_OK);
+    assert_true(n == 0 && later && !last);
+    fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "a,b\n", 4), 4);
+    assert_int_equal(mp_stream_read(s, out, sizeof out, &n, &later, &last, &err), MP_OK);
+    assert_true(n == 0 && later && !last); /* too short to tell what it is */
+    assert_int_equal(write(fd, "1,2\n3,4\n5,6\n", 12), 12);
+    assert_int_equal(mp_stream_read(s, out, 10, &n, &later, &last, &err), MP_OK);
+    assert_int_equal(n, 10);
+    assert_memory_equal(out, "a,b\n1,2\n3,", 10);
+    assert_int_equal(mp_stream_read(s, out, sizeof out, &n, &later, &last, &err), MP_OK);
+    assert_int_equal(n, 6);
+    assert_int_equal(mp_stream_read(s, out, sizeof out, &n, &later, &last, &err), MP_OK);
+    assert_true(n == 0 && later && !last);
+    close(fd);
+    assert_int_equal(mp_stream_read(s, out, sizeof out, &n, &later, &last, &err), MP_OK);
+    assert_true(n == 0 && !later && last);
+    assert_int_equal(mp_stream_consumed(s), 16);
+    mp_stream_close(&s);
+}
+
+/* Packed bytes that trickle out of a pipe one at a time, on standard input. */
+static void stream_standard_input(void **state) {
+    (void)state;
+    mp_buf text = sample_text(3000), packed, got;
+    mp_buf_init(&packed, NULL);
+    mp_buf_init(&got, NULL);
+    pack_zstd(&packed, text.data, text.len);
+    int p[2], keep = dup(0);
+    assert_int_equal(pipe(p), 0);
+    dup2(p[0], 0);
+    mp_stream *s = open_stream("-");
+    for (size_t i = 0; i <= packed.len; i++) {
+        uint8_t out[4096];
+        bool later, last;
+        size_t m;
+        if (i == packed.len) close(p[1]);
+        if (i < packed.len) assert_int_equal(write(p[1], packed.data + i, 1), 1);
+        do {
+            assert_int_equal(mp_stream_read(s, out, sizeof out, &m, &later, &last, &err), MP_OK);
+            mp_buf_put(&got, out, m);
+        } while (m > 0);
+        assert_int_equal(last, i == packed.len);
+        assert_int_equal(later, i < packed.len);
+    }
+    same_bytes(&got, &text);
+    mp_stream_close(&s);
+    assert_int_equal(fcntl(0, F_GETFL) & O_NONBLOCK, 0); /* shared with others: left as it is */
+    dup2(keep, 0);
+    close(keep);
+    close(p[0]);
+    mp_buf_release(&packed);
+    mp_buf_release(&got);
+    mp_buf_release(&text);
+}
+
+static void stream_short(void **state) {
+    (void)state;
+    mp_buf got;
+    mp_buf_init(&got, NULL);
+    mp_input in = {.path = put_text("one", "x"), .kind = MP_INPUT_STREAM};
+    mp_stream *s;
+    assert_int_equal(mp_stream_open(&in, &s, &err), MP_OK);
+    assert_int_equal(read_all(s, 10, &got), MP_OK);
+    assert_int_equal(got.len, 1);
+    mp_stream_close(&s);
+    mp_stream_close(&s);
+    in.path = "/dev/null";
+    assert_int_equal(mp_stream_open(&in, &s, &err), MP_OK);
+    assert_int_equal(read_all(s, 10, &got), MP_OK);
+    assert_int_equal(got.len, 1);
+    mp_stream_close(&s);
+    in.path = folder;
+    assert_int_equal(mp_stream_open(&in, &s, &err), MP_IO);
+    mp_buf_release(&got);
+}
+
+int main(void) {
+    alarm(120);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(list_files, begin, end),
+        cmocka_unit_test_setup_teardown(list_sorted, begin, end),
+        cmocka_unit_test_setup_teardown(list_refusals, begin, end),
+        cmocka_unit_test_setup_teardown(list_packing, begin, end),
+        cmocka_unit_test_setup_teardown(map_windows, begin, end),
+        cmocka_unit_test_setup_teardown(map_many, begin, end),
+        cmocka_unit_test_setup_teardown(map_shrinking, begin, end),
+        cmocka_unit_test_setup_teardown(map_foreign_fault, begin, end),
+        cmocka_unit_test_setup_teardown(stream_packed, begin, end),
+        cmocka_unit_test_setup_teardown(stream_cut_off, begin, end),
+        cmocka_unit_test_setup_teardown(stream_corrupt, begin, end),
+        cmocka_unit_test_setup_teardown(stream_pipe, begin, end),
+        cmocka_unit_test_setup_teardown(stream_standard_input, begin, end),
+        cmocka_unit_test_setup_teardown(stream_short, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
