@@ -13,13 +13,18 @@ typedef struct mp_out_file mp_out_file;
  * target has). MP_IO: no such folder, not writable, target is a folder. */
 MP_MUST_CHECK mp_status mp_out_create(const char *target, mp_out_file **out, mp_error *err);
 const char *mp_out_temp(const mp_out_file *f);
+/* A target that is not a regular file (a pipe, /dev/null, /dev/stdout) has no temporary (mp_out_temp is "") and is written straight, in
+ * order, by rank 0 alone: this is its descriptor there, for a stream sink; -1 for an ordinary file. A rank that joins "" has
+ * nothing to write. Commit and abandon just close. */
+int mp_out_direct_fd(const mp_out_file *f);
 /* The other ranks: open the temporary that rank 0 made. */
 MP_MUST_CHECK mp_status mp_out_join(const char *target, const char *temp, mp_out_file **out,
                                     mp_error *err);
 MP_MUST_CHECK mp_status mp_out_write_at(mp_out_file *f, int64_t offset, const void *bytes, size_t n,
                                         mp_error *err);
 MP_MUST_CHECK mp_status mp_out_truncate(mp_out_file *f, int64_t len, mp_error *err);
-/* Every rank: fsync and close what it wrote. Then rank 0 alone: rename and sync the folder. */
+/* Every rank: fsync and close what it wrote. Then rank 0 alone: rename and sync the folder. The object is freed by commit, on the
+ * other ranks by mp_out_abandon. A link as target stays a link: the file behind it is replaced. */
 MP_MUST_CHECK mp_status mp_out_sync(mp_out_file *f, mp_error *err);
 MP_MUST_CHECK mp_status mp_out_commit(mp_out_file **f, mp_error *err);
 /* Close; rank 0 (who created it) also removes the temporary. NULL is fine. */
