@@ -23,7 +23,10 @@ def classify(text):
         return ("float", 0, 0, float(t)) if not re.fullmatch("-nan", t, re.I) else None
     if not DECIMAL.fullmatch(t) or t.lstrip("-").isdigit():
         return ("string", 0, 0, 0.0)
-    sign, digits, exponent = decimal.Decimal(t).as_tuple()
+    try:
+        sign, digits, exponent = decimal.Decimal(t).as_tuple()
+    except decimal.InvalidOperation:  # an exponent that Python refuses
+        return None
     mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
     f = float(t)
     if exponent > 0:

@@ -1,9 +1,10 @@
 /* test_type.c - names of types, evidence of texts, and the least type of every mixture. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 
