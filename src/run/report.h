@@ -1,0 +1,49 @@
+/* report.h - what a run did, per phase and per rank: for --stats, -v and the progress line. */
+#ifndef MP_RUN_REPORT_H
+#define MP_RUN_REPORT_H
+
+#include "base/buf.h"
+#include "comm/comm.h"
+
+enum { MP_REPORT_PHASES = 32 };
+
+typedef struct {
+    char name[24];
+    double seconds;       /* wall time on rank 0 */
+    int64_t rows, bytes;  /* read in it, all ranks */
+    int64_t exchanged;    /* bytes sent through the exchange, all ranks */
+    int passes;
+} mp_report_phase;
+
+typedef struct {
+    int64_t rows, bytes, exchanged; /* read, read, sent */
+    double seconds;                 /* working (not waiting) */
+    int64_t peak_rss;               /* bytes, VmHWM */
+    int64_t peak_anon;              /* bytes of its own memory at the end of the run: RssAnon peak as sampled */
+    int64_t peak_counted;           /* bytes, mp_mem peak */
+    char host[64];
+} mp_report_rank;
+
+typedef struct {
+    int n_ranks;
+    mp_report_rank *ranks; /* n_ranks on rank 0, else NULL */
+    int n_phases;
+    mp_report_phase phases[MP_REPORT_PHASES];
+    int64_t rows_in, rows_out, bytes_in, bytes_out, groups;
+    double seconds;        /* of the run, without MPI start-up */
+    mp_report_rank mine;   /* this rank's, filled while running */
+} mp_report;
+
+void mp_report_init(mp_report *r);
+void mp_report_release(mp_report *r);
+/* A phase of that name: the one there is, or a new one. */
+mp_report_phase *mp_report_phase_of(mp_report *r, const char *name);
+/* Collective: this rank's figures to rank 0. */
+MP_MUST_CHECK mp_status mp_report_collect(mp_report *r, mp_comm *c, const mp_mem *mem, mp_error *err);
+/* Rank 0: the JSON of --stats: {"command","seconds","rows_in","rows_out","bytes_in","bytes_out","phases":[{"name","seconds","rows","bytes",
+ * "exchanged","passes"}],"ranks":[{"rank","host","rows","bytes","seconds","peak_rss","peak_anon","exchanged"}]}. */
+void mp_report_json(const mp_report *r, const char *command, mp_buf *out);
+/* Rank 0: the table of -v: a line per phase and per rank. */
+void mp_report_text(const mp_report *r, mp_buf *out);
+
+#endif
