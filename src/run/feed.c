@@ -266,6 +266,10 @@ int64_t mp_feed_rows_before(const mp_feed *f, int64_t split) {
     return rows;
 }
 
+const char *mp_feed_path(const mp_feed *f, int64_t split) {
+    return f->t->files[f->splits[split].desc.file].path;
+}
+
 void mp_feed_locate(const mp_feed *f, mp_error *error) {
     if (error->split < 0 || error->split >= f->n_splits || error->row_in_split < 0) return;
     int64_t rows = mp_feed_rows_before(f, error->split);

@@ -57,5 +57,6 @@ int64_t mp_feed_records(const mp_feed *f);
 int64_t mp_feed_bad(const mp_feed *f);
 /* Records of the splits of the same file before this one, for the row numbers of rejects. */
 int64_t mp_feed_rows_before(const mp_feed *f, int64_t split);
+const char *mp_feed_path(const mp_feed *f, int64_t split);
 
 #endif

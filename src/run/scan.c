@@ -1,0 +1,298 @@
+/* scan.c - the rank's side of a scan: from a split's description to batches. See scan.h.
+ * Invariant: a reader exists per layout of columns; the window of a range holds some bytes before it (for the guess) and behind
+ * it (for its last record). */
+#include "run/scan.h"
+
+#include "run/scan_priv.h"
+
+enum {
+    GUESS_BYTES = 64 << 10, /* before and behind the boundary */
+    TAIL_BYTES = 64 << 10,
+    PAD = 64
+};
+
+mp_status mp_scan_new(const mp_scan_args *args, mp_scan **out, mp_error *err) {
+    mp_scan *s = mp_mem_calloc(args->mem, 1, sizeof *s);
+    *out = s;
+    if (!s) return mp_mem_error(args->mem, sizeof *s, err);
+    s->a = *args;
+    s->map_file = s->reader_file = -1;
+    mp_map_init(&s->map);
+    mp_buf_init(&s->data, args->mem);
+    mp_buf_init(&s->rejects, args->mem);
+    mp_arena_init(&s->arena, args->mem);
+    return MP_OK;
+}
+
+void mp_scan_free(mp_scan **s) {
+    if (!*s) return;
+    mp_scan_drop_reader(*s);
+    mp_map_close(&(*s)->map);
+    mp_buf_release(&(*s)->data);
+    mp_buf_release(&(*s)->rejects);
+    mp_arena_release(&(*s)->arena);
+    mp_mem_free((*s)->a.mem, *s);
+    *s = NULL;
+}
+
+mp_scan_stats mp_scan_counts(const mp_scan *s) { return s->stats; }
+
+/* ---- the reader of a file's layout ---- */
+
+void mp_scan_drop_reader(mp_scan *s) {
+    if (s->reader && s->plan) { /* keep what it saw */
+        const mp_evidence *seen = mp_csv_reader_seen(s->reader);
+        for (int i = 0; i < s->plan->n_wanted; i++) mp_evidence_add(&s->seen[i], seen[i]);
+        s->misfit = s->misfit || mp_csv_reader_misfit(s->reader);
+    }
+    mp_csv_reader_free(&s->reader);
+    s->reader_file = -1;
+}
+
+static bool same_layout(const mp_table *t, int a, int b) {
+    const mp_table_file *x = &t->files[a], *y = &t->files[b];
+    if (x->delimiter != y->delimiter || x->n_columns != y->n_columns) return false;
+    for (int i = 0; i < t->n_columns; i++)
+        if (mp_table_column(x, i) != mp_table_column(y, i)) return false;
+    return true;
+}
+
+static mp_status reject_row(void *ctx, int64_t row_in_split, int64_t offset, mp_str record,
+                            const char *reason, mp_error *err) {
+    mp_scan *s = ctx;
+    if (!s->a.spec->input.rejects) return MP_OK;
+    mp_buf_i64(&s->rejects, s->split);
+    mp_buf_i64(&s->rejects, row_in_split);
+    mp_buf_i64(&s->rejects, offset);
+    mp_buf_text(&s->rejects, reason);
+    mp_buf_bytes(&s->rejects, record.p, record.len);
+    return mp_buf_check(&s->rejects, err);
+}
+
+/* An error of an expression belongs to a row of the batch. */
+void mp_scan_place_error(const mp_scan *s, const mp_batch *in, int32_t row, mp_error *err) {
+    if (!err || row < 0 || row >= in->n_rows || !in->rec) return;
+    int64_t no = in->first_row + (in->row_no ? in->row_no[row] : (uint32_t)row);
+    mp_error_place(err, in->file_no, in->base + in->rec[row], s->split, no);
+}
+
+/* A batch whose --filename columns are filled in. */
+static mp_status name_file(mp_scan *s, bool filter, const mp_batch *in, mp_batch *out,
+                           mp_error *err) {
+    *out = *in;
+    const mp_table *t = s->a.table;
+    if (!t->filename_column) return MP_OK;
+    mp_col *cols = NULL;
+    for (int i = 0, at = 0; i < s->plan->n_wanted; i++) {
+        const mp_csv_column *w = &s->plan->wanted[i];
+        if (!(filter ? w->in_filter : w->after_filter)) continue;
+        if (w->c == t->n_columns) {
+            size_t n = (size_t)in->n_rows;
+            mp_str *names = mp_arena_alloc(&s->arena, n * sizeof *names + 1, 16);
+            if (!cols) {
+                cols = mp_arena_alloc(&s->arena, (size_t)in->n_cols * sizeof *cols, 16);
+                if (cols) memcpy(cols, in->cols, (size_t)in->n_cols * sizeof *cols);
+            }
+            if (!names || !cols) return mp_mem_error(s->a.mem, n * sizeof *names, err);
+            mp_str name = mp_str_c(t->files[s->desc.file].path);
+            for (size_t r = 0; r < n; r++) names[r] = name;
+            cols[at] = (mp_col){.type = MP_STRING, .str = names};
+        }
+        at++;
+    }
+    if (cols) out->cols = cols;
+    return MP_OK;
+}
+
+static mp_status filter_rows(void *ctx, const mp_batch *in, uint32_t *sel, int32_t *n_sel,
+                             mp_error *err) {
+    mp_scan *s = ctx;
+    mp_batch named;
+    int32_t bad_row = -1;
+    mp_arena_reset(&s->arena);
+    mp_status st = name_file(s, true, in, &named, err);
+    if (!st) st = mp_prog_select(s->plan->where, &named, &s->arena, sel, n_sel, &bad_row, err);
+    if (st) mp_scan_place_error(s, in, bad_row, err);
+    return st;
+}
+
+static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
+    const mp_table *t = s->a.table;
+    if (s->reader && (s->reader_file == file || same_layout(t, s->reader_file, file))) return MP_OK;
+    mp_scan_drop_reader(s);
+    for (int i = 0; i < s->plan->n_wanted; i++) {
+        s->wanted[i] = s->plan->wanted[i];
+        int c = s->wanted[i].c;
+        s->wanted[i].c = c < t->n_columns ? mp_table_column(&t->files[file], c) : -1;
+    }
+    s->dialect = t->dialect;
+    s->dialect.delimiter = t->files[file].delimiter;
+    mp_csv_args args = {.dialect = &s->dialect,
+                        .n_columns = t->files[file].n_columns,
+                        .n_wanted = s->plan->n_wanted,
+                        .wanted = s->wanted,
+                        .on_bad_row = s->a.spec->input.on_bad_row,
+                        .filter = s->plan->where ? filter_rows : NULL,
+                        .filter_ctx = s,
+                        .reject = reject_row,
+                        .reject_ctx = s,
+                        .mem = s->a.mem};
+    s->reader_file = file;
+    return mp_csv_reader_new(&args, &s->reader, err);
+}
+
+/* ---- the text of a split ---- */
+
+/* Map the range with tail bytes behind it and, for the guess, some before it. */
+static mp_status map_range(mp_scan *s, int64_t tail, mp_error *err) {
+    const mp_table_file *file = &s->a.table->files[s->desc.file];
+    mp_status st = MP_OK;
+    if (s->map_file != s->desc.file) {
+        mp_map_close(&s->map);
+        s->map_file = -1;
+        st = mp_map_open(&s->map, file->path, err);
+        if (st) return st;
+        s->map_file = s->desc.file;
+    }
+    int64_t from = s->desc.begin - file->data_offset < GUESS_BYTES ? file->data_offset
+                                                                    : s->desc.begin - GUESS_BYTES;
+    int64_t to = s->desc.begin + s->desc.len + tail;
+    if (to > file->size_bytes) to = file->size_bytes;
+    st = mp_map_window(&s->map, from, (size_t)(to - from), err);
+    s->text.bytes = s->map.bytes + (s->desc.begin - from);
+    s->text.len = (size_t)(to - s->desc.begin);
+    s->text.at_eof = to == file->size_bytes;
+    s->window_before = s->desc.begin - from;
+    s->window_from_start = from == file->data_offset;
+    return st;
+}
+
+static mp_status copy_data(mp_scan *s, mp_rd *rd, mp_error *err) {
+    mp_buf_clear(&s->data);
+    size_t n = mp_rd_left(rd);
+    if ((int64_t)n != s->desc.len)
+        return mp_error_set(err, MP_FAILED, "broken split", "%zu bytes came, not %lld", n,
+                            (long long)s->desc.len);
+    if (!mp_buf_reserve(&s->data, n + 2 * PAD)) return mp_buf_check(&s->data, err);
+    memset(s->data.data, 0, PAD);
+    memcpy(s->data.data + PAD, rd->p, n);
+    memset(s->data.data + PAD + n, 0, PAD);
+    s->text.bytes = s->data.data + PAD;
+    s->text.len = n;
+    s->text.at_eof = true;
+    return MP_OK;
+}
+
+static mp_csv_state guess(const mp_scan *s) {
+    int64_t behind = (int64_t)s->text.len < GUESS_BYTES ? (int64_t)s->text.len : GUESS_BYTES;
+    mp_csv_state g =
+        mp_csv_guess(&s->dialect, s->text.bytes - s->window_before,
+                     (size_t)(s->window_before + behind), (size_t)s->window_before,
+                     s->window_from_start, s->a.table->files[s->desc.file].n_columns);
+    if (!s->a.spec->run.guess_wrong || !s->dialect.quote) return g;
+    return g == MP_CSV_IN_QUOTES ? MP_CSV_IN_FIELD : MP_CSV_IN_QUOTES;
+}
+
+mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
+                              mp_error *err) {
+    mp_scan *s = ctx;
+    mp_rd rd = mp_rd_of(desc, len);
+    s->desc = mp_split_desc_get(&rd);
+    s->split = split;
+    s->begun = false;
+    if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
+        return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
+    mp_status st = make_reader(s, s->desc.file, err);
+    if (st) return st;
+    st = s->desc.by_data ? copy_data(s, &rd, err) : map_range(s, TAIL_BYTES, err);
+    if (st) return st;
+    s->tail = TAIL_BYTES;
+    s->text.split_len = (size_t)s->desc.len;
+    s->text.begin = s->desc.begin;
+    s->text.file_no = s->desc.file;
+    s->text.split = split;
+    s->text.entry = s->desc.entry_known ? (mp_csv_state)s->desc.entry : guess(s);
+    st = mp_csv_reader_begin(s->reader, &s->text, err);
+    s->begun = !st;
+    return st;
+}
+
+/* ---- steps ---- */
+
+/* A range whose file changed under it: that is the error, whatever the reader made of it. */
+static mp_status check_map(mp_scan *s, mp_status st, mp_error *err) {
+    if (s->desc.by_data) return st;
+    mp_error shrunk = MP_ERROR_INIT;
+    if (!mp_map_check(&s->map, &shrunk)) return st;
+    mp_error_file(&shrunk, s->a.table->files[s->desc.file].path);
+    if (err) *err = shrunk;
+    return (mp_status)shrunk.status;
+}
+
+static mp_status more_bytes(mp_scan *s, mp_error *err) {
+    s->tail *= 8;
+    mp_status st = map_range(s, s->tail, err);
+    if (st) return st;
+    return mp_csv_reader_extend(s->reader, s->text.bytes, s->text.len, s->text.at_eof, err);
+}
+
+mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
+    mp_scan *s = ctx;
+    mp_batch batch, named;
+    bool more = true, need = false;
+    mp_status st = mp_csv_reader_next(s->reader, &batch, &more, &need, err);
+    if (!st && need) return more_bytes(s, err);
+    if (st) return check_map(s, st, err);
+    *done = !more;
+    if (!more) return check_map(s, MP_OK, err);
+    if (batch.n_rows == 0 || s->misfit || mp_csv_reader_misfit(s->reader)) return MP_OK;
+    mp_arena_reset(&s->arena);
+    st = name_file(s, false, &batch, &named, err);
+    return st ? st : s->consumer->batch(s->consumer->ctx, s->split, &named, err);
+}
+
+mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
+    mp_scan *s = ctx;
+    mp_csv_end end = {0};
+    mp_csv_reader_end(s->reader, &end);
+    mp_split_report r = {.entry = (uint8_t)s->text.entry,
+                         .exit = (uint8_t)end.exit,
+                         .exit_known = end.exit_known,
+                         .n_records = end.n_records,
+                         .n_bad = end.n_bad};
+    mp_split_report_put(report, &r);
+    s->stats.rows += end.n_records;
+    s->stats.bytes += s->desc.len;
+    s->stats.splits++;
+    return s->consumer->split_end ? s->consumer->split_end(s->consumer->ctx, s->split, err) : MP_OK;
+}
+
+/* ---- census: the whole function of a range ---- */
+
+mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
+                               mp_error *err) {
+    mp_scan *s = ctx;
+    mp_rd rd = mp_rd_of(desc, len);
+    s->desc = mp_split_desc_get(&rd);
+    s->split = split;
+    if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
+        return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
+    s->dialect = s->a.table->dialect;
+    s->dialect.delimiter = s->a.table->files[s->desc.file].delimiter;
+    s->reader_file = -1;
+    return s->desc.by_data ? MP_OK : map_range(s, 0, err);
+}
+
+mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err) {
+    mp_scan *s = ctx;
+    *done = true;
+    if (s->desc.by_data) return MP_OK;
+    mp_csv_range_func(&s->dialect, s->text.bytes, (size_t)s->desc.len, &s->func);
+    return check_map(s, MP_OK, err);
+}
+
+mp_status mp_scan_census_end(void *ctx, mp_buf *report, mp_error *err) {
+    mp_scan *s = ctx;
+    mp_buf_put(report, &s->func, sizeof s->func);
+    return mp_buf_check(report, err);
+}

@@ -1,0 +1,52 @@
+/* scan_priv.h - the state shared by scan.c (a rank's side) and scan_pass.c (a pass of all ranks). */
+#ifndef MP_RUN_SCAN_PRIV_H
+#define MP_RUN_SCAN_PRIV_H
+
+#include "run/scan.h"
+
+struct mp_scan {
+    mp_scan_args a;
+    const mp_scan_plan *plan; /* of the pass under way */
+    const mp_scan_consumer *consumer;
+    uint32_t pass;
+
+    /* the split under way */
+    mp_split_desc desc;
+    int64_t split;
+    bool begun;
+    mp_csv_text text;
+    int64_t tail; /* bytes mapped behind the range */
+    int64_t window_before;
+    bool window_from_start;
+    mp_csv_func func;
+
+    mp_map map;
+    int map_file; /* -1: none is open */
+    mp_buf data;  /* the padded copy of a block */
+
+    mp_csv_reader *reader;
+    int reader_file; /* whose layout it has */
+    mp_csv_column *wanted;
+    mp_csv_dialect dialect;
+    mp_evidence *seen; /* of the wanted columns, by readers that are gone */
+    bool misfit;       /* a type must widen: rows are read for evidence only */
+
+    mp_arena arena; /* of a batch */
+    mp_buf rejects;
+    mp_scan_stats stats;
+    mp_flow_run *run;
+};
+
+void mp_scan_drop_reader(mp_scan *s);
+/* Say in err which record row of the batch is. */
+void mp_scan_place_error(const mp_scan *s, const mp_batch *in, int32_t row, mp_error *err);
+mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
+                              mp_error *err);
+mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err);
+mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err);
+mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
+                               mp_error *err);
+mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err);
+mp_status mp_scan_census_end(void *ctx, mp_buf *report, mp_error *err);
+
+#endif
