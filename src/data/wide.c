@@ -71,22 +71,75 @@ static int cmp_unsigned(const mp_i256 *a, const mp_i256 *b) {
     return 0;
 }
 
-/* Long division, bit by bit, of two values below 2^255: 66 bits of the quotient and whether anything is left. */
-static double div_256(mp_i256 num, mp_i256 den) {
-    int nb = bits_256(&num), db = bits_256(&den);
-    if (nb == 0) return 0.0;
-    num = shift_left(num, 255 - nb);
-    den = shift_left(den, 255 - db);
+/* Long division, bit by bit, of two values whose top bits are both bit 254: 66 bits of the quotient. */
+static mp_u128 divide_bits(mp_i256 *num, mp_i256 den) {
     mp_u128 q = 0;
     for (int i = 0; i < 66; i++) {
         q <<= 1;
-        if (cmp_unsigned(&num, &den) >= 0) {
-            num = mp_i256_sub(num, den);
+        if (cmp_unsigned(num, &den) >= 0) {
+            *num = mp_i256_sub(*num, den);
             q |= 1;
         }
-        num = shift_left(num, 1);
+        *num = shift_left(*num, 1);
     }
-    return mp_round_u128(q, !mp_i256_is_zero(num), nb - db - 65);
+    return q;
+}
+
+/* One step of Knuth's algorithm D: *rem * 2^64 + next over v, where *rem < v and v has its top bit set. */
+static uint64_t divide_step(mp_u128 *rem, uint64_t next, mp_u128 v) {
+    uint64_t v1 = (uint64_t)(v >> 64), v0 = (uint64_t)v;
+    uint64_t guess = (uint64_t)(*rem >> 64) >= v1 ? UINT64_MAX : (uint64_t)(*rem / v1);
+    mp_u128 left = *rem - (mp_u128)guess * v1, low = (mp_u128)guess * v0;
+    while (left >> 64 == 0 && low > (left << 64 | next)) {
+        guess--;
+        left += v1;
+        low -= v0;
+    }
+    *rem = (left << 64 | next) - low;
+    return guess;
+}
+
+void mp_u256_quotient(mp_i256 num, mp_i256 den, mp_u128 *q, bool *rest, int *exp2) {
+    int nb = bits_256(&num), db = bits_256(&den);
+    *q = 0;
+    *rest = false;
+    *exp2 = 0;
+    if (nb == 0) return;
+    if (db > 128) {
+        num = shift_left(num, 255 - nb);
+        *q = divide_bits(&num, shift_left(den, 255 - db));
+        *rest = !mp_i256_is_zero(num);
+        *exp2 = nb - db - 65;
+        return;
+    }
+    /* num to 254 bits and den to 128: the quotient has 126 or 127 bits, two digits of base 2^64 */
+    num = nb == 255 ? num : shift_left(num, 254 - nb);
+    den = shift_left(den, 128 - db);
+    mp_u128 v = (mp_u128)den.w[1] << 64 | den.w[0], rem = (mp_u128)num.w[3] << 64 | num.w[2];
+    uint64_t high = divide_step(&rem, num.w[1], v);
+    uint64_t low = divide_step(&rem, num.w[0], v);
+    *q = (mp_u128)high << 64 | low;
+    *rest = rem != 0;
+    *exp2 = (nb == 255 ? 0 : nb - 254) + 128 - db;
+}
+
+static double div_256(mp_i256 num, mp_i256 den) {
+    mp_u128 q;
+    bool rest;
+    int exp2;
+    mp_u256_quotient(num, den, &q, &rest, &exp2);
+    return mp_round_u128(q, rest, exp2);
+}
+
+double mp_i128_div_scaled(mp_i128 num, uint64_t den, int exp2) {
+    mp_u128 q;
+    bool rest;
+    int shift;
+    mp_u128 a = mp_i128_abs(num);
+    mp_u256_quotient((mp_i256){{(uint64_t)a, (uint64_t)(a >> 64), 0, 0}}, (mp_i256){{den, 0, 0, 0}},
+                     &q, &rest, &shift);
+    double v = mp_round_u128(q, rest, shift + exp2);
+    return num < 0 ? -v : v;
 }
 
 double mp_i128_div_to_double(mp_i128 num, mp_u128 den) {

@@ -24,6 +24,9 @@ double mp_i128_to_double(mp_i128 v);
 /* num / den rounded once; den > 0. A few ns when both are below 2^53, else some tens. */
 double mp_i128_div_to_double(mp_i128 num, mp_u128 den);
 
+/* num * 2^exp2 / den rounded once; den > 0. */
+double mp_i128_div_scaled(mp_i128 num, uint64_t den, int exp2);
+
 /* true: the sum (product) does not fit; *out is then unspecified. */
 static inline bool mp_i128_add_overflow(mp_i128 a, mp_i128 b, mp_i128 *out) {
     return __builtin_add_overflow(a, b, out);
@@ -83,6 +86,10 @@ bool mp_i256_fits_i128(mp_i256 a, mp_i128 *out); /* false: it does not, *out unt
 double mp_i256_to_double(mp_i256 a);
 /* num / den rounded once; den > 0. Plain division below 2^53, else up to 0.5 us. */
 double mp_i256_div_to_double(mp_i256 num, mp_i256 den);
+
+/* Leading bits of a quotient: num / den in [*q, *q + 1) * 2^*exp2, exact unless *rest; *q has 65 bits or more (0: num is 0).
+ * Both below 2^255, taken as unsigned; den > 0. About 0.05 us for den < 2^128, 0.5 us above. */
+void mp_u256_quotient(mp_i256 num, mp_i256 den, mp_u128 *q, bool *rest, int *exp2);
 
 /* sum / (n * 10^scale) rounded once; n > 0, scale 0..18: the mean of n decimals whose mantissas add up to sum. */
 double mp_mean_to_double(mp_i128 sum, int64_t n, int scale);
