@@ -35,7 +35,8 @@ static inline int exact_sequence(int kind, int n, uint64_t x, double *v) {
         if (kind == 6) v[i] = exact_bits((x & fraction) | (1 + (x >> 52) % 2040) << 52);
     }
     if (kind != 2 && kind != 6) return n;
-    for (int i = 0; i < n - 3; i++) v[n + i] = -v[i];
+    for (int i = 0; i < n - 3; i++)
+        v[n + i] = -v[i];
     return 2 * n - 3;
 }
 
