@@ -23,7 +23,8 @@ typedef struct {
 } mp_group_agg;
 
 typedef struct {
-    int n_keys;            /* 0: one group, which exists even without rows */
+    int n_keys;            /* 0: one group, which exists even without rows ... */
+    bool starts_empty;     /* ... but not in a table that only absorbs: one rank alone gets the group */
     const int *key;        /* columns of the input batch: MP_STRING texts, or typed (computed keys) */
     const mp_type *key_type; /* of computed keys their type; MP_NULL: text whose type is to be found */
     int n_aggs;
@@ -51,9 +52,11 @@ MP_MUST_CHECK mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ct
 MP_MUST_CHECK mp_status mp_group_absorb(mp_group *g, const uint8_t *bytes, size_t len,
                                         mp_error *err);
 
-/* Evidence of the key texts: seen[n_keys] is added to (all groups of this rank); *canonical false when some text is not the canonical
- * spelling of its value under types[n_keys] (types may be NULL: not asked). */
+/* Evidence of the key texts of this rank's groups, added to seen[n_keys]; computed keys (key_type not MP_NULL) are left alone. A
+ * column that is a string for certain is not looked at any further. */
 void mp_group_key_evidence(mp_group *g, mp_evidence *seen);
+/* False when some text is not the canonical spelling of its value under types[n_keys] (under MP_DECIMAL that of `5` is `5.0`).
+ * types may be NULL: true. Computed keys always are canonical. */
 bool mp_group_keys_canonical(mp_group *g, const mp_type *types);
 /* Rewrite keys to the canonical text of their value under types; the groups may then have to move to other owners and be merged:
  * the caller emits them into a fresh table. */

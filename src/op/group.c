@@ -1,0 +1,199 @@
+/* group.c - making a group table, and rows into it: keys of the batch, their numbers, then each aggregate column by column. */
+#include "op/group.h"
+
+#include <string.h>
+
+#include "op/group_state.h"
+
+/* A table beyond this has left the cache; below this many rows per new group it does not reduce. */
+static const int64_t CACHE_BYTES = 3 << 19;
+enum { ROWS_PER_NEW_GROUP = 8, RECENT_ROWS = 1 << 17 };
+
+static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
+    void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
+    if (!p && *s == MP_OK) *s = mp_mem_error(g->mem, n * size, err);
+    return p;
+}
+
+static mp_status make_aggs(mp_group *g, const mp_group_args *args, size_t *stride, mp_error *err) {
+    mp_status s = MP_OK;
+    size_t at = sizeof(mp_key) + sizeof(uint64_t), wire_at = MP_RECORD_FIXED_AT;
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++) {
+        s = mp_agg_new(&args->aggs[i], args->window_exp, &g->table, g->mem, &g->agg[i], err);
+        if (s != MP_OK) break;
+        g->agg[i]->at = at;
+        g->agg[i]->wire_at = wire_at;
+        at += g->agg[i]->state_bytes;
+        wire_at += g->agg[i]->wire_bytes;
+        g->n_columns += mp_group_result_columns(&args->aggs[i]);
+    }
+    *stride = at;
+    g->fixed_bytes = wire_at;
+    return s;
+}
+
+/* The blank row, and what a record of it looks like (row 0 is not in use yet). */
+static void make_blank(mp_group *g) {
+    for (int i = 0; i < g->n_aggs; i++) {
+        mp_agg *a = g->agg[i];
+        if (a->ops->blank) a->ops->blank(a, g->table.blank + a->at);
+    }
+    memcpy(g->table.rows, g->table.blank, g->table.stride);
+    for (int i = 0; i < g->n_aggs; i++) {
+        mp_agg *a = g->agg[i];
+        if (a->ops->put) a->ops->put(a, 0, 1, g->blank_wire + a->wire_at, g->fixed_bytes);
+    }
+}
+
+static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
+    mp_status s = MP_OK;
+    size_t n_keys = (size_t)g->n_keys, stride = 0;
+    g->key = keep(g, n_keys, sizeof *g->key, &s, err);
+    g->key_type = keep(g, n_keys, sizeof *g->key_type, &s, err);
+    g->result_key_type = keep(g, n_keys, sizeof *g->result_key_type, &s, err);
+    g->agg = keep(g, (size_t)g->n_aggs, sizeof(mp_agg *), &s, err);
+    g->cursor = keep(g, (size_t)g->n_aggs, sizeof *g->cursor, &s, err);
+    g->batch_key = keep(g, MP_BATCH_ROWS, sizeof *g->batch_key, &s, err);
+    g->batch_hash = keep(g, MP_BATCH_ROWS, sizeof *g->batch_hash, &s, err);
+    g->batch_group = keep(g, MP_BATCH_ROWS, sizeof *g->batch_group, &s, err);
+    g->batch_record = keep(g, MP_BATCH_ROWS, sizeof(uint8_t *), &s, err);
+    if (s != MP_OK) return s;
+    if (n_keys) memcpy(g->key, args->key, n_keys * sizeof *g->key);
+    for (int i = 0; i < g->n_keys; i++)
+        g->key_type[i] = args->key_type ? args->key_type[i] : MP_NULL;
+    s = make_aggs(g, args, &stride, err);
+    if (s != MP_OK) return s;
+    g->n_columns += g->n_keys;
+    g->blank_wire = keep(g, 1, g->fixed_bytes, &s, err);
+    g->block = keep(g, MP_EMIT_BLOCK, g->fixed_bytes + sizeof(mp_key), &s, err);
+    g->column = keep(g, (size_t)g->n_columns, sizeof *g->column, &s, err);
+    if (s == MP_OK) s = mp_table_init(&g->table, stride, g->mem, err);
+    if (s != MP_OK) return s;
+    make_blank(g);
+    return mp_group_lone(g, err);
+}
+
+mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err) {
+    *out = NULL;
+    mp_group *g = mp_mem_calloc(args->mem, 1, sizeof *g);
+    if (!g) return mp_mem_error(args->mem, sizeof *g, err);
+    g->mem = args->mem;
+    g->n_keys = args->n_keys;
+    g->n_aggs = args->n_aggs;
+    g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
+    g->lone = args->n_keys == 0 && !args->starts_empty;
+    mp_arena_init(&g->scratch, g->mem);
+    mp_buf_init(&g->record, g->mem);
+    mp_status s = make(g, args, err);
+    if (s != MP_OK)
+        mp_group_free(&g);
+    else
+        *out = g;
+    return s;
+}
+
+void mp_group_free(mp_group **out) {
+    mp_group *g = *out;
+    if (!g) return;
+    for (int i = 0; g->agg && i < g->n_aggs; i++)
+        mp_agg_free(&g->agg[i]);
+    mp_table_release(&g->table);
+    mp_arena_release(&g->scratch);
+    mp_buf_release(&g->record);
+    void *kept[] = {g->key,
+                    g->key_type,
+                    g->result_key_type,
+                    g->agg,
+                    g->cursor,
+                    g->batch_key,
+                    g->batch_hash,
+                    g->batch_group,
+                    g->blank_wire,
+                    (void *)g->batch_record,
+                    g->block,
+                    g->column,
+                    g->order};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        mp_mem_free(g->mem, kept[i]);
+    mp_mem_free(g->mem, g);
+    *out = NULL;
+}
+
+mp_status mp_group_lone(mp_group *g, mp_error *err) {
+    if (!g->lone || g->table.n) return MP_OK;
+    mp_key key = {0, 0};
+    uint64_t hash = mp_key_hash(&key);
+    uint32_t group;
+    return mp_table_find(&g->table, &key, &hash, 1, &group, err);
+}
+
+mp_status mp_group_clear(mp_group *g, mp_error *err) {
+    for (int i = 0; i < g->n_aggs; i++)
+        if (g->agg[i]->ops->clear) g->agg[i]->ops->clear(g->agg[i]);
+    g->emitting = false;
+    g->emitted = 0;
+    g->recent_rows = g->recent_new = 0;
+    g->next = 0;
+    mp_mem_free(g->mem, g->order);
+    g->order = NULL;
+    return mp_table_clear(&g->table, err);
+}
+
+mp_status mp_group_settle(mp_group *g, mp_error *err) {
+    mp_status s = MP_OK;
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        if (g->agg[i]->ops->settle) s = g->agg[i]->ops->settle(g->agg[i], err);
+    return s;
+}
+
+static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
+    size_t n_keys = (size_t)g->n_keys;
+    mp_arena_reset(&g->scratch);
+    const mp_str **text = mp_arena_alloc(&g->scratch, n_keys * sizeof(mp_str *) + 1, 8);
+    const uint8_t **valid = mp_arena_alloc(&g->scratch, n_keys * sizeof(uint8_t *) + 1, 8);
+    if (!text || !valid) return mp_mem_error(g->mem, n_keys * sizeof(void *), err);
+    mp_status s = MP_OK;
+    for (int i = 0; i < g->n_keys && s == MP_OK; i++)
+        s = mp_group_texts(&in->cols[g->key[i]], in->n_rows, &g->scratch, &text[i], &valid[i], err);
+    if (s != MP_OK) return s;
+    return mp_key_encode(text, valid, g->n_keys, in->n_rows, &g->scratch, g->batch_key,
+                         g->batch_hash, err);
+}
+
+static void count_rows(mp_group *g, int32_t n) {
+    uint8_t *counts = g->table.rows + MP_ROW_COUNT_AT;
+    size_t stride = g->table.stride;
+    for (int32_t i = 0; i < n; i++)
+        ++*(uint64_t *)(void *)(counts + g->batch_group[i] * stride);
+}
+
+static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
+    g->recent_rows += rows;
+    g->recent_new += new_groups;
+    if (g->recent_rows < RECENT_ROWS) return;
+    g->recent_rows /= 2;
+    g->recent_new /= 2;
+}
+
+mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
+    int64_t before = g->table.n;
+    if (in->n_rows <= 0) return MP_OK;
+    mp_status s = encode(g, in, err);
+    if (s == MP_OK)
+        s = mp_table_find(&g->table, g->batch_key, g->batch_hash, in->n_rows, g->batch_group, err);
+    if (s != MP_OK) return s;
+    count_rows(g, in->n_rows);
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+    note_recent(g, in->n_rows, g->table.n - before);
+    return s;
+}
+
+int64_t mp_group_count(const mp_group *g) {
+    return g->table.n;
+}
+
+bool mp_group_should_flush(const mp_group *g) {
+    return mp_table_hot_bytes(&g->table) > CACHE_BYTES &&
+           g->recent_rows < ROWS_PER_NEW_GROUP * g->recent_new;
+}

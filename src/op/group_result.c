@@ -1,0 +1,269 @@
+/* group_result.c - groups in order, as batches of typed columns.
+ * Invariant: the order is that of (hash, encoded key), which depends on the keys alone. */
+#include <string.h>
+
+#include "op/group_state.h"
+
+/* ---- order ---- */
+
+static bool before(const mp_table *t, const mp_group_rank *a, const mp_group_rank *b) {
+    if (a->hash != b->hash) return a->hash < b->hash;
+    return mp_key_cmp(mp_table_key(t, a->group), mp_table_key(t, b->group)) < 0;
+}
+
+static void sift(const mp_table *t, mp_group_rank *v, int64_t at, int64_t n) {
+    mp_group_rank x = v[at];
+    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && before(t, &v[child], &v[child + 1])) child++;
+        if (!before(t, &x, &v[child])) break;
+        v[at] = v[child];
+    }
+    v[at] = x;
+}
+
+/* Buckets are a few groups; only hashes made to meet fill one, and then the heap keeps it in bounds. */
+static void sort_bucket(const mp_table *t, mp_group_rank *v, int64_t n) {
+    if (n > 64) {
+        for (int64_t i = n / 2 - 1; i >= 0; i--)
+            sift(t, v, i, n);
+        for (int64_t end = n - 1; end > 0; end--) {
+            mp_group_rank x = v[0];
+            v[0] = v[end];
+            v[end] = x;
+            sift(t, v, 0, end);
+        }
+        return;
+    }
+    for (int64_t i = 1; i < n; i++) {
+        mp_group_rank x = v[i];
+        int64_t j = i;
+        for (; j > 0 && before(t, &x, &v[j - 1]); j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+/* Hashes are even over the range of this rank's owners, so a bucket is a few steps of that range. */
+static mp_status order_by_hash(mp_group *g, mp_error *err) {
+    const mp_table *t = &g->table;
+    int64_t n = t->n;
+    uint64_t least = UINT64_MAX, most = 0;
+    size_t n_buckets = (size_t)n / 4 + 1;
+    if (n_buckets > 1u << 20) n_buckets = 1u << 20;
+    uint64_t *hash = mp_mem_alloc(g->mem, (size_t)n * sizeof *hash);
+    int64_t *start = mp_mem_calloc(g->mem, n_buckets + 1, sizeof *start);
+    mp_group_rank *order = mp_mem_alloc(g->mem, (size_t)n * sizeof *order);
+    mp_status s = MP_OK;
+    if (!hash || !start || !order) {
+        s = mp_mem_error(g->mem, (size_t)n * sizeof *order, err);
+        mp_mem_free(g->mem, order);
+        goto cleanup;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        hash[i] = mp_key_hash(mp_table_key(t, (uint32_t)i));
+        if (hash[i] < least) least = hash[i];
+        if (hash[i] > most) most = hash[i];
+    }
+    /* bucket: floor((hash - least) * n_buckets / (range + 1)), in steps of 2^-32 of the range */
+    uint64_t step = n ? (most - least) / n_buckets + 1 : 1;
+    for (int64_t i = 0; i < n; i++)
+        start[(hash[i] - least) / step]++;
+    int64_t sum = 0;
+    for (size_t b = 0; b <= n_buckets; b++) {
+        int64_t count = start[b];
+        start[b] = sum;
+        sum += count;
+    }
+    for (int64_t i = 0; i < n; i++)
+        order[start[(hash[i] - least) / step]++] = (mp_group_rank){hash[i], (uint32_t)i};
+    for (size_t b = 0; b < n_buckets; b++) {
+        int64_t first = b ? start[b - 1] : 0;
+        sort_bucket(t, order + first, start[b] - first);
+    }
+    g->order = order;
+cleanup:
+    mp_mem_free(g->mem, hash);
+    mp_mem_free(g->mem, start);
+    return s;
+}
+
+mp_status mp_group_prepare(mp_group *g, mp_group_order order, const mp_type *key_types,
+                           mp_error *err) {
+    mp_status s = mp_group_lone(g, err);
+    mp_mem_free(g->mem, g->order);
+    g->order = NULL;
+    g->next = 0;
+    for (int i = 0; i < g->n_keys; i++)
+        g->result_key_type[i] = key_types ? key_types[i] : MP_STRING;
+    if (s == MP_OK) s = mp_group_settle(g, err);
+    if (s == MP_OK && order == MP_GROUP_BY_HASH) s = order_by_hash(g, err);
+    return s;
+}
+
+/* ---- batches ---- */
+
+static mp_status make_column(mp_agg_column *c, mp_type type, uint8_t ts_sep, int32_t n,
+                             mp_arena *arena, mp_error *err) {
+    size_t rows = (size_t)n, width = type == MP_NULL ? 1 : (size_t)mp_type_width(type);
+    *c = (mp_agg_column){.type = type, .ts_sep = ts_sep};
+    c->valid = mp_arena_alloc(arena, rows, 1);
+    c->p = mp_arena_alloc(arena, rows * width, 8);
+    c->scale = mp_arena_alloc(arena, rows, 1);
+    if (!c->valid || !c->p || !c->scale) return mp_mem_error(arena->mem, rows * width, err);
+    memset(c->p, 0, rows * width); /* values under nulls are readable */
+    memset(c->scale, 0, rows);
+    memset(c->valid, 0, rows);
+    return MP_OK;
+}
+
+static mp_status make_columns(mp_group *g, int32_t n, mp_arena *arena, mp_error *err) {
+    mp_status s = MP_OK;
+    mp_agg_column *c = g->column;
+    for (int i = 0; i < g->n_keys && s == MP_OK; i++)
+        s = make_column(c++, g->result_key_type[i], 0, n, arena, err);
+    for (int i = 0; i < g->n_aggs; i++) {
+        const mp_group_agg *spec = &g->agg[i]->spec;
+        for (int k = mp_group_result_columns(spec); k > 0 && s == MP_OK; k--)
+            s = make_column(c++, mp_group_result_type(spec), spec->ts_sep, n, arena, err);
+    }
+    return s;
+}
+
+/* One key, from its text. */
+static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err) {
+    mp_value v;
+    c->valid[i] = 1;
+    if (c->type == MP_STRING) {
+        c->str[i] = text;
+        return MP_OK;
+    }
+    mp_value_of_text(text.p, text.len, &v);
+    /* a computed decimal may have 19 digits; it is held in full all the same */
+    bool wide = c->type == MP_DECIMAL && v.e.seen == MP_SEEN_INT;
+    if (!mp_value_is(&v, c->type) && !wide)
+        return mp_error_set(err, MP_FAILED, NULL, "key '%.*s' is not of type %s",
+                            (int)(text.len < 60 ? text.len : 60), text.p, mp_type_name(c->type));
+    if (c->type == MP_BOOL)
+        c->b[i] = v.i != 0;
+    else if (c->type == MP_FLOAT64)
+        c->f64[i] = v.f;
+    else
+        c->i64[i] = v.i;
+    if (c->type == MP_DECIMAL) {
+        int scale = v.e.scale;
+        mp_decimal_strip(&c->i64[i], &scale);
+        c->scale[i] = (uint8_t)scale;
+    }
+    if (v.e.seen & (MP_SEEN_TS_T | MP_SEEN_TS_SPACE))
+        c->ts_sep = v.e.seen == MP_SEEN_TS_T ? 'T' : ' ';
+    return MP_OK;
+}
+
+static mp_status put_keys(mp_group *g, const uint32_t *group, int32_t n, mp_error *err) {
+    for (int32_t i = 0; i < n; i++) {
+        const mp_key *key = mp_table_key(&g->table, group[i]);
+        const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
+        for (int c = 0; c < g->n_keys; c++) {
+            mp_str text;
+            bool null;
+            if (!mp_key_next(&p, end, &text, &null)) return mp_agg_damaged(err);
+            if (null || g->column[c].type == MP_NULL) {
+                if (g->column[c].type == MP_STRING) g->column[c].str[i] = (mp_str){"", 0, 0};
+                continue;
+            }
+            mp_status s = put_key(&g->column[c], i, text, err);
+            if (s != MP_OK) return s;
+        }
+    }
+    return MP_OK;
+}
+
+/* Rows of a decimal column that go into one batch at one scale: the most from the first on. *scale: theirs. */
+static int32_t align_rows(const mp_agg_column *c, int32_t n, int *scale) {
+    int64_t m;
+    *scale = 0;
+    for (int32_t i = 0; i < n; i++) {
+        int wider = c->scale[i];
+        if (!c->valid[i] || wider <= *scale) continue;
+        for (int32_t j = 0; j < i; j++) /* at most 18 times in a batch */
+            if (c->valid[j] && !mp_decimal_rescale(c->i64[j], c->scale[j], wider, &m)) return i;
+        *scale = wider;
+    }
+    return n;
+}
+
+static int32_t fit_rows(const mp_agg_column *c, int32_t n, int *scale) {
+    int64_t m;
+    int32_t rows = align_rows(c, n, scale);
+    for (int32_t i = 0; i < rows; i++)
+        if (c->valid[i] && !mp_decimal_rescale(c->i64[i], c->scale[i], *scale, &m)) return i;
+    return rows;
+}
+
+/* Aligns the decimals of every column; returns how many rows the batch can have (at least 1). */
+static int32_t align(mp_group *g, int32_t n, mp_col *out) {
+    int scale;
+    for (int c = 0; c < g->n_columns; c++)
+        if (g->column[c].type == MP_DECIMAL) n = fit_rows(&g->column[c], n, &scale);
+    for (int c = 0; c < g->n_columns; c++) {
+        mp_agg_column *from = &g->column[c];
+        if (from->type != MP_DECIMAL) continue;
+        scale = 0;
+        for (int32_t i = 0; i < n; i++)
+            if (from->valid[i] && from->scale[i] > scale) scale = from->scale[i];
+        for (int32_t i = 0; i < n; i++) {
+            int64_t m = 0;
+            if (from->valid[i] && mp_decimal_rescale(from->i64[i], from->scale[i], scale, &m))
+                from->i64[i] = m;
+        }
+        out[c].scale = (uint8_t)scale;
+    }
+    return n;
+}
+
+static mp_status put_aggs(mp_group *g, const uint32_t *group, int32_t n, mp_arena *arena,
+                          mp_error *err) {
+    mp_agg_column *c = g->column + g->n_keys;
+    for (int i = 0; i < g->n_aggs; i++) {
+        mp_status s = g->agg[i]->ops->result(g->agg[i], group, n, arena, c, err);
+        if (s != MP_OK) return s;
+        c += mp_group_result_columns(&g->agg[i]->spec);
+    }
+    return MP_OK;
+}
+
+static bool any_null(const uint8_t *valid, int32_t n) {
+    uint8_t all = 1;
+    for (int32_t i = 0; i < n; i++)
+        all &= valid[i];
+    return !all;
+}
+
+mp_status mp_group_next(mp_group *g, mp_arena *arena, mp_batch *out, mp_error *err) {
+    int64_t left = g->table.n - g->next;
+    int32_t n = left < MP_BATCH_ROWS ? (int32_t)left : MP_BATCH_ROWS;
+    size_t bytes = (size_t)g->n_columns * sizeof(mp_col) + 1;
+    mp_col *cols = mp_arena_alloc(arena, bytes, 8);
+    *out = (mp_batch){.n_cols = g->n_columns, .cols = cols, .file_no = -1};
+    if (!cols) return mp_mem_error(arena->mem, bytes, err);
+    memset(cols, 0, bytes);
+    mp_status s = make_columns(g, n, arena, err);
+    for (int32_t i = 0; i < n; i++) {
+        int64_t at = g->next + i;
+        g->batch_group[i] = g->order ? g->order[at].group : (uint32_t)at;
+    }
+    if (s == MP_OK) s = put_keys(g, g->batch_group, n, err);
+    if (s == MP_OK) s = put_aggs(g, g->batch_group, n, arena, err);
+    if (s != MP_OK) return s;
+    n = align(g, n, cols);
+    for (int c = 0; c < g->n_columns; c++) {
+        const mp_agg_column *from = &g->column[c];
+        cols[c].type = from->type;
+        cols[c].ts_sep = from->ts_sep;
+        cols[c].valid = from->type == MP_NULL || any_null(from->valid, n) ? from->valid : NULL;
+        cols[c].p = from->p;
+    }
+    out->n_rows = n;
+    g->next += n;
+    return MP_OK;
+}

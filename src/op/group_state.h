@@ -1,0 +1,70 @@
+/* group_state.h - what the files of group by share: the table, its aggregates and the scratch of one batch.
+ * A row of the table: mp_key, uint64_t rows of the group, the states of the aggregates.
+ * A record: u32 length of it all, u32 length of the key, u64 rows of the group, the fixed parts of the aggregates, the key's encoding, then
+ * for what does not fit a fixed part: {u32 aggregate, u32 length, bytes}. A group with very much of that takes several records,
+ * whose fixed parts are those of a group without rows from the second on. */
+#ifndef MP_OP_GROUP_STATE_H
+#define MP_OP_GROUP_STATE_H
+
+#include "op/agg.h"
+#include "op/group.h"
+
+enum {
+    MP_RECORD_ROWS_AT = 8,
+    MP_RECORD_FIXED_AT = 16,
+    MP_RECORD_MORE_BYTES = 48 * 1024 /* a record ends once its last parts have passed this */
+};
+
+typedef struct {
+    uint64_t hash;
+    uint32_t group;
+} mp_group_rank;
+
+struct mp_group {
+    mp_mem *mem;
+    int n_keys, n_aggs, n_owners;
+    int *key;          /* n_keys */
+    mp_type *key_type; /* n_keys */
+    mp_agg **agg;      /* n_aggs */
+    mp_table table;
+    size_t fixed_bytes;  /* of a record before its key */
+    uint8_t *blank_wire; /* fixed_bytes: of a group without rows */
+    bool lone;           /* no keys, and the one group is to be made when missing */
+    /* one batch; MP_BATCH_ROWS each */
+    mp_key *batch_key;
+    uint64_t *batch_hash;
+    uint32_t *batch_group;
+    const uint8_t **batch_record;
+    mp_arena scratch;
+    int64_t recent_rows, recent_new;
+    /* emission */
+    uint32_t emitted;
+    bool emitting;
+    uint8_t *block; /* records of EMIT_BLOCK groups */
+    mp_buf record;
+    uint64_t *cursor; /* n_aggs */
+    /* results */
+    mp_group_rank *order; /* NULL: by number */
+    mp_type *result_key_type;
+    int64_t next;
+    mp_agg_column *column; /* of one batch of results */
+    int n_columns;
+};
+
+enum { MP_EMIT_BLOCK = 256 };
+
+/* The table is empty again, also of what aggregates keep beside it. */
+MP_MUST_CHECK mp_status mp_group_clear(mp_group *g, mp_error *err);
+/* Makes the one group of a query without keys, where it has to exist. */
+MP_MUST_CHECK mp_status mp_group_lone(mp_group *g, mp_error *err);
+/* Aggregates ready for put_more and result. */
+MP_MUST_CHECK mp_status mp_group_settle(mp_group *g, mp_error *err);
+
+/* Texts of a column: strings as they are, other types as canonical text in arena. *valid: NULL or n bytes. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_group_texts(const mp_col *c, int32_t n, mp_arena *arena,
+                                       const mp_str **text, const uint8_t **valid, mp_error *err);
+/* The text of v as a value of type t, canonical; at most MP_GROUP_TEXT_MAX bytes into out. */
+enum { MP_GROUP_TEXT_MAX = 64 };
+size_t mp_group_print(mp_type t, int64_t i, double f, int scale, uint8_t ts_sep, char *out);
+
+#endif

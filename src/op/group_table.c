@@ -1,0 +1,165 @@
+/* group_table.c - open addressing with linear probing, at most half full; keys are looked up in blocks, so that the cache misses of
+ * many keys overlap. */
+#include "op/group_table.h"
+
+#include <string.h>
+
+enum {
+    FIRST_SLOTS = 1024,
+    FIRST_ROWS = 256,
+    BLOCK = 512,                    /* keys whose lines are fetched together */
+    PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
+    KEEP_BYTES = 8 << 20            /* memory that a cleared table keeps */
+};
+static const int64_t MAX_ROWS = INT64_C(1) << 31;
+
+static mp_status first_memory(mp_table *t, mp_error *err) {
+    t->slot = mp_mem_calloc(t->mem, FIRST_SLOTS, sizeof *t->slot);
+    if (!t->slot) return mp_mem_error(t->mem, FIRST_SLOTS * sizeof *t->slot, err);
+    t->mask = FIRST_SLOTS - 1;
+    t->rows = mp_mem_alloc(t->mem, FIRST_ROWS * t->stride);
+    if (!t->rows) return mp_mem_error(t->mem, FIRST_ROWS * t->stride, err);
+    t->cap = FIRST_ROWS;
+    return MP_OK;
+}
+
+mp_status mp_table_init(mp_table *t, size_t stride, mp_mem *mem, mp_error *err) {
+    *t = (mp_table){.stride = stride, .mem = mem};
+    mp_arena_init(&t->long_keys, mem);
+    t->blank = mp_mem_calloc(mem, 1, stride);
+    if (!t->blank) return mp_mem_error(mem, stride, err);
+    return first_memory(t, err);
+}
+
+static void release_memory(mp_table *t) {
+    mp_mem_free(t->mem, t->rows);
+    mp_mem_free(t->mem, t->slot);
+    t->rows = NULL;
+    t->slot = NULL;
+    t->n = t->cap = 0;
+    t->mask = 0;
+    mp_arena_release(&t->long_keys);
+}
+
+void mp_table_release(mp_table *t) {
+    release_memory(t);
+    mp_mem_free(t->mem, t->blank);
+    t->blank = NULL;
+}
+
+mp_status mp_table_clear(mp_table *t, mp_error *err) {
+    if (t->cap * (int64_t)t->stride + (int64_t)t->mask * 8 > KEEP_BYTES || !t->slot || !t->rows) {
+        release_memory(t);
+        return first_memory(t, err);
+    }
+    t->n = 0;
+    memset(t->slot, 0, (t->mask + 1) * sizeof *t->slot);
+    mp_arena_reset(&t->long_keys);
+    return MP_OK;
+}
+
+static mp_status grow_rows(mp_table *t, mp_error *err) {
+    /* large blocks are moved by remapping pages, so growing in smaller steps costs little and wastes less of the budget */
+    bool large = t->cap * (int64_t)t->stride > (int64_t)64 << 20;
+    int64_t cap = large ? t->cap + t->cap / 4 : t->cap * 2;
+    if (t->n >= MAX_ROWS)
+        return mp_error_set(err, MP_NOMEM, NULL, "more than %lld groups on one rank",
+                            (long long)MAX_ROWS);
+    uint8_t *rows = mp_mem_realloc(t->mem, t->rows, (size_t)cap * t->stride);
+    if (!rows) return mp_mem_error(t->mem, (size_t)(cap - t->cap) * t->stride, err);
+    t->rows = rows;
+    t->cap = cap;
+    return MP_OK;
+}
+
+/* The low half of the hash is in the slot, so the keys are not needed. */
+static mp_status grow_slots(mp_table *t, mp_error *err) {
+    uint64_t n_slots = (t->mask + 1) * 2, mask = n_slots - 1;
+    uint64_t *slot = mp_mem_calloc(t->mem, n_slots, sizeof *slot);
+    if (!slot) return mp_mem_error(t->mem, n_slots * sizeof *slot, err);
+    for (uint64_t i = 0; i <= t->mask; i++) {
+        uint64_t s = t->slot[i];
+        if (!s) continue;
+        uint64_t at = (uint32_t)s & mask;
+        while (slot[at])
+            at = (at + 1) & mask;
+        slot[at] = s;
+    }
+    mp_mem_free(t->mem, t->slot);
+    t->slot = slot;
+    t->mask = mask;
+    return MP_OK;
+}
+
+static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t *number,
+                        mp_error *err) {
+    mp_status s = MP_OK;
+    if (t->n == t->cap) s = grow_rows(t, err);
+    if (s == MP_OK && 2 * (uint64_t)t->n > t->mask) s = grow_slots(t, err);
+    if (s != MP_OK) return s;
+    mp_key own = *key;
+    if (mp_key_is_long(own)) {
+        size_t len = mp_key_len(key);
+        uint8_t *copy = mp_arena_alloc(&t->long_keys, len, 1);
+        if (!copy) return mp_mem_error(t->mem, len, err);
+        memcpy(copy, mp_key_bytes(key), len);
+        own.hi = (uint64_t)(uintptr_t)copy;
+    }
+    uint8_t *row = t->rows + (size_t)t->n * t->stride;
+    memcpy(row + sizeof own, t->blank + sizeof own, t->stride - sizeof own);
+    memcpy(row, &own, sizeof own);
+    uint64_t at = (uint32_t)hash & t->mask;
+    while (t->slot[at])
+        at = (at + 1) & t->mask;
+    *number = (uint32_t)t->n++;
+    t->slot[at] = (uint64_t)t->n << 32 | (uint32_t)hash;
+    return MP_OK;
+}
+
+static void prefetch(const mp_table *t, const uint64_t *hash, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        __builtin_prefetch(&t->slot[(uint32_t)hash[i] & t->mask]);
+    for (int32_t i = 0; i < n; i++) {
+        uint64_t s = t->slot[(uint32_t)hash[i] & t->mask];
+        if (!s) continue;
+        const uint8_t *row = mp_table_row(t, (uint32_t)(s >> 32) - 1);
+        __builtin_prefetch(row, 1);
+        __builtin_prefetch(row + t->stride - 1, 1);
+    }
+}
+
+static mp_status find_block(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
+                            uint32_t *number, mp_error *err) {
+    const uint8_t *rows = t->rows;
+    const uint64_t *slot = t->slot;
+    size_t stride = t->stride;
+    uint64_t mask = t->mask;
+    for (int32_t i = 0; i < n; i++) {
+        uint32_t tag = (uint32_t)hash[i];
+        uint64_t at = tag & mask, s;
+        for (; (s = slot[at]) != 0; at = (at + 1) & mask) {
+            if ((uint32_t)s != tag) continue;
+            number[i] = (uint32_t)(s >> 32) - 1;
+            const void *row = rows + (size_t)number[i] * stride;
+            if (mp_key_eq(row, &key[i])) break;
+        }
+        if (s) continue;
+        mp_status status = insert(t, &key[i], hash[i], &number[i], err);
+        if (status != MP_OK) return status;
+        rows = t->rows;
+        slot = t->slot;
+        mask = t->mask;
+    }
+    return MP_OK;
+}
+
+mp_status mp_table_find(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
+                        uint32_t *number, mp_error *err) {
+    for (int32_t i = 0; i < n; i += BLOCK) {
+        int32_t m = n - i < BLOCK ? n - i : BLOCK;
+        if (mp_table_hot_bytes(t) > PREFETCH_ABOVE_BYTES) prefetch(t, hash + i, m);
+        mp_status s = find_block(t, key + i, hash + i, m, number + i, err);
+        if (s != MP_OK) return s;
+    }
+    return MP_OK;
+}
