@@ -7,9 +7,12 @@
 #include <string.h>
 
 enum {
-    WINDOW_BYTES = 256 * 1024, /* text of a run: what stays in L2 with what is made from it */
-    WINDOW_MIN = 2048,
-    WINDOW_MAX = 16 * 1024 * 1024,
+    RUN_BYTES = 256 * 1024, /* text of a run: what stays in L2 with what is made from it */
+    SCAN_BYTES = 16 * 1024, /* text of a scan: what stays in L1 until its rows are checked */
+    SCAN_BYTES_MIN = 2048,
+    SCAN_BYTES_MAX = 16 * 1024 * 1024,
+    SCAN_ROWS =
+        16, /* rows of a scan, where they are long: the last one is cut, and scanned again */
     MAX_POSITIONS = 64 * 1024,
     SPLIT_TAIL = 4096, /* bytes behind the split's end that a scan looks at, for its last record */
     STRETCH_MIN = 16,
@@ -23,7 +26,7 @@ mp_status mp_csv_indexer_init(mp_csv_indexer *ix, const mp_csv_args *args, mp_er
                            .mem = args->mem,
                            .n_columns = args->n_columns,
                            .on_bad_row = args->on_bad_row,
-                           .window = WINDOW_BYTES,
+                           .window = SCAN_BYTES,
                            .stretch = STRETCH_MIN};
     size_t n = (size_t)args->n_columns;
     ix->max_pos = (uint32_t)(n > MAX_POSITIONS ? n : MAX_POSITIONS);
@@ -102,23 +105,21 @@ static void trim_crs(const uint8_t *base, uint32_t n, const uint32_t *rec, uint3
         if (end[n - 1] > rec[r] && base[end[n - 1] - 1] == '\r') end[n - 1]--;
 }
 
-/* Adapt to what the scan met, so that text with many odd lines is not scanned over and over. */
-static void adapt(mp_csv_indexer *ix, uint32_t n_rows, bool regular, bool window_was_short) {
+/* Adapt to what the scan met, so that text with many odd lines, or with long ones, is not scanned over and over. */
+static void adapt(mp_csv_indexer *ix, uint32_t n_rows, bool regular, bool was_short) {
     if (!regular) {
         ix->by_line = ix->stretch;
         if (ix->stretch < STRETCH_MAX) ix->stretch *= 2;
-        ix->window = WINDOW_MIN;
-    } else if (n_rows == 0) {
-        if (window_was_short && ix->window < WINDOW_MAX)
-            ix->window *= 2;
-        else
-            ix->by_line = 1;
-    } else if (ix->window < WINDOW_BYTES) {
-        ix->window *= 2;
-    } else {
-        ix->stretch = STRETCH_MIN;
-        if (n_rows >= 64) ix->window = WINDOW_BYTES;
+        ix->window = SCAN_BYTES_MIN;
+        return;
     }
+    size_t most = n_rows == 0 ? SCAN_BYTES_MAX : n_rows < SCAN_ROWS ? RUN_BYTES : SCAN_BYTES;
+    if (was_short && ix->window < most)
+        ix->window *= 2;
+    else if (n_rows == 0)
+        ix->by_line = 1;
+    if (ix->window >= SCAN_BYTES) ix->stretch = STRETCH_MIN;
+    if (n_rows > 4 * SCAN_ROWS && ix->window > SCAN_BYTES) ix->window = SCAN_BYTES;
 }
 
 static void fill_by_scan(filling *f) {
@@ -335,8 +336,7 @@ mp_status mp_csv_indexer_fill(mp_csv_indexer *ix, const mp_csv_text *text, size_
             break;
         }
         size_t next_end = ((size_t)f.n_rows + 1) * (size_t)ix->n_columns;
-        if (f.n_rows >= MP_BATCH_ROWS || next_end > ix->max_pos ||
-            f.at - run->first >= WINDOW_BYTES) {
+        if (f.n_rows >= MP_BATCH_ROWS || next_end > ix->max_pos || f.at - run->first >= RUN_BYTES) {
             run->stop = MP_CSV_RUN_FULL;
             break;
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/csv_record.h"
+#include "io/csv_scan.h"
 
 static inline mp_csv_state next_state(const mp_csv_dialect *d, mp_csv_state s, uint8_t c) {
     bool is_quote = d->quote && c == (uint8_t)d->quote;
@@ -65,18 +66,60 @@ static mp_csv_state stride(const mp_csv_dialect *d, const uint8_t **p, const uin
     return next_state(d, s, *(*p)++);
 }
 
+/* Through text with many quotes by the scan, which knows it by blocks: from *p, a field's or record's start, to the start of a
+ * later one. Where the quotes are odd it gets nowhere, and *p stays. */
+static mp_csv_state scan_ahead(const mp_csv_dialect *d, mp_csv_scan_fn scan, const uint8_t **p,
+                               const uint8_t *end, mp_csv_state s) {
+    enum { MAX_POS = 2048, MAX_BYTES = 1 << 16 };
+    uint32_t pos[MAX_POS + MP_CSV_SCAN_SLACK];
+    size_t n = (size_t)(end - *p) - 64; /* blocks are read whole */
+    mp_csv_scan a = {.base = *p,
+                     .to = (uint32_t)(n < MAX_BYTES ? n : MAX_BYTES),
+                     .delimiter = (uint8_t)d->delimiter,
+                     .quote = (uint8_t)d->quote,
+                     .pos = pos,
+                     .max_pos = MAX_POS,
+                     .max_lines = MAX_POS};
+    scan(&a);
+    uint32_t last = a.n_pos;
+    for (uint32_t i = 0; d->comment && i < a.n_pos; i++) {
+        const uint8_t *at = *p + pos[i];
+        if (at[0] != '\n' || at[1] != (uint8_t)d->comment) continue;
+        last = i + 1; /* what stands behind the first comment is void */
+        break;
+    }
+    if (last == 0) return s;
+    *p += pos[last - 1] + 1;
+    return (*p)[-1] == '\n' ? MP_CSV_RECORD_START : MP_CSV_FIELD_START;
+}
+
+/* From the start of a record to end. */
+static mp_csv_state walk_records(const mp_csv_dialect *d, const uint8_t *p, const uint8_t *end) {
+    enum { SCAN_MIN = 256, NEAR = 4096, PAUSE = 1024 };
+    mp_csv_scan_fn scan = mp_csv_scan_choose(mp_simd_level());
+    mp_csv_state s = MP_CSV_RECORD_START;
+    const uint8_t *quote = NULL, *no_scan = p;
+    bool quote_known = false;
+    while (p < end) {
+        bool comment = s == MP_CSV_RECORD_START && d->comment && *p == (uint8_t)d->comment;
+        bool fits = (s == MP_CSV_RECORD_START || s == MP_CSV_FIELD_START) && !comment;
+        if (fits && p >= no_scan && end - p > SCAN_MIN && quote && quote - p < NEAR) {
+            const uint8_t *from = p;
+            s = scan_ahead(d, scan, &p, end, s);
+            /* a short way means odd quotes, or a field as long as that */
+            if (p - from < PAUSE) no_scan = p + PAUSE;
+            if (p > from) continue;
+        }
+        s = stride(d, &p, end, &quote, &quote_known, s);
+    }
+    return s;
+}
+
 mp_csv_state mp_csv_walk(const mp_csv_dialect *d, const uint8_t *p, size_t n, mp_csv_state s,
                          int64_t *first) {
     int64_t at = mp_csv_find_record(d, p, n, s, &s);
     if (first) *first = at;
-    if (at < 0) return s;
-    const uint8_t *end = p + n, *quote = NULL;
-    bool quote_known = false;
-    s = MP_CSV_RECORD_START;
-    p += at;
-    while (p < end)
-        s = stride(d, &p, end, &quote, &quote_known, s);
-    return s;
+    return at < 0 ? s : walk_records(d, p + at, p + n);
 }
 
 int64_t mp_csv_find_record(const mp_csv_dialect *d, const uint8_t *p, size_t n, mp_csv_state s,
@@ -134,10 +177,13 @@ typedef struct {
 static guess_score try_state(const mp_csv_dialect *d, const uint8_t *p, size_t n, size_t at,
                              mp_csv_state s, int n_columns) {
     guess_score g = {0};
+    uint8_t matters[256] = {0};
+    matters['\n'] = matters[(uint8_t)d->delimiter] = matters[(uint8_t)d->quote] = 1;
     int64_t fields = -1; /* fields of the record so far; -1: its start was not seen */
-    if (s == MP_CSV_RECORD_START) fields = 0;
     for (size_t i = 0; i < n; i++) {
         if (i == at) g.at = s;
+        bool inside = s == MP_CSV_IN_FIELD || s == MP_CSV_IN_QUOTES || s == MP_CSV_IN_COMMENT;
+        if (inside && !matters[p[i]]) continue;
         mp_csv_state t = next_state(d, s, p[i]);
         bool cr = p[i] == '\r' && i + 1 < n && p[i + 1] == '\n';
         if (s == MP_CSV_AFTER_QUOTE && t == MP_CSV_IN_FIELD && !cr) g.malformed++;
