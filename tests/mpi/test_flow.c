@@ -297,7 +297,7 @@ static void test_failures(void **state) {
     static const int calls[] = {0, 1, 2, 7};
     int fired = 0;
     for (int at = 0; at < AT_COUNT; at++)
-        for (int on = 0; on < mp_comm_size(c); on++)
+        for (int on = 0; on < mp_comm_size(c); on += mp_comm_size(c) / 6 + 1)
             for (size_t k = 0; k < sizeof calls / sizeof *calls; k++)
                 for (int d = DO_FAIL; d <= DO_ENOUGH; d++) {
                     fake f = new_fake(c, 40, 1000);
