@@ -74,13 +74,14 @@ static inline uint64_t mp_eight_digits(uint64_t y) {
 
 /* The short common form -?digits, up to 16 digits, no blanks, no leading zero. false: use mp_parse_int64. */
 static inline bool mp_parse_int64_fast(const char *p, size_t n, int64_t *out) {
-    bool neg = n > 1 && p[0] == '-';
     uint64_t v;
+    if (n == 0) return false;
+    bool neg = p[0] == '-';
     p += neg;
     n -= neg;
     if (n - 1 < 8) {
         uint64_t y = mp_load_top(p, n) ^ (uint64_t)0x3030303030303030u << (8 * (8 - n));
-        if (!mp_all_digits(y) || (n > 1 && p[0] == '0')) return false;
+        if (!mp_all_digits(y) || (p[0] == '0' && n > 1)) return false;
         v = mp_eight_digits(y);
     } else if (n - 9 < 8) {
         uint64_t low = mp_load8(p + n - 8) ^ 0x3030303030303030u;
@@ -98,9 +99,10 @@ static inline bool mp_parse_int64_fast(const char *p, size_t n, int64_t *out) {
  * false: use mp_parse_number. */
 static inline bool mp_parse_decimal_fast(const char *p, size_t n, int64_t *mantissa, int *scale) {
     const uint64_t ones = 0x0101010101010101u, points = 0x2E2E2E2E2E2E2E2Eu;
-    bool neg = n > 0 && p[0] == '-';
     uint64_t v;
     size_t before, after;
+    if (n == 0) return false;
+    bool neg = p[0] == '-';
     p += neg;
     n -= neg;
     if (n - 3 < 6) {

@@ -1,4 +1,4 @@
-/* print_num.c - writing numbers, two digits at a time, and Schubfach for doubles. */
+/* print_num.c - writing numbers, eight digits at a time, and Schubfach for doubles. */
 #include "data/print_num.h"
 
 #include <stdbool.h>
@@ -7,33 +7,60 @@
 #include "data/decimal.h"
 #include "data/pow10_table.h"
 
-static const char two_digits[201] = "00010203040506070809101112131415161718192021222324"
-                                    "25262728293031323334353637383940414243444546474849"
-                                    "50515253545556575859606162636465666768697071727374"
-                                    "75767778798081828384858687888990919293949596979899";
-
-static int count_digits(uint64_t v) {
-    /* bits * log10(2) is right or one too small; 0 counts one digit */
-    int guess = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
-    if (guess > 18) return v >= 10000000000000000000u ? 20 : 19;
-    return guess + (v >= (uint64_t)mp_pow10_i64[guess]) + (v == 0);
+/* v < 10^8 as eight digits 0..9, the first in the lowest byte: halves, quarters, eighths by multiplication. */
+static uint64_t eight_digits(uint32_t v) {
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t q = ((x * 10486) >> 20) & 0x0000007F0000007Fu;
+    x = q + ((x - q * 100) << 16);
+    q = ((x * 103) >> 10) & 0x000F000F000F000Fu;
+    return q + ((x - q * 10) << 8);
 }
 
-/* v in exactly n digits, leading zeros kept; v < 10^n. */
-static void put_digits(char *out, uint64_t v, int n) {
-    while (n >= 2) {
-        uint64_t q = v / 100;
-        n -= 2;
-        memcpy(out + n, two_digits + 2 * (v - q * 100), 2);
-        v = q;
-    }
-    if (n) *out = (char)('0' + v);
+static const uint64_t ZEROS = 0x3030303030303030u; /* eight times '0' */
+
+static void put_word(char *out, uint64_t word) {
+    memcpy(out, &word, sizeof word);
 }
 
+/* v < 10^16 in sixteen digits. */
+static void put_sixteen(char *out, uint64_t v) {
+    put_word(out, eight_digits((uint32_t)(v / 100000000)) | ZEROS);
+    put_word(out + 8, eight_digits((uint32_t)(v % 100000000)) | ZEROS);
+}
+
+/* v < 10^8 without leading zeros; writes over eight bytes. */
+static size_t put_short(char *out, uint32_t v) {
+    uint64_t x = eight_digits(v);
+    int skip = x ? __builtin_ctzll(x) & ~7 : 56;
+    put_word(out, (x | ZEROS) >> skip);
+    return 8 - (size_t)skip / 8;
+}
+
+/* Writes over up to 24 bytes. */
 static size_t put_u64(char *out, uint64_t v) {
-    int n = count_digits(v);
-    put_digits(out, v, n);
-    return (size_t)n;
+    size_t n;
+    if (v < 100) { /* the commonest numbers: a shorter way than put_short */
+        unsigned tens = (unsigned)v * 103 >> 10, two = v >= 10;
+        out[0] = (char)('0' + tens);
+        out[two] = (char)('0' + (unsigned)v - 10 * tens);
+        return 1 + two;
+    }
+    if (v < 100000000) return put_short(out, (uint32_t)v);
+    if (v < 10000000000000000) {
+        n = put_short(out, (uint32_t)(v / 100000000));
+        put_word(out + n, eight_digits((uint32_t)(v % 100000000)) | ZEROS);
+        return n + 8;
+    }
+    n = put_short(out, (uint32_t)(v / 10000000000000000));
+    put_sixteen(out + n, v % 10000000000000000);
+    return n + 16;
+}
+
+/* Trailing zeros of text taken off, down to least bytes. */
+static size_t drop_zeros(const char *text, size_t n, size_t least) {
+    while (n > least && text[n - 1] == '0')
+        n--;
+    return n;
 }
 
 size_t mp_print_int64(char *out, int64_t v) {
@@ -44,17 +71,27 @@ size_t mp_print_int64(char *out, int64_t v) {
 
 size_t mp_print_decimal(char *out, int64_t mantissa, int scale) {
     char *p = out;
-    mp_decimal_strip(&mantissa, &scale);
     uint64_t m = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
     if (mantissa < 0) *p++ = '-';
-    uint64_t unit = (uint64_t)mp_pow10_i64[scale], whole = m / unit;
+    uint64_t unit = (uint64_t)mp_pow10_i64[scale], whole = m / unit, fraction = m - whole * unit;
     p += put_u64(p, whole);
     *p++ = '.';
-    if (scale == 0) {
-        *p++ = '0';
+    if (scale <= 8) {
+        uint64_t x = eight_digits((uint32_t)(fraction * (uint64_t)mp_pow10_i64[8 - scale]));
+        put_word(p, x | ZEROS);
+        /* the last digit that is not zero, at least one */
+        p += x ? 8 - __builtin_clzll(x) / 8 : 1;
     } else {
-        put_digits(p, m - whole * unit, scale);
-        p += scale;
+        size_t n = (size_t)scale;
+        if (n > 16) { /* two digits more than fit below */
+            uint64_t top = fraction / 10000000000000000, digits = n - 16;
+            p[0] = (char)('0' + (digits == 2 ? top / 10 : top));
+            p[1] = (char)('0' + top % 10);
+            put_sixteen(p + digits, fraction % 10000000000000000);
+        } else {
+            put_sixteen(p, fraction * (uint64_t)mp_pow10_i64[16 - scale]);
+        }
+        p += drop_zeros(p, n, 1);
     }
     return (size_t)(p - out);
 }
@@ -108,7 +145,8 @@ static void schubfach(uint64_t c, int q, bool lower_closer, uint64_t *digits, in
     *exp10 = k;
 }
 
-void mp_shortest_digits(double v, uint64_t *digits, int *exp10) {
+/* The digits may end with zeros. */
+static void shortest(double v, uint64_t *digits, int *exp10) {
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);
     uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
@@ -121,7 +159,44 @@ void mp_shortest_digits(double v, uint64_t *digits, int *exp10) {
     } else {
         schubfach(c, q, fraction == 0 && exponent > 1, digits, exp10);
     }
+}
+
+void mp_shortest_digits(double v, uint64_t *digits, int *exp10) {
+    shortest(v, digits, exp10);
     strip_zeros(digits, exp10);
+}
+
+/* 0.digits * 10^point as Python writes it; n digits (1..17) in text, which is readable for 40 bytes. */
+static size_t put_point(char *out, const char *text, size_t n, int point) {
+    char *p = out;
+    if (point > 16 || point < -3) { /* d.ddde+XX */
+        p[0] = text[0];
+        p[1] = '.';
+        memcpy(p + 2, text + 1, 16);
+        p += n > 1 ? n + 1 : 1;
+        int e = point - 1;
+        *p++ = 'e';
+        *p++ = e < 0 ? '-' : '+';
+        if (e < 0) e = -e;
+        if (e < 10) *p++ = '0';
+        return (size_t)(p - out) + put_short(p, (uint32_t)e);
+    }
+    if (point <= 0) { /* 0.000ddd */
+        memcpy(p, "0.000", 5);
+        memcpy(p + 2 - point, text, 17);
+        return n + (size_t)(2 - point);
+    }
+    size_t whole = (size_t)point;
+    if (whole >= n) { /* ddd000.0 */
+        memset(p, '0', 17);
+        memcpy(p, text, n);
+        memcpy(p + whole, ".0", 2);
+        return whole + 2;
+    }
+    memcpy(p, text, 16); /* dd.dd */
+    memcpy(p + whole + 1, text + whole, 17);
+    p[whole] = '.';
+    return n + 1;
 }
 
 size_t mp_print_double(char *out, double v) {
@@ -144,36 +219,10 @@ size_t mp_print_double(char *out, double v) {
     }
     uint64_t digits;
     int exp10;
-    mp_shortest_digits(v, &digits, &exp10);
-    int n = count_digits(digits), point = n + exp10; /* value = 0.digits * 10^point */
-    if (point > 16 || point < -3) {                  /* d.ddde+XX */
-        put_digits(p + 1, digits, n);
-        p[0] = p[1];
-        p[1] = '.';
-        p += n > 1 ? n + 1 : 1;
-        *p++ = 'e';
-        int e = point - 1;
-        *p++ = e < 0 ? '-' : '+';
-        if (e < 0) e = -e;
-        int width = e >= 100 ? 3 : 2;
-        put_digits(p, (uint64_t)e, width);
-        p += width;
-    } else if (point <= 0) { /* 0.000ddd */
-        memcpy(p, "0.000", 5);
-        p += 2 - point;
-        put_digits(p, digits, n);
-        p += n;
-    } else if (point >= n) { /* ddd000.0 */
-        put_digits(p, digits, n);
-        memset(p + n, '0', (size_t)(point - n));
-        p += point;
-        *p++ = '.';
-        *p++ = '0';
-    } else { /* dd.dd */
-        put_digits(p + 1, digits, n);
-        memmove(p, p + 1, (size_t)point);
-        p[point] = '.';
-        p += n + 1;
-    }
-    return (size_t)(p - out);
+    char text[40];
+    shortest(v, &digits, &exp10);
+    size_t n = put_u64(text, digits);
+    int point = (int)n + exp10; /* value = 0.digits * 10^point */
+    n = drop_zeros(text, n, 1);
+    return (size_t)(p - out) + put_point(p, text, n, point);
 }
