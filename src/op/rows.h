@@ -17,6 +17,8 @@ typedef struct {
  * the order of appending. */
 MP_MUST_CHECK mp_status mp_rows_new(const mp_type *types, int n_cols, bool with_position,
                                     mp_mem *mem, mp_rows **out, mp_error *err);
+/* An empty one with the columns of r. */
+MP_MUST_CHECK mp_status mp_rows_new_like(const mp_rows *r, mp_rows **out, mp_error *err);
 void mp_rows_free(mp_rows **r);
 void mp_rows_clear(mp_rows *r);
 MP_MUST_CHECK mp_status mp_rows_append(mp_rows *r, const mp_batch *in, mp_error *err);

@@ -32,6 +32,9 @@ typedef struct {
     int64_t rows_in, rows_out, bytes_in, bytes_out, groups;
     double seconds;        /* of the run, without MPI start-up */
     mp_report_rank mine;   /* this rank's, filled while running */
+    /* Rank 0: called about every 0.2 s with the bytes read so far and those there are (-1: not known); NULL: not asked for. */
+    void (*tick)(void *ctx, int64_t done_bytes, int64_t total_bytes);
+    void *tick_ctx;
 } mp_report;
 
 void mp_report_init(mp_report *r);

@@ -22,6 +22,9 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_scan_new(const mp_scan_args *args, mp_scan **out, mp_error *err);
 void mp_scan_free(mp_scan **s);
 
+/* Say in err which record row of a batch of the scan is. */
+void mp_scan_place_error(const mp_scan *s, const mp_batch *in, int32_t row, mp_error *err);
+
 /* What is done with the batches; the callbacks are those of mp_flow, ctx is theirs. */
 typedef struct {
     void *ctx;
@@ -31,8 +34,10 @@ typedef struct {
     mp_status (*split_end)(void *ctx, int64_t split, mp_error *err);
     mp_status (*finish_step)(void *ctx, bool *done, mp_error *err);
     mp_status (*on_block)(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err);
+    mp_status (*push)(void *ctx, bool *did, mp_error *err);
     bool (*quiet)(void *ctx);
     bool (*busy)(void *ctx);
+    bool (*enough)(void *ctx); /* rank 0: no more splits are wanted; those handed out are finished */
 } mp_scan_consumer;
 
 /* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all ranks (n_columns; columns that were not

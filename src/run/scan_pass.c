@@ -8,6 +8,8 @@
 
 static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err) {
     mp_scan *s = ctx;
+    *state = MP_SPLIT_NONE;
+    if (s->consumer->enough && s->consumer->enough(s->consumer->ctx)) return MP_OK;
     mp_status st = mp_feed_next(s->a.feed, desc, state, err);
     mp_comm_watch_fd(s->a.comm, !st && *state == MP_SPLIT_LATER ? mp_feed_fd(s->a.feed) : -1);
     return st;
@@ -70,6 +72,11 @@ static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
 static mp_status on_block(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_scan *s = ctx;
     return s->consumer->on_block(s->consumer->ctx, src, bytes, len, err);
+}
+
+static mp_status push(void *ctx, bool *did, mp_error *err) {
+    mp_scan *s = ctx;
+    return s->consumer->push(s->consumer->ctx, did, err);
 }
 
 static bool quiet(void *ctx) {
@@ -185,6 +192,7 @@ static mp_status run_flow(mp_scan *s, mp_flow_verdict *verdict, mp_error *err) {
                     .split_end = mp_scan_split_end,
                     .finish_step = finish_step,
                     .on_block = c->on_block ? on_block : NULL,
+                    .push = c->push ? push : NULL,
                     .quiet = c->quiet ? quiet : NULL,
                     .busy = c->busy ? busy : NULL,
                     .tick = tick};

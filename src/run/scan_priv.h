@@ -38,8 +38,6 @@ struct mp_scan {
 };
 
 void mp_scan_drop_reader(mp_scan *s);
-/* Say in err which record row of the batch is. */
-void mp_scan_place_error(const mp_scan *s, const mp_batch *in, int32_t row, mp_error *err);
 mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
                               mp_error *err);
 mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err);

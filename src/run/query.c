@@ -1,0 +1,258 @@
+/* query.c - a query from beginning to end: table, plan, passes over the input, results, answer.
+ * Invariant: every step ends in an agreement, so no rank is alone in the next one. */
+#include "run/query_priv.h"
+
+#include "base/clock.h"
+#include "plan/describe.h"
+#include "run/fault.h"
+
+enum { MOST_PASSES = 8 };
+
+mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *err) {
+    mp_error e = *mine;
+    if (st) mp_error_set(&e, st, NULL, "rank %d", mp_comm_rank(j->c));
+    st = mp_comm_agree(j->c, &e);
+    if (st && err) *err = e;
+    return st;
+}
+
+/* ---- the table, from rank 0 to all ---- */
+
+static mp_status open_table(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), "open", &mine);
+    if (!st && mp_comm_rank(j->c) == 0)
+        st = mp_table_open(j->spec, &j->arena, j->mem, &j->table, &j->streams, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    mp_buf b;
+    mp_buf_init(&b, j->mem);
+    if (mp_comm_rank(j->c) == 0) mp_table_encode(&j->table, &b);
+    st = mp_comm_bcast(j->c, &b, err);
+    if (!st && mp_comm_rank(j->c) != 0)
+        st = mp_table_decode(j->spec, b.data, b.len, &j->arena, &j->table, &mine);
+    mp_buf_release(&b);
+    return mp_job_agree(j, st, &mine, err);
+}
+
+/* ---- the plan, the same on every rank ---- */
+
+static mp_status make_plan(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_text_format format = MP_FORMAT_CSV;
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", &mine);
+    if (!st) st = mp_answer_format(j->spec, &format, &mine);
+    if (!st)
+        st = mp_query_parse(j->spec, &j->table, format == MP_FORMAT_NDJSON, &j->arena, &j->q, &mine);
+    if (!st) {
+        size_t n = (size_t)j->table.n_columns * sizeof *j->seen;
+        j->seen = mp_arena_alloc(&j->arena, n + 1, 16);
+        if (!j->seen) st = mp_mem_error(j->mem, n, &mine);
+        if (!st && n) memcpy(j->seen, j->table.sample, n);
+    }
+    if (!st) st = mp_query_bind(&j->q, &j->table, j->seen, &j->arena, &j->plan, &mine);
+    return mp_job_agree(j, st, &mine, err);
+}
+
+/* ---- values ---- */
+
+mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_batch *in,
+                        mp_batch *out, mp_error *err) {
+    mp_col *cols = mp_arena_alloc(&j->batch_arena, (size_t)n * sizeof *cols + 1, 16);
+    if (!cols) return mp_mem_error(j->mem, (size_t)n * sizeof *cols, err);
+    for (int i = 0; i < n; i++) {
+        if (values[i].direct >= 0) {
+            cols[i] = in->cols[values[i].direct];
+            continue;
+        }
+        int32_t bad_row = -1;
+        mp_status st = mp_prog_eval(values[i].prog, in, &j->batch_arena, &cols[i], &bad_row, err);
+        if (st) {
+            mp_scan_place_error(j->scan, in, bad_row, err);
+            return st;
+        }
+    }
+    *out = *in;
+    out->cols = cols;
+    out->n_cols = n;
+    return MP_OK;
+}
+
+/* ---- passes ---- */
+
+static mp_status one_pass(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
+    if (j->q.grouped) return mp_job_group(j, verdict, err);
+    if (j->q.n_sort) return mp_job_keep_rows(j, verdict, err);
+    return mp_job_pass_rows(j, verdict, err);
+}
+
+/* Bind again to what the pass has seen. *same: the pass stands. */
+static mp_status check_types(mp_job *j, bool *same, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_scan_plan amended = {0};
+    mp_status st = mp_query_bind(&j->q, &j->table, j->seen, &j->arena, &amended, &mine);
+    *same = !st && amended.signature == j->plan.signature;
+    if (*same) {
+        mp_scan_plan_release(&amended);
+    } else if (!st) {
+        mp_scan_plan_release(&j->plan);
+        j->plan = amended;
+    }
+    return mp_job_agree(j, st, &mine, err);
+}
+
+static mp_status run_passes(mp_job *j, mp_error *err) {
+    for (int pass = 0; pass < MOST_PASSES; pass++) {
+        mp_flow_verdict verdict = MP_FLOW_FAILED;
+        bool same = true;
+        mp_status st = one_pass(j, &verdict, err);
+        if (!st && verdict != MP_FLOW_REDO) st = check_types(j, &same, err);
+        if (st) return st;
+        if (verdict != MP_FLOW_REDO && same) return MP_OK;
+    }
+    return mp_error_set(err, MP_FAILED, "types do not settle", "%d passes were not enough",
+                        MOST_PASSES);
+}
+
+static void tick(void *ctx, const mp_feed *feed) {
+    mp_job *j = ctx;
+    j->report->tick(j->report->tick_ctx, mp_feed_bytes_done(feed), j->table.total_bytes);
+}
+
+static mp_status start_scan(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = MP_OK;
+    if (mp_comm_rank(j->c) == 0) {
+        st = mp_feed_new(j->spec, &j->table, j->streams, j->mem, &j->feed, &mine);
+        if (!st) j->streams = NULL;
+    }
+    mp_scan_args args = {.comm = j->c,
+                         .spec = j->spec,
+                         .table = &j->table,
+                         .feed = j->feed,
+                         .mem = j->mem,
+                         .tick = j->report->tick ? tick : NULL,
+                         .tick_ctx = j};
+    if (!st) st = mp_scan_new(&args, &j->scan, &mine);
+    return mp_job_agree(j, st, &mine, err);
+}
+
+/* ---- the end ---- */
+
+static mp_status write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_buf csv;
+    mp_buf_init(&csv, j->mem);
+    mp_status st = mp_scan_rejects(j->scan, &csv, n_bad, &mine);
+    if (!st && mp_comm_rank(j->c) == 0 && j->spec->input.rejects) {
+        mp_out_file *file = NULL;
+        st = mp_out_create(j->spec->input.rejects, &file, &mine);
+        if (!st && mp_out_direct_fd(file) >= 0) {
+            bool closed = false;
+            st = mp_stdout_write(mp_out_direct_fd(file), csv.data, csv.len, &closed, &mine);
+        } else if (!st) {
+            st = mp_out_write_at(file, 0, csv.data, csv.len, &mine);
+        }
+        if (!st) st = mp_out_sync(file, &mine);
+        if (!st) st = mp_out_commit(&file, &mine);
+        mp_out_abandon(&file);
+    }
+    mp_buf_release(&csv);
+    return mp_job_agree(j, st, &mine, err);
+}
+
+static mp_status finish(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    int64_t n_bad = 0;
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), "commit", &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (!st) st = write_rejects(j, &n_bad, err);
+    if (!st)
+        st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);
+    if (st || n_bad == 0) return st;
+    mp_error_set(err, MP_PARTIAL, "rows were rejected", "%lld bad row%s left out or mended",
+                 (long long)n_bad, n_bad == 1 ? "" : "s");
+    if (!j->spec->input.rejects) mp_error_hint(err, "--rejects FILE collects them");
+    return MP_PARTIAL;
+}
+
+static mp_status write_results(mp_job *j, mp_error *err) {
+    if (j->q.grouped) return mp_job_write_groups(j, err);
+    if (j->q.n_sort) return mp_job_write_rows(j, j->top >= 0, err);
+    return MP_OK;
+}
+
+static void note_scan(mp_job *j) {
+    mp_scan_stats s = mp_scan_counts(j->scan);
+    mp_report *r = j->report;
+    r->mine.rows = s.rows;
+    r->mine.bytes = s.bytes;
+    r->mine.seconds += s.seconds;
+    r->mine.exchanged += s.exchange.bytes_sent;
+    mp_report_phase *p = mp_report_phase_of(r, "scan");
+    if (p) p->passes = s.passes;
+    if (p && j->feed) {
+        p->rows = mp_feed_records(j->feed);
+        p->bytes = mp_feed_bytes_done(j->feed);
+        r->rows_in = p->rows;
+        r->bytes_in = p->bytes;
+    }
+}
+
+static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
+    mp_status st = open_table(j, err);
+    if (!st) st = make_plan(j, err);
+    if (!st && j->spec->run.plan_only) {
+        if (mp_comm_rank(j->c) == 0)
+            mp_plan_describe(j->spec, &j->table, &j->q, &j->plan, mp_comm_size(j->c), text);
+        return MP_OK;
+    }
+    if (!st) st = mp_answer_open(j->c, j->spec, j->mem, &j->answer, err);
+    if (!st) st = start_scan(j, err);
+    double start = mp_clock_s();
+    if (!st) st = run_passes(j, err);
+    mp_report_phase *scan = mp_report_phase_of(j->report, "scan");
+    if (scan) scan->seconds = mp_clock_s() - start;
+    if (j->scan) note_scan(j);
+    mp_report_sample(j->report);
+    start = mp_clock_s();
+    if (!st) st = write_results(j, err);
+    if (!st) st = finish(j, err);
+    mp_report_phase *out = mp_report_phase_of(j->report, "output");
+    if (out) out->seconds = mp_clock_s() - start;
+    mp_report_sample(j->report);
+    return st;
+}
+
+static void release(mp_job *j) {
+    mp_answer_free(&j->answer);
+    mp_scan_free(&j->scan);
+    mp_feed_free(&j->feed);
+    if (j->streams) mp_table_streams_free(&j->streams, j->table.n_files);
+    mp_scan_plan_release(&j->plan);
+    mp_result_plan_release(&j->results);
+    mp_group_free(&j->pre);
+    mp_group_free(&j->groups);
+    mp_rows_free(&j->rows);
+    mp_buf_release(&j->text);
+    mp_buf_release(&j->row_ends);
+    mp_arena_release(&j->batch_arena);
+    mp_arena_release(&j->arena);
+}
+
+mp_status mp_query_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *text,
+                       mp_report *report, mp_error *err) {
+    mp_job j = {.c = c, .spec = spec, .mem = mem, .report = report, .top = -1};
+    double start = mp_clock_s();
+    j.exchange_bytes = mem->limit_bytes > 0 ? mem->limit_bytes / 8 : 256 << 20;
+    if (j.exchange_bytes > 256 << 20) j.exchange_bytes = 256 << 20;
+    mp_arena_init(&j.arena, mem);
+    mp_arena_init(&j.batch_arena, mem);
+    mp_buf_init(&j.text, mem);
+    mp_buf_init(&j.row_ends, mem);
+    mp_status st = run_job(&j, text, err);
+    release(&j);
+    report->seconds = mp_clock_s() - start;
+    mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);
+    return st ? st : collected;
+}

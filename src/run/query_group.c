@@ -1,0 +1,238 @@
+/* query_group.c - rows into groups, groups to their owners, groups to the answer.
+ * Invariant: a group ends on the rank that owns its hash; with keys of one spelling per value, which a second exchange makes where the
+ * input had several. */
+#include "data/take.h"
+#include "run/fault.h"
+#include "run/query_priv.h"
+
+enum { EMIT_GROUPS = 4096, WINDOW_EXP = -76 };
+
+/* ---- the scan ---- */
+
+static void attach(void *ctx, mp_flow_run *run) { ((mp_job *)ctx)->run = run; }
+
+static mp_status put_group(void *ctx, int owner, const void *record, size_t n, mp_error *err) {
+    mp_job *j = ctx;
+    return mp_exchange_put(mp_flow_exchange(j->run), owner, record, n, err);
+}
+
+static bool alone(const mp_job *j) { return mp_comm_size(j->c) == 1; }
+
+static mp_status emit_some(mp_job *j, bool *done, mp_error *err) {
+    mp_status st = mp_group_emit(j->pre, put_group, j, EMIT_GROUPS, done, err);
+    j->emitting = !*done;
+    return st;
+}
+
+static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
+    (void)split;
+    mp_job *j = ctx;
+    mp_batch out;
+    mp_arena_reset(&j->batch_arena);
+    mp_status st = mp_job_values(j, j->plan.values, j->plan.n_values, in, &out, err);
+    if (!st) st = mp_group_add(j->pre, &out, err);
+    bool done = alone(j) || !mp_group_should_flush(j->pre);
+    while (!st && !done) st = emit_some(j, &done, err);
+    return st;
+}
+
+static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
+    mp_job *j = ctx;
+    *done = true;
+    return alone(j) ? MP_OK : emit_some(j, done, err);
+}
+
+static mp_status on_block(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    (void)src;
+    return mp_group_absorb(((mp_job *)ctx)->groups, bytes, len, err);
+}
+
+/* A fresh table of the plan's groups; keys first among the values. */
+static mp_status new_group(mp_job *j, const mp_type *key_types, mp_group **out, mp_error *err) {
+    const mp_query *q = &j->q;
+    size_t n = (size_t)q->n_keys;
+    int *key = mp_arena_alloc(&j->arena, n * sizeof *key + 1, 16);
+    mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types + 1, 16);
+    if (!key || !types) return mp_mem_error(j->mem, n * 8, err);
+    for (int i = 0; i < q->n_keys; i++) {
+        key[i] = i;
+        types[i] = key_types ? key_types[i] : j->plan.values[i].type;
+    }
+    mp_group_args args = {.n_keys = q->n_keys,
+                          .key = key,
+                          .key_type = types,
+                          .n_aggs = j->plan.n_aggs,
+                          .aggs = j->plan.aggs,
+                          .n_owners = mp_comm_size(j->c),
+                          .window_exp = WINDOW_EXP,
+                          .mem = j->mem};
+    mp_group_free(out);
+    return mp_group_new(&args, out, err);
+}
+
+mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = new_group(j, NULL, &j->pre, &mine);
+    if (!st && !alone(j)) st = new_group(j, NULL, &j->groups, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    mp_scan_consumer consumer = {.ctx = j,
+                                 .exchange_bytes = j->exchange_bytes,
+                                 .attach = attach,
+                                 .batch = on_batch,
+                                 .finish_step = finish_step,
+                                 .on_block = alone(j) ? NULL : on_block};
+    return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
+}
+
+/* ---- the types of the keys ---- */
+
+/* Least types of the keys' texts, over all ranks. Keys of a known type keep it. Collective. */
+static mp_status find_key_types(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    size_t n = (size_t)j->q.n_keys;
+    int64_t *bits = mp_arena_alloc(&j->arena, 3 * n * sizeof *bits + 1, 16);
+    mp_evidence *seen = mp_arena_alloc(&j->arena, n * sizeof *seen + 1, 16);
+    j->key_types = mp_arena_alloc(&j->arena, n * sizeof *j->key_types + 1, 16);
+    j->key_ts_sep = mp_arena_alloc(&j->arena, n + 1, 16);
+    bool ok = bits && seen && j->key_types && j->key_ts_sep;
+    mp_status st = ok ? MP_OK : mp_mem_error(j->mem, 3 * n * sizeof *bits, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st || n == 0) return st;
+    memset(seen, 0, n * sizeof *seen);
+    mp_group_key_evidence(j->groups, seen);
+    for (size_t i = 0; i < n; i++) {
+        bits[i] = seen[i].seen;
+        bits[n + 2 * i] = seen[i].int_digits;
+        bits[n + 2 * i + 1] = seen[i].scale;
+    }
+    st = mp_comm_allreduce(j->c, bits, (int)n, MP_OR, err);
+    if (!st) st = mp_comm_allreduce(j->c, bits + n, (int)(2 * n), MP_MAX, err);
+    for (size_t i = 0; i < n && !st; i++) {
+        const mp_plan_value *v = &j->plan.values[i];
+        mp_evidence e = {(uint8_t)bits[i], (uint8_t)bits[n + 2 * i], (uint8_t)bits[n + 2 * i + 1]};
+        j->key_types[i] = v->type != MP_NULL ? v->type : mp_evidence_type(e);
+        j->key_ts_sep[i] = v->type != MP_NULL ? v->ts_sep : e.seen & MP_SEEN_TS_T ? 'T' : ' ';
+    }
+    return st;
+}
+
+/* ---- one spelling per value ---- */
+
+static mp_status rekey_step(void *ctx, bool *done, mp_error *err) {
+    return emit_some(ctx, done, err);
+}
+
+/* Groups whose keys were respelled move to their owners again, and merge. Collective. */
+static mp_status respell_keys(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    int64_t odd = mp_group_keys_canonical(j->groups, j->key_types) ? 0 : 1;
+    mp_status st = mp_comm_allreduce(j->c, &odd, 1, MP_SUM, err);
+    if (st || odd == 0) return st;
+    st = mp_group_canonicalize(j->groups, j->key_types, &mine);
+    mp_group_free(&j->pre);
+    j->pre = j->groups;
+    j->groups = NULL;
+    if (!st) st = new_group(j, j->key_types, &j->groups, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    mp_flow flow = {.name = "merge",
+                    .ctx = j,
+                    .exchange_bytes = j->exchange_bytes,
+                    .mem = j->mem,
+                    .attach = attach,
+                    .finish_step = rekey_step,
+                    .on_block = on_block};
+    mp_flow_result result;
+    st = mp_flow_execute(j->c, &flow, &result, err);
+    j->report->mine.exchanged += result.exchange.bytes_sent;
+    return st;
+}
+
+/* ---- results ---- */
+
+/* The next batch of results behind --having, as outputs, sort keys and group keys. */
+static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err) {
+    mp_batch base;
+    mp_status st = mp_group_next(j->groups, &j->batch_arena, &base, err);
+    *more = !st && base.n_rows > 0;
+    if (st || !*more) return st;
+    if (j->results.having) {
+        int32_t n = 0, bad_row = -1;
+        uint32_t *sel = mp_arena_alloc(&j->batch_arena, MP_BATCH_ROWS * sizeof *sel, 16);
+        if (!sel) return mp_mem_error(j->mem, MP_BATCH_ROWS * sizeof *sel, err);
+        st = mp_prog_select(j->results.having, &base, &j->batch_arena, sel, &n, &bad_row, err);
+        if (!st) st = mp_batch_take(&base, sel, n, &j->batch_arena, &base, err);
+        if (st) return st;
+    }
+    mp_batch values;
+    st = mp_job_values(j, j->results.values, j->results.n_values, &base, &values, err);
+    if (st) return st;
+    int n = values.n_cols, keys = j->q.n_keys;
+    mp_col *cols = mp_arena_alloc(&j->batch_arena, (size_t)(n + keys) * sizeof *cols + 1, 16);
+    if (!cols) return mp_mem_error(j->mem, sizeof *cols, err);
+    memcpy(cols, values.cols, (size_t)n * sizeof *cols);
+    if (keys) memcpy(cols + n, base.cols, (size_t)keys * sizeof *cols);
+    *out = values;
+    out->cols = cols;
+    out->n_cols = n + keys;
+    return MP_OK;
+}
+
+/* All results of this rank as kept rows; ties of the sort are broken by the keys, and without --sort the keys are the order. */
+static mp_status keep_results(mp_job *j, mp_error *err) {
+    const mp_query *q = &j->q;
+    int n = j->results.n_values, total = n + q->n_keys;
+    mp_type *types = mp_arena_alloc(&j->arena, (size_t)total * sizeof *types + 1, 16);
+    j->n_sort_keys = q->n_sort + q->n_keys;
+    j->sort_keys =
+        mp_arena_alloc(&j->arena, (size_t)j->n_sort_keys * sizeof *j->sort_keys + 1, 16);
+    if (!types || !j->sort_keys) return mp_mem_error(j->mem, (size_t)total * 16, err);
+    for (int i = 0; i < n; i++) types[i] = j->results.values[i].type;
+    for (int i = 0; i < q->n_keys; i++) types[n + i] = j->key_types[i];
+    for (int i = 0; i < q->n_sort; i++)
+        j->sort_keys[i] = (mp_sort_key){.col = q->n_outputs + i, .descending = q->descending[i]};
+    for (int i = 0; i < q->n_keys; i++)
+        j->sort_keys[q->n_sort + i] = (mp_sort_key){.col = n + i};
+    j->top = mp_job_top(q);
+    mp_status st = mp_rows_new(types, total, false, j->mem, &j->rows, err);
+    if (!st) st = mp_group_prepare(j->groups, MP_GROUP_ANY_ORDER, j->key_types, err);
+    for (bool more = true; !st && more;) {
+        mp_batch batch;
+        mp_arena_reset(&j->batch_arena);
+        st = next_result(j, &batch, &more, err);
+        if (!st && more) st = mp_rows_append(j->rows, &batch, err);
+        if (!st) st = mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
+    }
+    if (!st) st = mp_job_prune(j, j->top, err);
+    mp_group_free(&j->groups);
+    return st;
+}
+
+mp_status mp_job_write_groups(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    if (alone(j)) {
+        j->groups = j->pre;
+        j->pre = NULL;
+    } else {
+        mp_group_free(&j->pre);
+    }
+    mp_status st = find_key_types(j, err);
+    if (!st) st = respell_keys(j, err);
+    int64_t total = st ? 0 : mp_group_count(j->groups);
+    if (!st) st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
+    if (st) return st;
+    j->report->groups = total;
+    st = mp_fault_check(mp_comm_rank(j->c), "merge", &mine);
+    if (!st)
+        st = mp_query_bind_results(&j->q, &j->plan, j->key_types, j->key_ts_sep, &j->arena,
+                                   &j->results, &mine);
+    bool few = total <= MP_SORTED_GROUPS, keep = few || j->q.n_sort > 0;
+    if (!st) st = keep ? keep_results(j, &mine)
+                       : mp_group_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);
+    int64_t pieces = (mp_group_count(j->groups) + MP_BATCH_ROWS - 1) / MP_BATCH_ROWS;
+    return mp_job_write_pieces(j, next_result, pieces, err);
+}

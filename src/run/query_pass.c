@@ -1,0 +1,64 @@
+/* query_pass.c - rows that pass through: filtered, computed, written in input order as they are read.
+ * Invariant: each split is one piece of the answer, submitted once per pass, empty or not. */
+#include "run/query_priv.h"
+
+static void attach(void *ctx, mp_flow_run *run) { ((mp_job *)ctx)->run = run; }
+
+static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
+    (void)split;
+    mp_job *j = ctx;
+    mp_batch out;
+    mp_arena_reset(&j->batch_arena);
+    mp_status st = mp_job_values(j, j->plan.values, j->q.n_outputs, in, &out, err);
+    if (st) return st;
+    mp_answer_format_rows(j->answer, &out, &j->text,
+                          mp_answer_cuts(j->answer) ? &j->row_ends : NULL);
+    j->text_rows += in->n_rows;
+    st = mp_buf_check(&j->text, err);
+    return st ? st : mp_buf_check(&j->row_ends, err);
+}
+
+static mp_status on_split_end(void *ctx, int64_t split, mp_error *err) {
+    mp_job *j = ctx;
+    bool cuts = mp_answer_cuts(j->answer);
+    mp_status st = mp_order_submit(mp_answer_order(j->answer), split, &j->text, j->text_rows,
+                                   cuts ? &j->row_ends : NULL, err);
+    mp_buf_clear(&j->text);
+    mp_buf_clear(&j->row_ends);
+    j->text_rows = 0;
+    return st;
+}
+
+static mp_status push(void *ctx, bool *did, mp_error *err) {
+    (void)did;
+    return mp_order_push(mp_answer_order(((mp_job *)ctx)->answer), err);
+}
+static bool quiet(void *ctx) { return mp_order_quiet(mp_answer_order(((mp_job *)ctx)->answer)); }
+static bool busy(void *ctx) { return mp_order_busy(mp_answer_order(((mp_job *)ctx)->answer)); }
+static bool enough(void *ctx) { return mp_order_enough(mp_answer_order(((mp_job *)ctx)->answer)); }
+
+/* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
+static bool is_final(const mp_job *j) {
+    if (j->plan.typed) return false;
+    for (int f = 0; f < j->table.n_files && j->table.dialect.quote; f++)
+        if (!j->table.files[f].by_data) return false;
+    return true;
+}
+
+mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
+    mp_status st = mp_job_begin_answer(j, is_final(j), err);
+    if (st) return st;
+    mp_buf_clear(&j->text);
+    mp_buf_clear(&j->row_ends);
+    j->text_rows = 0;
+    /* With types to be found, every row counts for them, also those behind the limit. */
+    mp_scan_consumer consumer = {.ctx = j,
+                                 .attach = attach,
+                                 .batch = on_batch,
+                                 .split_end = on_split_end,
+                                 .push = push,
+                                 .quiet = quiet,
+                                 .busy = busy,
+                                 .enough = j->plan.typed ? NULL : enough};
+    return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
+}

@@ -1,0 +1,87 @@
+/* query_write.c - batches of results become numbered pieces of the answer.
+ * Invariant: the pieces of rank r come before those of rank r + 1; every rank knows the number of its first one. */
+#include "run/query_priv.h"
+
+typedef struct {
+    mp_job *j;
+    mp_next_batch_fn next;
+    int64_t piece, n_pieces, done;
+} writer;
+
+mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    size_t n = (size_t)j->q.n_outputs;
+    const char **names = mp_arena_alloc(&j->arena, n * sizeof *names + 1, 16);
+    mp_status st = names ? MP_OK : mp_mem_error(j->mem, n * sizeof *names, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    for (size_t i = 0; i < n; i++) names[i] = j->q.outputs[i].name;
+    return mp_answer_begin(j->answer, names, (int)n, is_final, err);
+}
+
+/* One piece: one batch, or what is left of the numbers. */
+static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
+    writer *w = ctx;
+    mp_job *j = w->j;
+    *done = w->done == w->n_pieces;
+    if (*done) return MP_OK;
+    mp_batch batch;
+    bool more = true, cuts = mp_answer_cuts(j->answer);
+    mp_arena_reset(&j->batch_arena);
+    mp_buf_clear(&j->text);
+    mp_buf_clear(&j->row_ends);
+    mp_status st = w->next(j, &batch, &more, err);
+    int64_t rows = !st && more ? batch.n_rows : 0;
+    if (rows) {
+        batch.n_cols = j->q.n_outputs;
+        mp_answer_format_rows(j->answer, &batch, &j->text, cuts ? &j->row_ends : NULL);
+    }
+    if (!st) st = mp_buf_check(&j->text, err);
+    if (!st) st = mp_buf_check(&j->row_ends, err);
+    if (!st)
+        st = mp_order_submit(mp_answer_order(j->answer), w->piece + w->done, &j->text, rows,
+                             cuts ? &j->row_ends : NULL, err);
+    w->done++;
+    return st;
+}
+
+static mp_status push(void *ctx, bool *did, mp_error *err) {
+    (void)did;
+    return mp_order_push(mp_answer_order(((writer *)ctx)->j->answer), err);
+}
+static bool quiet(void *ctx) {
+    return mp_order_quiet(mp_answer_order(((writer *)ctx)->j->answer));
+}
+static bool busy(void *ctx) { return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer)); }
+
+/* Pieces of the ranks before this one. Collective. */
+static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    size_t n = (size_t)mp_comm_size(j->c);
+    int64_t *counts = mp_arena_alloc(&j->arena, n * sizeof *counts, 16);
+    mp_status st = counts ? MP_OK : mp_mem_error(j->mem, n * sizeof *counts, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    memset(counts, 0, n * sizeof *counts);
+    counts[mp_comm_rank(j->c)] = n_pieces;
+    st = mp_comm_allreduce(j->c, counts, (int)n, MP_SUM, err);
+    *first = 0;
+    for (int r = 0; r < mp_comm_rank(j->c); r++) *first += counts[r];
+    return st;
+}
+
+mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_pieces, mp_error *err) {
+    writer w = {.j = j, .next = next, .n_pieces = n_pieces};
+    mp_status st = mp_job_begin_answer(j, true, err);
+    if (!st) st = first_piece(j, n_pieces, &w.piece, err);
+    if (st) return st;
+    mp_flow flow = {.name = "output",
+                    .ctx = &w,
+                    .mem = j->mem,
+                    .finish_step = finish_step,
+                    .push = push,
+                    .quiet = quiet,
+                    .busy = busy};
+    mp_flow_result result;
+    return mp_flow_execute(j->c, &flow, &result, err);
+}
