@@ -106,7 +106,7 @@ static void store(mp_csv_part *k, int64_t i, const mp_value *v) {
 }
 
 void mp_csv_slow_value(mp_csv_part *k, int64_t i) {
-    mp_csv_span f = mp_csv_field_span(&k->fields, i);
+    mp_csv_span f = mp_csv_field_span(&k->fields, i, k->fields.sel != NULL);
     bool quoted = k->fields.quote && f.len && f.p[0] == k->fields.quote;
     mp_str text = mp_str_of(f.p, f.len), raw = text;
     if (quoted) {
@@ -135,6 +135,11 @@ void mp_csv_slow_value(mp_csv_part *k, int64_t i) {
         store(k, i, &v);
     else
         mp_csv_set_null(k, i);
+}
+
+void mp_csv_slow_values(mp_csv_part *k) {
+    for (int32_t i = 0; i < k->fields.n; i++)
+        mp_csv_slow_value(k, i);
 }
 
 /* ---- the column ---- */
@@ -192,8 +197,8 @@ static void convert(mp_csv_part *k, uint8_t *scale) {
         if (k->a->column->use == MP_CSV_TYPED && !k->a->column->fixed) mp_csv_text_evidence(k);
         return;
     default:
-        for (int32_t i = 0; i < k->fields.n; i++)
-            mp_csv_slow_value(k, i);
+        mp_csv_slow_values(k);
+        return;
     }
 }
 

@@ -31,22 +31,62 @@ static inline void note_magnitude(magnitudes *m, int64_t v, int scale) {
     if (u > m->most[scale]) m->most[scale] = u;
 }
 
-/* A number of the short forms: int or decimal. */
-static inline bool fast_number(mp_csv_span f, bool points, int64_t *v, int *scale) {
-    if (points && mp_parse_decimal_fast(f.p, f.len, v, scale)) return true;
-    *scale = 0;
-    return mp_parse_int64_fast(f.p, f.len, v);
+/* The readers below take 8 bytes at a time from a text with readable bytes around it (csv_index.h), without a branch on its
+ * length; what they do not know is left to the ones that read no byte too many. */
+
+/* n (1..8) digits as a word for mp_eight_digits; not all digits: see mp_all_digits. */
+MP_CSV_INLINE uint64_t digits_at(const char *p, uint32_t n) {
+    return (mp_load8(p) ^ 0x3030303030303030u) << (64 - 8 * n);
 }
 
-void mp_csv_convert_int64(mp_csv_part *k) {
-    int64_t *out = k->values;
-    bool plain = mp_csv_is_plain(k->d, "-0123456789");
+/* -?digits, no leading zero. */
+MP_CSV_INLINE bool fast_int(mp_csv_span f, int64_t *v) {
+    uint32_t neg = f.p[0] == '-', n = f.len - neg;
+    const char *p = f.p + neg;
+    if (n - 1 >= 8) return mp_parse_int64_fast(f.p, f.len, v);
+    uint64_t y = digits_at(p, n);
+    bool leading_zero = (p[0] == '0') & (n > 1);
+    if (!mp_all_digits(y) | leading_zero) return false;
+    int64_t u = (int64_t)mp_eight_digits(y);
+    *v = neg ? -u : u;
+    return true;
+}
+
+/* -?digits.digits with up to 16 digits, 7 of them behind the point. The point is among the last 8 bytes; the 8 bytes that
+ * end one byte earlier have the digits before it where the point's going moves them to. */
+MP_CSV_INLINE bool fast_decimal(mp_csv_span f, int64_t *v, int *scale) {
+    const uint64_t low7 = 0x7F7F7F7F7F7F7F7Fu;
+    const char *end = f.p + f.len;
+    uint32_t neg = f.p[0] == '-', n = f.len - neg;
+    uint64_t last = mp_load8(end - 8), x = last ^ 0x2E2E2E2E2E2E2E2Eu;
+    uint64_t points = ~(((x & low7) + low7) | x | low7); /* 0x80 in every byte that is a point */
+    if (!points) return false;
+    uint32_t after = (uint32_t)__builtin_clzll(points) / 8, before = n - 1 - after;
+    if (before - 1 >= 16 - after || after == 0) return false;
+    uint64_t behind = ~(uint64_t)0 << (64 - 8 * after);
+    uint64_t y = (last & behind) | (mp_load8(end - 9) & ~behind);
+    uint32_t junk = 8 * (9 - n) & -(uint32_t)(n < 9); /* no branch: lengths vary */
+    y = (y ^ 0x3030303030303030u) >> junk << junk;
+    if (!mp_all_digits(y)) return false;
+    uint64_t u = mp_eight_digits(y);
+    if (n > 9) {
+        uint64_t high = digits_at(f.p + neg, n - 9);
+        if (!mp_all_digits(high)) return false;
+        u += mp_eight_digits(high) * 100000000;
+    }
+    *v = neg ? -(int64_t)u : (int64_t)u;
+    *scale = (int)after;
+    return true;
+}
+
+MP_CSV_INLINE void int64_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
     const mp_csv_fields at = k->fields;
+    int64_t *out = k->values;
     uint64_t most = 0;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i);
+        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
         int64_t v;
-        if (plain && mp_parse_int64_fast(f.p, f.len, &v)) {
+        if (fast_int(f, &v)) {
             out[i] = v;
             uint64_t u = (v < 0 ? -(uint64_t)v : (uint64_t)v) + 1;
             most = u > most ? u : most;
@@ -55,6 +95,39 @@ void mp_csv_convert_int64(mp_csv_part *k) {
         }
     }
     magnitudes m = {{most}};
+    add_magnitudes(k, &m);
+}
+
+void mp_csv_convert_int64(mp_csv_part *k) {
+    if (mp_csv_is_plain(k->d, "-0123456789"))
+        MP_CSV_LOOP(int64_loop, k);
+    else
+        mp_csv_slow_values(k);
+}
+
+/* Are numbers with a point read in place? Those without: mp_csv_is_plain of the digits. */
+static bool plain_points(const mp_csv_dialect *d) {
+    return !d->decimal_comma && mp_csv_is_plain(d, "-.0123456789");
+}
+
+MP_CSV_INLINE void decimal_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
+    const mp_csv_fields at = k->fields;
+    int64_t *out = k->values;
+    uint8_t *scales = k->scales;
+    const bool points = plain_points(k->d);
+    magnitudes m = {{0}};
+    for (int32_t i = 0; i < at.n; i++) {
+        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
+        int64_t v;
+        int s = 0;
+        if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
+            out[i] = v;
+            scales[i] = (uint8_t)s;
+            note_magnitude(&m, v, s);
+        } else {
+            mp_csv_slow_value(k, i);
+        }
+    }
     add_magnitudes(k, &m);
 }
 
@@ -73,38 +146,25 @@ static void align(mp_csv_part *k, int scale) {
 }
 
 void mp_csv_convert_decimal(mp_csv_part *k, uint8_t *scale) {
-    int64_t *out = k->values;
-    bool points = !k->d->decimal_comma && mp_csv_is_plain(k->d, "-.0123456789");
-    bool plain = mp_csv_is_plain(k->d, "-0123456789");
-    const mp_csv_fields at = k->fields;
-    magnitudes m = {{0}};
-    for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i);
-        int s;
-        if (plain && fast_number(f, points, &out[i], &s)) {
-            k->scales[i] = (uint8_t)s;
-            note_magnitude(&m, out[i], s);
-        } else {
-            mp_csv_slow_value(k, i);
-        }
-    }
-    add_magnitudes(k, &m);
+    if (mp_csv_is_plain(k->d, "-0123456789"))
+        MP_CSV_LOOP(decimal_loop, k);
+    else
+        mp_csv_slow_values(k);
     int top = k->scale_set ? 31 - __builtin_clz(k->scale_set) : 0;
     if (k->scale_set & (k->scale_set - 1)) align(k, top);
     *scale = (uint8_t)top;
 }
 
-void mp_csv_convert_float64(mp_csv_part *k) {
-    double *out = k->values;
-    bool points = !k->d->decimal_comma && mp_csv_is_plain(k->d, "-.0123456789");
-    bool plain = mp_csv_is_plain(k->d, "-0123456789");
+MP_CSV_INLINE void float64_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
     const mp_csv_fields at = k->fields;
+    double *out = k->values;
+    const bool points = plain_points(k->d);
     magnitudes m = {{0}};
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i);
+        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
         int64_t v;
-        int s;
-        if (plain && fast_number(f, points, &v, &s)) {
+        int s = 0;
+        if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
             out[i] = mp_decimal_to_double(v, s);
             note_magnitude(&m, v, s);
         } else {
@@ -112,4 +172,11 @@ void mp_csv_convert_float64(mp_csv_part *k) {
         }
     }
     add_magnitudes(k, &m);
+}
+
+void mp_csv_convert_float64(mp_csv_part *k) {
+    if (mp_csv_is_plain(k->d, "-0123456789"))
+        MP_CSV_LOOP(float64_loop, k);
+    else
+        mp_csv_slow_values(k);
 }

@@ -5,8 +5,8 @@
 #define MP_IO_CSV_CONVERT_PART_H
 
 #include "data/decimal.h"
-#include "io/csv_value.h"
 #include "io/csv_index.h"
+#include "io/csv_value.h"
 
 /* Where the fields are. Loops work on a copy of their own, which stays in registers. */
 typedef struct {
@@ -41,26 +41,40 @@ typedef struct {
     uint32_t len;
 } mp_csv_span;
 
-/* The bytes of field i as they stand in the text; none where it is missing. */
-static inline mp_csv_span mp_csv_field_span(const mp_csv_fields *k, int64_t i) {
-    int64_t r = k->sel ? k->sel[i] : i;
+#define MP_CSV_INLINE static inline __attribute__((always_inline))
+
+/* The bytes of field i as they stand in the text; none where it is missing. use_sel: k->sel is there (a constant where a
+ * loop is made for one case). */
+MP_CSV_INLINE mp_csv_span mp_csv_field_span(const mp_csv_fields *k, int64_t i, bool use_sel) {
+    int64_t r = use_sel ? k->sel[i] : i;
     uint32_t start = k->start[r * k->start_step] + k->start_add;
     uint32_t end = k->end[r * k->end_step];
     return (mp_csv_span){k->base + start, end < start ? 0 : end - start};
 }
 
 /* The same without quotes around; quoted text without doubled quotes is its own value. */
-static inline mp_csv_span mp_csv_field_inner(const mp_csv_fields *k, int64_t i) {
-    mp_csv_span f = mp_csv_field_span(k, i);
-    if (k->quote && f.len >= 2 && f.p[0] == k->quote) {
+MP_CSV_INLINE mp_csv_span mp_csv_field_inner(const mp_csv_fields *k, int64_t i, bool use_sel,
+                                             bool use_quote) {
+    mp_csv_span f = mp_csv_field_span(k, i, use_sel);
+    if (use_quote && f.len >= 2 && f.p[0] == k->quote) {
         f.p++;
         f.len -= 2;
     }
     return f;
 }
 
+/* Calls loop(k, use_sel, use_quote), with constants in the common case of all rows and no quotes. */
+#define MP_CSV_LOOP(loop, k)                                                                       \
+    do {                                                                                           \
+        if (!(k)->fields.sel && !(k)->fields.quote)                                                \
+            loop(k, false, false);                                                                 \
+        else                                                                                       \
+            loop(k, (k)->fields.sel != NULL, (k)->fields.quote != 0);                              \
+    } while (0)
+
 /* Value i in full: every form, nulls and misfits. Stores it and its evidence. */
 void mp_csv_slow_value(mp_csv_part *k, int64_t i);
+void mp_csv_slow_values(mp_csv_part *k); /* all of them */
 void mp_csv_set_null(mp_csv_part *k, int64_t i);
 void *mp_csv_part_alloc(mp_csv_part *k, size_t n_bytes);
 /* Can no null marker, quote or number mark of the dialect be taken for part of a text made of the bytes in set? */

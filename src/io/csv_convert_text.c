@@ -13,14 +13,14 @@ static bool quoted_text(mp_csv_part *k, mp_csv_span f, mp_str *out) {
 }
 
 /* Without a branch on what the fields are; the nulls are dropped again when there are none. */
-static void views(mp_csv_part *k) {
+MP_CSV_INLINE void views(mp_csv_part *k, bool use_sel) {
     const mp_csv_fields at = k->fields;
     mp_str *out = k->values;
     uint8_t *valid = mp_csv_part_alloc(k, (size_t)at.n);
     uint8_t all = 1;
     if (!valid) return;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_span(&at, i);
+        mp_csv_span f = mp_csv_field_span(&at, i, use_sel);
         out[i] = mp_str_of(f.p, f.len);
         valid[i] = f.len != 0;
         all &= valid[i];
@@ -28,21 +28,21 @@ static void views(mp_csv_part *k) {
     if (!all) k->valid = valid;
 }
 
-static void views_with_nulls(mp_csv_part *k) {
+MP_CSV_INLINE void views_with_nulls(mp_csv_part *k, bool use_sel) {
     const mp_csv_fields at = k->fields;
     mp_str *out = k->values;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_span(&at, i);
+        mp_csv_span f = mp_csv_field_span(&at, i, use_sel);
         out[i] = mp_str_of(f.p, f.len);
         if (mp_csv_is_null(k->d, out[i])) mp_csv_set_null(k, i);
     }
 }
 
-static void values_with_quotes(mp_csv_part *k) {
+MP_CSV_INLINE void values_with_quotes(mp_csv_part *k, bool use_sel) {
     const mp_csv_fields at = k->fields;
     mp_str *out = k->values;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_span(&at, i);
+        mp_csv_span f = mp_csv_field_span(&at, i, use_sel);
         out[i] = mp_str_of(f.p, f.len);
         if (f.len && f.p[0] == at.quote) {
             if (!quoted_text(k, f, &out[i])) return;
@@ -53,12 +53,15 @@ static void values_with_quotes(mp_csv_part *k) {
 }
 
 void mp_csv_convert_text(mp_csv_part *k) {
+    const bool use_sel = k->fields.sel != NULL;
     if (k->fields.quote)
-        values_with_quotes(k);
+        values_with_quotes(k, use_sel);
     else if (k->d->n_nulls)
-        views_with_nulls(k);
+        views_with_nulls(k, use_sel);
+    else if (use_sel)
+        views(k, true);
     else
-        views(k);
+        views(k, false);
 }
 
 /* The values are there: look at them until it is certain that the column is one of strings. */

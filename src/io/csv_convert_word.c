@@ -20,7 +20,7 @@ void mp_csv_convert_bool(mp_csv_part *k) {
     uint8_t *out = k->values;
     bool plain = mp_csv_is_plain(k->d, "trueTRUEfalsFALS") && !k->d->date_format, any = false;
     for (int32_t i = 0; i < at.n; i++) {
-        int v = plain ? fast_bool(mp_csv_field_inner(&at, i)) : -1;
+        int v = plain ? fast_bool(mp_csv_field_inner(&at, i, at.sel != NULL, at.quote != 0)) : -1;
         if (v >= 0) {
             out[i] = (uint8_t)v;
             any = true;
@@ -36,7 +36,7 @@ void mp_csv_convert_date(mp_csv_part *k) {
     int64_t *out = k->values;
     bool plain = mp_csv_is_plain(k->d, "-0123456789") && !k->d->date_format, any = false;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i);
+        mp_csv_span f = mp_csv_field_inner(&at, i, at.sel != NULL, at.quote != 0);
         if (plain && mp_parse_date(f.p, f.len, &out[i]))
             any = true;
         else
@@ -51,7 +51,7 @@ void mp_csv_convert_timestamp(mp_csv_part *k) {
     bool plain = mp_csv_is_plain(k->d, "-:.T 0123456789") && !k->d->date_format;
     uint8_t seen = 0;
     for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i);
+        mp_csv_span f = mp_csv_field_inner(&at, i, at.sel != NULL, at.quote != 0);
         char sep;
         if (plain && mp_parse_timestamp(f.p, f.len, &out[i], &sep))
             seen |= sep == 'T' ? MP_SEEN_TS_T : MP_SEEN_TS_SPACE;

@@ -15,7 +15,7 @@
 
 enum { MAX_ROWS = 4096, COLUMNS = 3, PAD = 64 };
 
-/* A run of records in which column place holds the texts and the other columns an x. NULL: a missing field. */
+/* A run of records in which column place holds the texts and the other columns a point. NULL: a missing field. */
 typedef struct {
     char *area;
     uint32_t rec[MAX_ROWS], end[MAX_ROWS * COLUMNS];
@@ -33,7 +33,7 @@ static void run_make(run *r, const char *const *texts, int n, int place, bool ha
     for (int i = 0; i < n; i++) {
         r->rec[i] = at;
         for (int c = 0; c < COLUMNS; c++) {
-            const char *t = c == place ? texts[i] : "x";
+            const char *t = c == place ? texts[i] : ".";
             uint32_t *end = &r->end[i * COLUMNS + c];
             if (t) {
                 memcpy(base + at, t, strlen(t));
@@ -406,7 +406,7 @@ static void test_need_number(void **state) {
             assert_int_equal(j.col.type, made);
             assert_int_equal(j.seen.seen, MP_SEEN_INT | (number ? form_seen[f] : 0));
             assert_int_equal(j.misfit, !mp_type_holds(made, j.seen));
-            assert_int_equal(null_at(1), made == MP_NULL || !number || !form_fits(f, made));
+            assert_int_equal(null_at(1), made == MP_NULL || !number || !form_fits(f, (int)made));
             if (number) continue;
             assert_true(j.bad.is_data_error);
             char want[128];
