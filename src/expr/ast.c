@@ -33,7 +33,8 @@ bool mp_expr_equal(const mp_expr *a, const mp_expr *b) {
     if (a->op != b->op || a->n_args != b->n_args) return false;
     if (a->op == MP_EX_LITERAL) return same_literal(a, b);
     if (a->op == MP_EX_COLUMN) return mp_str_eq(a->name, b->name);
-    if (a->op == MP_EX_AGG && (a->agg.fn != b->agg.fn || a->agg.q != b->agg.q || a->agg.k != b->agg.k))
+    if (a->op == MP_EX_AGG &&
+        (a->agg.fn != b->agg.fn || a->agg.q != b->agg.q || a->agg.k != b->agg.k))
         return false;
     bool median = a->op == MP_EX_AGG && a->agg.fn == MP_AGG_QUANTILE;
     for (int32_t i = 0; i < (median ? 1 : a->n_args); i++)
@@ -107,8 +108,8 @@ mp_status mp_ex_error_at(mp_error *err, const mp_ex_source *src, const char *wha
     return MP_USAGE;
 }
 
-mp_status mp_ex_error(mp_error *err, const mp_ex_source *src, const char *what,
-                      const char *why_fmt, ...) {
+mp_status mp_ex_error(mp_error *err, const mp_ex_source *src, const char *what, const char *why_fmt,
+                      ...) {
     va_list args;
     va_start(args, why_fmt);
     mp_status st = set_error(err, src, what, why_fmt, args);

@@ -140,7 +140,7 @@ mp_status mp_ex_error_at(mp_error *err, const mp_ex_source *src, const char *wha
                          const char *why_fmt, ...) MP_PRINTF(5, 6);
 
 /* MP_USAGE: "<what> in --where: <why>", without hint. */
-mp_status mp_ex_error(mp_error *err, const mp_ex_source *src, const char *what,
-                      const char *why_fmt, ...) MP_PRINTF(4, 5);
+mp_status mp_ex_error(mp_error *err, const mp_ex_source *src, const char *what, const char *why_fmt,
+                      ...) MP_PRINTF(4, 5);
 
 #endif

@@ -39,13 +39,14 @@ const char *mp_expr_column_name(const mp_expr *e);
  * number literal), so text in the column is bad data; typed: the place looks at the value's type (false: any text will do, as in
  * `name like 'a%'`, lower(), is null). root_number / root_typed: what the user of the whole expression asks for. */
 typedef void (*mp_column_fn)(void *ctx, const char *name, bool number_needed, bool typed);
-void mp_expr_columns(const mp_expr *e, bool root_number, bool root_typed, mp_column_fn fn, void *ctx);
+void mp_expr_columns(const mp_expr *e, bool root_number, bool root_typed, mp_column_fn fn,
+                     void *ctx);
 
 /* ---- aggregates inside expressions ---- */
 
 typedef enum {
-    MP_AGG_COUNT,          /* count(), count(*): rows */
-    MP_AGG_COUNT_VALUES,   /* count(x) */
+    MP_AGG_COUNT,        /* count(), count(*): rows */
+    MP_AGG_COUNT_VALUES, /* count(x) */
     MP_AGG_COUNT_DISTINCT,
     MP_AGG_SUM,
     MP_AGG_MEAN,
@@ -53,10 +54,10 @@ typedef enum {
     MP_AGG_MAX,
     MP_AGG_VAR,
     MP_AGG_STD,
-    MP_AGG_QUANTILE,       /* median is quantile 0.5 */
+    MP_AGG_QUANTILE, /* median is quantile 0.5 */
     MP_AGG_FIRST,
     MP_AGG_LAST,
-    MP_AGG_TOP,            /* k values, descending */
+    MP_AGG_TOP, /* k values, descending */
     MP_AGG_BOTTOM,
     MP_AGG_CORR
 } mp_agg_fn;
@@ -93,6 +94,9 @@ MP_MUST_CHECK mp_status mp_prog_new(const mp_expr *e, const mp_schema *schema, m
 void mp_prog_free(mp_prog **p);
 mp_type mp_prog_type(const mp_prog *p);
 uint8_t mp_prog_ts_sep(const mp_prog *p);
+uint8_t mp_prog_scale(const mp_prog *p); /* MP_DECIMAL: upper bound, for mp_field */
+/* MP_USAGE where the result is neither bool nor null ("'5' is a number, not a condition"). */
+MP_MUST_CHECK mp_status mp_prog_need_bool(const mp_prog *p, mp_error *err);
 /* Folds the types of all nodes: equal signatures mean equal programs for equal expressions. */
 uint64_t mp_prog_signature(const mp_prog *p);
 
@@ -100,7 +104,7 @@ uint64_t mp_prog_signature(const mp_prog *p);
  * failed (overflow: MP_DATA with why and hint, no place; the caller adds it). Cost: one pass per node. */
 MP_MUST_CHECK mp_status mp_prog_eval(mp_prog *p, const mp_batch *in, mp_arena *arena, mp_col *out,
                                      int32_t *bad_row, mp_error *err);
-/* Rows where a boolean program is true, ascending. */
+/* Rows where a boolean program is true, ascending; sel has room for n_rows. */
 MP_MUST_CHECK mp_status mp_prog_select(mp_prog *p, const mp_batch *in, mp_arena *arena,
                                        uint32_t *sel, int32_t *n_sel, int32_t *bad_row,
                                        mp_error *err);

@@ -1,8 +1,10 @@
 /* functions.c - the table of functions and aggregates, from which the parser takes names and numbers of arguments. */
 #include "expr/ast.h"
 
-#define FN(name, op, min, max) {name, op, 0, min, max}
-#define AGG(name, fn, min, max) {name, MP_EX_AGG, fn, min, max}
+#define FN(name, op, min, max)                                                                     \
+    { name, op, 0, min, max }
+#define AGG(name, fn, min, max)                                                                    \
+    { name, MP_EX_AGG, fn, min, max }
 
 const mp_ex_function mp_ex_functions[] = {
     FN("abs", MP_EX_ABS, 1, 1),

@@ -34,12 +34,14 @@ static mp_token_kind keyword(mp_str word) {
     static const struct {
         const char *word;
         mp_token_kind kind;
-    } list[] = {{"and", MP_TOK_AND},         {"or", MP_TOK_OR},     {"not", MP_TOK_NOT},
-                {"in", MP_TOK_IN},           {"is", MP_TOK_IS},     {"like", MP_TOK_LIKE},
-                {"between", MP_TOK_BETWEEN}, {"null", MP_TOK_NULL}, {"true", MP_TOK_TRUE},
-                {"false", MP_TOK_FALSE},     {"case", MP_TOK_CASE}, {"when", MP_TOK_WHEN},
-                {"then", MP_TOK_THEN},       {"else", MP_TOK_ELSE}, {"end", MP_TOK_FINISH},
-                {"as", MP_TOK_AS}};
+    } list[] = {{"and", MP_TOK_AND},         {"or", MP_TOK_OR},
+                {"not", MP_TOK_NOT},         {"in", MP_TOK_IN},
+                {"is", MP_TOK_IS},           {"like", MP_TOK_LIKE},
+                {"between", MP_TOK_BETWEEN}, {"null", MP_TOK_NULL},
+                {"true", MP_TOK_TRUE},       {"false", MP_TOK_FALSE},
+                {"case", MP_TOK_CASE},       {"when", MP_TOK_WHEN},
+                {"then", MP_TOK_THEN},       {"else", MP_TOK_ELSE},
+                {"end", MP_TOK_FINISH},      {"as", MP_TOK_AS}};
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
         if (mp_str_eq_nocase(word, list[i].word)) return list[i].kind;
     return MP_TOK_NAME;
@@ -109,11 +111,12 @@ static mp_status lex_symbol(lexer *lx, mp_token *t, mp_error *err) {
     static const struct {
         char text[3];
         mp_token_kind kind;
-    } list[] = {{"==", MP_TOK_EQ},   {"!=", MP_TOK_NE},     {"<>", MP_TOK_NE},      {"<=", MP_TOK_LE},
-                {">=", MP_TOK_GE},   {"<", MP_TOK_LT},      {">", MP_TOK_GT},       {"=", MP_TOK_EQ},
-                {"(", MP_TOK_LPAREN}, {")", MP_TOK_RPAREN}, {",", MP_TOK_COMMA},    {"+", MP_TOK_PLUS},
-                {"-", MP_TOK_MINUS}, {"*", MP_TOK_STAR},    {"/", MP_TOK_SLASH},    {"%", MP_TOK_PERCENT},
-                {"~", MP_TOK_TILDE}};
+    } list[] = {{"==", MP_TOK_EQ},     {"!=", MP_TOK_NE},   {"<>", MP_TOK_NE},
+                {"<=", MP_TOK_LE},     {">=", MP_TOK_GE},   {"<", MP_TOK_LT},
+                {">", MP_TOK_GT},      {"=", MP_TOK_EQ},    {"(", MP_TOK_LPAREN},
+                {")", MP_TOK_RPAREN},  {",", MP_TOK_COMMA}, {"+", MP_TOK_PLUS},
+                {"-", MP_TOK_MINUS},   {"*", MP_TOK_STAR},  {"/", MP_TOK_SLASH},
+                {"%", MP_TOK_PERCENT}, {"~", MP_TOK_TILDE}};
     char c = peek(lx, 0), d = peek(lx, 1);
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         if (list[i].text[0] != c || (list[i].text[1] && list[i].text[1] != d)) continue;

@@ -8,9 +8,9 @@
 typedef enum {
     MP_TOK_END,
     MP_TOK_NUMBER,
-    MP_TOK_TEXT,    /* '...' or "..." */
-    MP_TOK_NAME,    /* identifier that is no keyword */
-    MP_TOK_QUOTED,  /* `...`: a column, whatever it says */
+    MP_TOK_TEXT,   /* '...' or "..." */
+    MP_TOK_NAME,   /* identifier that is no keyword */
+    MP_TOK_QUOTED, /* `...`: a column, whatever it says */
     MP_TOK_LPAREN,
     MP_TOK_RPAREN,
     MP_TOK_COMMA,
@@ -48,7 +48,8 @@ typedef enum {
 typedef struct {
     mp_token_kind kind;
     uint32_t begin, end; /* bytes of the text */
-    mp_str value;        /* NAME, QUOTED, TEXT: without quotes, doubled ones made single; keywords: as written */
+    mp_str
+        value; /* NAME, QUOTED, TEXT: without quotes, doubled ones made single; keywords: as written */
 } mp_token;
 
 /* All tokens of src, the last one MP_TOK_END, in arena. MP_USAGE: a quote that is not closed, a stray character. */

@@ -41,9 +41,9 @@ void mp_parser_expected(mp_parser *p, const char *what) {
     const char *dots = len > 40 ? "..." : "";
     if (len > 40) len = 37;
     const char *quote = t->kind == MP_TOK_TEXT ? "" : "'";
-    p->status = mp_ex_error_at(p->err, p->src, "syntax error", t->begin,
-                               "expected %s but found %s%.*s%s%s", what, quote, (int)len,
-                               p->src->text + t->begin, dots, quote);
+    p->status =
+        mp_ex_error_at(p->err, p->src, "syntax error", t->begin, "expected %s but found %s%.*s%s%s",
+                       what, quote, (int)len, p->src->text + t->begin, dots, quote);
 }
 
 bool mp_parser_expect(mp_parser *p, mp_token_kind kind, const char *what) {
@@ -59,8 +59,8 @@ void mp_parser_nomem(mp_parser *p, size_t n_bytes) {
 bool mp_parser_push(mp_parser *p, mp_expr_array *a, const mp_expr *e) {
     if (!e) return false;
     if (a->n >= MP_EXPR_ITEMS) {
-        p->status = mp_ex_error_at(p->err, p->src, "syntax error", e->begin,
-                                   "more than %d items", MP_EXPR_ITEMS);
+        p->status = mp_ex_error_at(p->err, p->src, "syntax error", e->begin, "more than %d items",
+                                   MP_EXPR_ITEMS);
         return false;
     }
     if (a->n == a->cap) {
@@ -189,14 +189,15 @@ static void aggregate_constant(mp_parser *p, mp_expr *e, const mp_token *name) {
     const mp_expr *c = e->args[1];
     bool is_number = c->op == MP_EX_LITERAL && mp_type_is_number(c->type);
     if (e->agg.fn == MP_AGG_QUANTILE) {
-        double q = !is_number               ? -1
+        double q = !is_number              ? -1
                    : c->type == MP_FLOAT64 ? c->f64
                                            : mp_decimal_to_double(c->i64, c->scale);
         if (!(q >= 0 && q <= 1)) bad_call(p, name, "quantile(x, q) needs a number q from 0 to 1");
         e->agg.q = q;
     } else {
         bool ok = is_number && c->type == MP_INT64 && c->i64 >= 1 && c->i64 <= 10000;
-        if (!ok) bad_call(p, name, "top(x, k) and bottom(x, k) need a whole number k from 1 to 10000");
+        if (!ok)
+            bad_call(p, name, "top(x, k) and bottom(x, k) need a whole number k from 1 to 10000");
         e->agg.k = ok ? (int)c->i64 : 0;
     }
 }
@@ -298,9 +299,8 @@ static const mp_expr *case_arms(mp_parser *p, mp_expr_array *args, mp_ex_op op, 
             !mp_parser_push(p, args, mp_parser_expr(p)))
             return NULL;
     }
-    const mp_expr *otherwise = mp_parser_accept(p, MP_TOK_ELSE)
-                                   ? mp_parser_expr(p)
-                                   : literal(p, MP_NULL, 0, begin);
+    const mp_expr *otherwise =
+        mp_parser_accept(p, MP_TOK_ELSE) ? mp_parser_expr(p) : literal(p, MP_NULL, 0, begin);
     if (!mp_parser_push(p, args, otherwise) || !mp_parser_expect(p, MP_TOK_FINISH, "'end'"))
         return NULL;
     return node(p, op, args, begin);

@@ -178,7 +178,8 @@ static void visit_choice(const visitor *v, const mp_expr *e, bool number, bool t
 
 static void visit_aggregate(const visitor *v, const mp_expr *e) {
     bool count = e->agg.fn == MP_AGG_COUNT_VALUES || e->agg.fn == MP_AGG_COUNT;
-    bool number = !count && e->agg.fn != MP_AGG_COUNT_DISTINCT && aggregate_kind(e) == MP_KIND_NUMBER;
+    bool number =
+        !count && e->agg.fn != MP_AGG_COUNT_DISTINCT && aggregate_kind(e) == MP_KIND_NUMBER;
     for (int i = 0; i < 2; i++)
         if (e->agg.arg[i]) visit(v, e->agg.arg[i], number, !count);
 }
