@@ -609,6 +609,41 @@ static void test_columns_of_vectors(void **state) {
     }
 }
 
+/* The loops read short forms in place: they must agree with mp_value_of_text on everything that looks like one. */
+static void test_loops_agree_with_values(void **state) {
+    (void)state;
+    enum { N = 400 };
+    static const char digits[] = "00112233445566778899012345678987654321.-";
+    static const char odd[] = "0123456789..--/: eE+'\x01\x80";
+    static char text[N][24];
+    static const char *texts[N];
+    uint64_t s = 1234567;
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < N; i++) {
+            const char *set = next_random(&s) % 4 ? digits : odd;
+            size_t len = 1 + next_random(&s) % 19;
+            for (size_t k = 0; k < len; k++)
+                text[i][k] = set[next_random(&s) % strlen(set)];
+            text[i][len] = 0;
+            if (next_random(&s) % 2 && len > 2) text[i][1 + next_random(&s) % (len - 1)] = '.';
+            texts[i] = text[i];
+        }
+        for (int type = MP_INT64; type <= MP_FLOAT64; type++) {
+            mp_evidence e = {0};
+            convert(&plain, (mp_type)type, texts, N);
+            for (int i = 0; i < N; i++) {
+                mp_value v;
+                mp_value_of_text(text[i], strlen(text[i]), &v);
+                mp_evidence_add(&e, v.e);
+                vector w = {text[i], v.e.seen, v.e.int_digits, v.e.scale, v.i, 0};
+                memcpy(&w.bits, &v.f, 8);
+                check_vector(i, &w, (mp_type)type);
+            }
+            assert_memory_equal(&e, &j.seen, sizeof e);
+        }
+    }
+}
+
 static void test_refused_memory(void **state) {
     (void)state;
     static const char *const t[] = {"\"a\"\"b\"", ""};
@@ -648,6 +683,7 @@ int main(void) {
         cmocka_unit_test(test_decimal_comma_and_thousands),
         cmocka_unit_test(test_date_format),
         cmocka_unit_test(test_columns_of_vectors),
+        cmocka_unit_test(test_loops_agree_with_values),
         cmocka_unit_test(test_refused_memory),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
