@@ -2,12 +2,13 @@
 #ifndef EXPR_FIXTURE_H
 #define EXPR_FIXTURE_H
 
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "data/date.h"
 #include "data/print_num.h"
