@@ -26,13 +26,19 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out,
                                      mp_error *err);
 void mp_order_free(mp_order **o);
-/* Takes the text's memory. n_rows rows; row_ends (i64 end of each row in text, taken too) only needed with skip or limit, may be NULL. */
+/* Takes the text's memory. n_rows rows; row_ends (i64 end of each row in text, taken too) only needed with skip or limit, may be NULL.
+ * A rank submits its pieces in ascending order, as splits are handed out: else, being busy, it could wait for a piece that it has
+ * still to make. */
 MP_MUST_CHECK mp_status mp_order_submit(mp_order *o, int64_t piece, mp_buf *text, int64_t n_rows,
                                         mp_buf *row_ends, mp_error *err);
 /* Writes what may be written. Called from the driver loop. */
 MP_MUST_CHECK mp_status mp_order_push(mp_order *o, mp_error *err);
+/* The texts of this rank pass its budget. Since all pieces below the lowest one under way are submitted, the holder of that one comes free
+ * by itself. */
 bool mp_order_busy(const mp_order *o);
-/* Nothing of this rank waits (all its pieces are written, or handed to rank 0; on rank 0 also: all that has come was written). */
+/* Nothing of this rank waits (all its pieces are written, or handed to rank 0; on rank 0 also: all that has come was written).
+ * Once mp_order_enough holds on rank 0, pieces without a place are let go, so every rank becomes quiet although pieces are missing; what
+ * had a place before is still written, so a phase that ends with ENOUGH waits for quiet, too. */
 bool mp_order_quiet(const mp_order *o);
 /* Rank 0: the limit is reached, or the reader of the stream has gone: no more rows are wanted. */
 bool mp_order_enough(const mp_order *o);
