@@ -73,9 +73,22 @@ static mp_status make(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_er
     case MP_AGG_MIN:
     case MP_AGG_MAX:
         return mp_agg_minmax_new(spec, mem, out, err);
-    default:
-        return mp_error_set(err, MP_USAGE, NULL, "unknown aggregate");
+    case MP_AGG_VAR:
+    case MP_AGG_STD:
+    case MP_AGG_CORR:
+        return mp_agg_moments_new(spec, mem, out, err);
+    case MP_AGG_QUANTILE:
+        return mp_agg_quantile_new(spec, mem, out, err);
+    case MP_AGG_COUNT_DISTINCT:
+        return mp_agg_distinct_new(spec, mem, out, err);
+    case MP_AGG_FIRST:
+    case MP_AGG_LAST:
+        return mp_agg_pick_new(spec, mem, out, err);
+    case MP_AGG_TOP:
+    case MP_AGG_BOTTOM:
+        return mp_agg_top_new(spec, mem, out, err);
     }
+    return mp_error_set(err, MP_USAGE, NULL, "unknown aggregate");
 }
 
 mp_status mp_agg_new(const mp_group_agg *spec, int window_exp, const mp_table *table, mp_mem *mem,
@@ -96,7 +109,11 @@ mp_status mp_agg_new(const mp_group_agg *spec, int window_exp, const mp_table *t
 
 void mp_agg_free(mp_agg **a) {
     if (!*a) return;
-    if ((*a)->ops->clear) (*a)->ops->clear(*a);
+    const mp_agg_ops *ops = (*a)->ops;
+    if (ops->release)
+        ops->release(*a);
+    else if (ops->clear)
+        ops->clear(*a);
     mp_mem_free((*a)->mem, *a);
     *a = NULL;
 }

@@ -41,11 +41,12 @@ typedef struct {
     /* Append what does not fit the fixed part (nothing: none); *cursor starts at 0; true: call again for a further record. */
     bool (*put_more)(mp_agg *a, uint32_t group, uint64_t *cursor, mp_buf *out);
     mp_status (*absorb_more)(mp_agg *a, uint32_t group, mp_rd *in, mp_error *err);
-    /* Before put_more and result are called for all groups; NULL: nothing to do. */
-    mp_status (*settle)(mp_agg *a, mp_error *err);
+    /* Before put_more (emit) or result are called for all groups; NULL: nothing to do. */
+    mp_status (*settle)(mp_agg *a, bool emit, mp_error *err);
     mp_status (*result)(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
                         mp_agg_column *out, mp_error *err);
-    void (*clear)(mp_agg *a); /* the table was emptied; NULL: nothing beside the table */
+    void (*clear)(mp_agg *a);   /* the table was emptied; NULL: nothing beside the table */
+    void (*release)(mp_agg *a); /* before it is freed; NULL: as clear */
 } mp_agg_ops;
 
 struct mp_agg {
@@ -72,6 +73,11 @@ mp_status mp_agg_count_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, 
 mp_status mp_agg_null_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 mp_status mp_agg_sum_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 mp_status mp_agg_fsum_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+mp_status mp_agg_moments_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+mp_status mp_agg_quantile_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+mp_status mp_agg_distinct_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+mp_status mp_agg_pick_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+mp_status mp_agg_top_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 mp_status mp_agg_minmax_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 
 /* ---- shared by the families ---- */

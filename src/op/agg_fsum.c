@@ -70,7 +70,8 @@ static mp_status fsum_absorb_more(mp_agg *base, uint32_t group, mp_rd *in, mp_er
     return mp_agg_side_absorb(&((fsum_agg *)base)->side, group, in, err);
 }
 
-static mp_status fsum_settle(mp_agg *base, mp_error *err) {
+static mp_status fsum_settle(mp_agg *base, bool emit, mp_error *err) {
+    (void)emit;
     (void)err;
     base->has_more = ((fsum_agg *)base)->side.n > 0;
     return MP_OK;

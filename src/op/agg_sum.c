@@ -212,7 +212,8 @@ static mp_status sum_absorb_more(mp_agg *base, uint32_t group, mp_rd *in, mp_err
     return s != MP_OK ? s : absorb_wide(a, group, v, scale, err);
 }
 
-static mp_status settle(mp_agg *base, mp_error *err) {
+static mp_status settle(mp_agg *base, bool emit, mp_error *err) {
+    (void)emit;
     sum_agg *a = (sum_agg *)base;
     base->has_more = a->wide != NULL;
     return a->wide ? grow_wide(a, err) : MP_OK;

@@ -127,7 +127,7 @@ mp_status mp_group_lone(mp_group *g, mp_error *err) {
     return mp_table_find(&g->table, &key, &hash, 1, &group, err);
 }
 
-mp_status mp_group_clear(mp_group *g, mp_error *err) {
+void mp_group_clear(mp_group *g) {
     for (int i = 0; i < g->n_aggs; i++)
         if (g->agg[i]->ops->clear) g->agg[i]->ops->clear(g->agg[i]);
     g->emitting = false;
@@ -136,13 +136,13 @@ mp_status mp_group_clear(mp_group *g, mp_error *err) {
     g->next = 0;
     mp_mem_free(g->mem, g->order);
     g->order = NULL;
-    return mp_table_clear(&g->table, err);
+    mp_table_clear(&g->table);
 }
 
-mp_status mp_group_settle(mp_group *g, mp_error *err) {
+mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
     mp_status s = MP_OK;
     for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
-        if (g->agg[i]->ops->settle) s = g->agg[i]->ops->settle(g->agg[i], err);
+        if (g->agg[i]->ops->settle) s = g->agg[i]->ops->settle(g->agg[i], emit, err);
     return s;
 }
 

@@ -94,7 +94,7 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
     *done = false;
     if (!g->emitting) {
         s = mp_group_lone(g, err);
-        if (s == MP_OK) s = mp_group_settle(g, err);
+        if (s == MP_OK) s = mp_group_settle(g, true, err);
         g->emitting = s == MP_OK;
     }
     for (int i = 0; i < g->n_aggs; i++)
@@ -109,7 +109,8 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
     }
     if (s != MP_OK || g->emitted < g->table.n) return s;
     *done = true;
-    return mp_group_clear(g, err);
+    mp_group_clear(g);
+    return MP_OK;
 }
 
 /* ---- absorbing ---- */

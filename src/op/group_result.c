@@ -95,7 +95,7 @@ mp_status mp_group_prepare(mp_group *g, mp_group_order order, const mp_type *key
     g->next = 0;
     for (int i = 0; i < g->n_keys; i++)
         g->result_key_type[i] = key_types ? key_types[i] : MP_STRING;
-    if (s == MP_OK) s = mp_group_settle(g, err);
+    if (s == MP_OK) s = mp_group_settle(g, false, err);
     if (s == MP_OK && order == MP_GROUP_BY_HASH) s = order_by_hash(g, err);
     return s;
 }
@@ -239,9 +239,16 @@ static bool any_null(const uint8_t *valid, int32_t n) {
     return !all;
 }
 
+/* The k columns of top and bottom may be thousands, and then a batch has fewer rows. */
+static int32_t batch_rows(const mp_group *g) {
+    const int32_t values = 64 * MP_BATCH_ROWS;
+    if (g->n_columns <= 64) return MP_BATCH_ROWS;
+    return g->n_columns < values ? values / g->n_columns : 1;
+}
+
 mp_status mp_group_next(mp_group *g, mp_arena *arena, mp_batch *out, mp_error *err) {
     int64_t left = g->table.n - g->next;
-    int32_t n = left < MP_BATCH_ROWS ? (int32_t)left : MP_BATCH_ROWS;
+    int32_t most = batch_rows(g), n = left < most ? (int32_t)left : most;
     size_t bytes = (size_t)g->n_columns * sizeof(mp_col) + 1;
     mp_col *cols = mp_arena_alloc(arena, bytes, 8);
     *out = (mp_batch){.n_cols = g->n_columns, .cols = cols, .file_no = -1};

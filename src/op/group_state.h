@@ -54,11 +54,11 @@ struct mp_group {
 enum { MP_EMIT_BLOCK = 256 };
 
 /* The table is empty again, also of what aggregates keep beside it. */
-MP_MUST_CHECK mp_status mp_group_clear(mp_group *g, mp_error *err);
+void mp_group_clear(mp_group *g);
 /* Makes the one group of a query without keys, where it has to exist. */
 MP_MUST_CHECK mp_status mp_group_lone(mp_group *g, mp_error *err);
 /* Aggregates ready for put_more and result. */
-MP_MUST_CHECK mp_status mp_group_settle(mp_group *g, mp_error *err);
+MP_MUST_CHECK mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err);
 
 /* Texts of a column: strings as they are, other types as canonical text in arena. *valid: NULL or n bytes. MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_group_texts(const mp_col *c, int32_t n, mp_arena *arena,

@@ -47,15 +47,23 @@ void mp_table_release(mp_table *t) {
     t->blank = NULL;
 }
 
-mp_status mp_table_clear(mp_table *t, mp_error *err) {
-    if (t->cap * (int64_t)t->stride + (int64_t)t->mask * 8 > KEEP_BYTES || !t->slot || !t->rows) {
-        release_memory(t);
-        return first_memory(t, err);
+void mp_table_clear(mp_table *t) {
+    if (t->cap * (int64_t)t->stride + (int64_t)t->mask * 8 > KEEP_BYTES) {
+        /* shrinking may be refused, and then the memory stays */
+        uint8_t *rows = mp_mem_realloc(t->mem, t->rows, FIRST_ROWS * t->stride);
+        uint64_t *slot = mp_mem_realloc(t->mem, t->slot, FIRST_SLOTS * sizeof *slot);
+        if (rows) {
+            t->rows = rows;
+            t->cap = FIRST_ROWS;
+        }
+        if (slot) {
+            t->slot = slot;
+            t->mask = FIRST_SLOTS - 1;
+        }
     }
     t->n = 0;
     memset(t->slot, 0, (t->mask + 1) * sizeof *t->slot);
     mp_arena_reset(&t->long_keys);
-    return MP_OK;
 }
 
 static mp_status grow_rows(mp_table *t, mp_error *err) {

@@ -22,7 +22,7 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_table_init(mp_table *t, size_t stride, mp_mem *mem, mp_error *err);
 void mp_table_release(mp_table *t);
 /* Empty again; large memory is given back. */
-MP_MUST_CHECK mp_status mp_table_clear(mp_table *t, mp_error *err);
+void mp_table_clear(mp_table *t);
 
 /* The numbers of n keys, new ones added (with long encodings copied). MP_NOMEM.
  * Cost: about one cache miss in flight per key for a table beyond the cache. */

@@ -13,12 +13,16 @@ enum { SPECS_MAX = 120 };
 
 /* Every aggregate of every column that takes it. */
 static int all_specs(mp_group_agg *spec) {
-    static const mp_agg_fn any[] = {MP_AGG_COUNT_VALUES, MP_AGG_MIN, MP_AGG_MAX};
-    static const mp_agg_fn numbers[] = {MP_AGG_SUM, MP_AGG_MEAN};
+    static const mp_agg_fn any[] = {MP_AGG_COUNT_VALUES, MP_AGG_COUNT_DISTINCT, MP_AGG_MIN,
+                                    MP_AGG_MAX,          MP_AGG_FIRST,          MP_AGG_LAST,
+                                    MP_AGG_TOP,          MP_AGG_BOTTOM};
+    static const mp_agg_fn numbers[] = {MP_AGG_SUM, MP_AGG_MEAN, MP_AGG_VAR, MP_AGG_STD,
+                                        MP_AGG_QUANTILE};
     int n = 0;
     spec[n++] = (mp_group_agg){.fn = MP_AGG_COUNT, .arg = {-1, -1}, .name = ""};
     for (int c = C_BOOL; c < C_COLS; c++) {
-        mp_group_agg a = {.arg = {c, -1}, .type = {col_type[c], MP_NULL}, .name = "x", .k = 3};
+        mp_group_agg a = {
+            .arg = {c, -1}, .type = {col_type[c], MP_NULL}, .name = "x", .k = c % 2 ? 3 : 9};
         for (size_t f = 0; f < sizeof any / sizeof *any; f++) {
             a.fn = any[f];
             spec[n++] = a;
@@ -26,7 +30,15 @@ static int all_specs(mp_group_agg *spec) {
         bool number = mp_type_is_number(a.type[0]) || a.type[0] == MP_BOOL || a.type[0] == MP_NULL;
         for (size_t f = 0; number && f < sizeof numbers / sizeof *numbers; f++) {
             a.fn = numbers[f];
+            a.q = c == C_INT ? 0.9 : 0.5;
             spec[n++] = a;
+        }
+        for (int y = C_BOOL; number && y <= C_FLOAT; y++) {
+            mp_group_agg corr = a;
+            corr.fn = MP_AGG_CORR;
+            corr.arg[1] = y;
+            corr.type[1] = col_type[y];
+            spec[n++] = corr;
         }
     }
     assert_true(n <= SPECS_MAX);
