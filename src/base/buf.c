@@ -1,5 +1,6 @@
 /* buf.c - growable bytes and their reader.
- * Invariant: a failed buffer has cap == len, so that the inline put always comes here, where it is refused. */
+ * Invariant: a failed buffer has cap == len, so that the inline put always comes here, where it is
+ * refused. */
 #include "base/buf.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* error.c - filling, ordering and wording errors.
- * Invariant: every text in an mp_error ends with a NUL inside its array and is never cut inside a UTF-8 character. */
+ * Invariant: every text in an mp_error ends with a NUL inside its array and is never cut inside a
+ * UTF-8 character. */
 #include "base/error.h"
 
 #include <inttypes.h>

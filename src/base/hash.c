@@ -22,7 +22,8 @@ uint64_t mp_hash_bytes(const void *data, size_t n) {
     const uint8_t *p = data;
     uint64_t lo = 0, hi = 0;
     if (n > 16) return XXH3_64bits(data, n);
-    /* two loads that may overlap, never past the n bytes; a byte that both hold is the same in both */
+    /* two loads that may overlap, never past the n bytes; a byte that both hold is the same in
+     * both */
     if (n > 8) {
         lo = load64(p);
         hi = load64(p + n - 8) >> (8 * (16 - n));

@@ -1,6 +1,6 @@
 /* mem.c - counted allocation and arenas.
- * Invariant: used_bytes is the sum of the allocator's own sizes (malloc_usable_size) of all live blocks, so rounding is
- * counted, and no header is needed in front of a block. */
+ * Invariant: used_bytes is the sum of the allocator's own sizes (malloc_usable_size) of all live
+ * blocks, so rounding is counted, and no header is needed in front of a block. */
 #include "base/mem.h"
 
 #include <malloc.h>
@@ -40,7 +40,8 @@ void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes) {
     return count(m, total ? calloc(n, size_bytes) : calloc(1, 1));
 }
 
-/* The most that malloc may round a request up by: a realloc cannot be undone, so it must fit with its rounding. */
+/* The most that malloc may round a request up by: a realloc cannot be undone, so it must fit with
+ * its rounding. */
 static size_t rounding(size_t n_bytes) {
     return n_bytes < 64 * 1024 ? 32 : 8192;
 }

@@ -1,5 +1,5 @@
-/* bignum.c - schoolbook arithmetic on 32-bit limbs; operands are a few limbs long unless the data spans hundreds of orders of
- * magnitude. */
+/* bignum.c - schoolbook arithmetic on 32-bit limbs; operands are a few limbs long unless the data
+ * spans hundreds of orders of magnitude. */
 #include "data/bignum.h"
 
 #include <math.h>
@@ -112,7 +112,8 @@ void mp_big_sub(const mp_big *a, const mp_big *b, mp_big *out) {
     trim(out);
 }
 
-/* m: the four leading limbs, the first not zero; next: the fifth; more: something below that is not zero. */
+/* m: the four leading limbs, the first not zero; next: the fifth; more: something below that is not
+ * zero. */
 static mp_top top_of_limbs(mp_u128 m, uint32_t next, bool more, int exp2, bool neg) {
     if (m == 0) return (mp_top){0, 0, false, false};
     int lz = __builtin_clzll((uint64_t)(m >> 64)); /* 0..31; the top bit goes to 125 */
@@ -144,9 +145,9 @@ mp_top mp_i256_top(mp_i256 a) {
     return mp_big_top(&b);
 }
 
-/* Leading bits of |a| / den. Seven limbs T of a are at least 193 bits, so T / den has 66 or more before its point, and a point
- * half way between two doubles is a whole number there: what was cut off below T cannot carry the quotient past it, and only
- * has to be remembered as a rest. */
+/* Leading bits of |a| / den. Seven limbs T of a are at least 193 bits, so T / den has 66 or more
+ * before its point, and a point half way between two doubles is a whole number there: what was cut
+ * off below T cannot carry the quotient past it, and only has to be remembered as a rest. */
 static mp_u128 quotient(const mp_big *a, mp_u128 den, bool *rest, int *exp2) {
     mp_i256 num = {{0, 0, 0, 0}};
     for (int i = 1; i <= 7 && i <= a->n; i++) {

@@ -1,6 +1,7 @@
-/* bignum.h - integers of some thousand bits with a binary exponent: what the exact formulas over superaccumulators need.
- * Invariant: value = sign * sum of d[i] * 2^(32 i) * 2^exp2; d[n - 1] and d[0] are not zero; n = 0 is zero. Capacity suffices for
- * n * Sxx - Sx^2 of any superaccumulators. */
+/* bignum.h - integers of some thousand bits with a binary exponent: what the exact formulas over
+ * superaccumulators need.
+ * Invariant: value = sign * sum of d[i] * 2^(32 i) * 2^exp2; d[n - 1] and d[0] are not zero; n = 0
+ * is zero. Capacity suffices for n * Sxx - Sx^2 of any superaccumulators. */
 #ifndef MP_DATA_BIGNUM_H
 #define MP_DATA_BIGNUM_H
 
@@ -14,7 +15,8 @@ typedef struct {
     bool neg;
 } mp_big;
 
-/* The leading bits of a number: |value| in [m, m + 1) * 2^exp2, 2^125 <= m < 2^126 (0: zero); sticky: not m itself. */
+/* The leading bits of a number: |value| in [m, m + 1) * 2^exp2, 2^125 <= m < 2^126 (0: zero);
+ * sticky: not m itself. */
 typedef struct {
     mp_u128 m;
     int exp2;
@@ -30,7 +32,8 @@ mp_top mp_big_top(const mp_big *a);
 mp_top mp_i256_top(mp_i256 a);
 /* a / den rounded to double once; 0 < den < 2^127. */
 double mp_big_div(const mp_big *a, mp_u128 den);
-/* As mp_big_div for a >= 0, but the root of that quotient; the quotient itself may be out of a double's range. */
+/* As mp_big_div for a >= 0, but the root of that quotient; the quotient itself may be out of a
+ * double's range. */
 double mp_big_div_sqrt(const mp_big *a, mp_u128 den);
 
 #endif

@@ -1,6 +1,6 @@
 /* date.c - the calendar, and dates and timestamps in their own form.
- * Civil dates from days and back: Hinnant, "chrono-compatible low-level date algorithms" (years from 1 March, eras of 400
- * years). */
+ * Civil dates from days and back: Hinnant, "chrono-compatible low-level date algorithms" (years
+ * from 1 March, eras of 400 years). */
 #include "data/date.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* decimal.h - exact decimals: mantissa * 10^-scale, int64 mantissa, scale 0..18.
- * Invariant: nothing here rounds except the conversions to double, which round once. -0 does not exist. */
+ * Invariant: nothing here rounds except the conversions to double, which round once. -0 does not
+ * exist. */
 #ifndef MP_DATA_DECIMAL_H
 #define MP_DATA_DECIMAL_H
 
@@ -15,8 +16,8 @@ extern const int64_t mp_pow10_i64[MP_SCALE_MAX + 1];
 /* 10^0 .. 10^22, exact as doubles */
 extern const double mp_pow10_f64[23];
 
-/* mantissa at scale from, as a mantissa at scale to (both 0..18). false: it does not fit in int64 (to > from) or digits
- * would be lost (to < from); *out is then untouched. */
+/* mantissa at scale from, as a mantissa at scale to (both 0..18). false: it does not fit in int64
+ * (to > from) or digits would be lost (to < from); *out is then untouched. */
 bool mp_decimal_rescale(int64_t mantissa, int from, int to, int64_t *out);
 /* Drop trailing zeros of the fraction; *scale may become 0. */
 void mp_decimal_strip(int64_t *mantissa, int *scale);

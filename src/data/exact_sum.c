@@ -1,6 +1,6 @@
 /* exact_sum.c - windows and superaccumulators.
- * Invariant of a superaccumulator: |limb| < 2^62, because carries are settled (limb in [0, 2^32), the top one signed) before 2^29
- * additions of less than 2^32 each have gone into one limb. */
+ * Invariant of a superaccumulator: |limb| < 2^62, because carries are settled (limb in [0, 2^32),
+ * the top one signed) before 2^29 additions of less than 2^32 each have gone into one limb. */
 #include "data/exact_sum.h"
 
 #include <math.h>
@@ -146,7 +146,8 @@ void mp_superacc_add_product(mp_superacc *a, double x, double y) {
     add_bits(a, (mp_u128)mx * my, ex + ey, (x < 0) != (y < 0));
 }
 
-/* Highest exponent (exclusive) that may be added: 64 bits below the end leave room for any number of additions. */
+/* Highest exponent (exclusive) that may be added: 64 bits below the end leave room for any number
+ * of additions. */
 enum { TOP_EXP = MP_SUPERACC_EXP + 32 * MP_SUPERACC_LIMBS - 64 };
 
 bool mp_superacc_add_i128(mp_superacc *a, mp_i128 v, int exp2) {

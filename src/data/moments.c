@@ -1,4 +1,5 @@
-/* moments.c - the final formulas. Everything before the last division is exact integer arithmetic. */
+/* moments.c - the final formulas. Everything before the last division is exact integer
+ * arithmetic. */
 #include "data/moments.h"
 
 #include <assert.h>

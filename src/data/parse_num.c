@@ -1,6 +1,6 @@
 /* parse_num.c - the general reader of numbers.
- * One scan finds sign, digits, point and exponent and gathers the first 19 digits; what kind of number that is, and its
- * value, are decided after it. */
+ * One scan finds sign, digits, point and exponent and gathers the first 19 digits; what kind of
+ * number that is, and its value, are decided after it. */
 #include "data/parse_num.h"
 
 #include <math.h>
@@ -137,8 +137,8 @@ double mp_double_from_digits(uint64_t w, int64_t exp10) {
     return d;
 }
 
-/* More digits than a word holds, and the next digit decides: strtod on digits and exponent without a point, which every
- * locale reads alike. */
+/* More digits than a word holds, and the next digit decides: strtod on digits and exponent without
+ * a point, which every locale reads alike. */
 static double from_many_digits(const scanned *s) {
     char text[DOUBLE_DIGITS + 32];
     size_t n = 0;

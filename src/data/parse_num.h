@@ -1,13 +1,17 @@
-/* parse_num.h - numbers in text: what a field is (int64, decimal, float64, or no number) and its value.
- * Invariant: kind and value depend on the text alone, not on the locale or the CPU; not a byte outside [p, p + n) is read.
+/* parse_num.h - numbers in text: what a field is (int64, decimal, float64, or no number) and its
+ * value.
+ * Invariant: kind and value depend on the text alone, not on the locale or the CPU; not a byte
+ * outside [p, p + n) is read.
  *
  * With blanks (space, tab) around:
- *   int64    -?(0|[1-9][0-9]*) inside int64; -0 is 0. Leading zeros, a plus, larger integers: no number.
- *   decimal  -?(digits(.digits?)?|.digits)([eE][+-]?digits)? with a point or an exponent, whose scale (digits of the fraction
- *            less the exponent) is at most 18 and which has at most 18 digits when written out without exponent (leading
- *            zeros not counted). A negative scale is written out: 1e5 is 100000 at scale 0.
- *   float64  the same grammar with more digits or a larger exponent: the nearest double (1e400 is inf, 1e-400 is 0, -0 is
- *            0); nan, inf, infinity, -inf, -infinity in any case. */
+ *   int64    -?(0|[1-9][0-9]*) inside int64; -0 is 0. Leading zeros, a plus, larger integers: no
+ *            number.
+ *   decimal  -?(digits(.digits?)?|.digits)([eE][+-]?digits)? with a point or an exponent, whose
+ *            scale (digits of the fraction less the exponent) is at most 18 and which has at most
+ *            18 digits when written out without exponent (leading zeros not counted). A negative
+ *            scale is written out: 1e5 is 100000 at scale 0.
+ *   float64  the same grammar with more digits or a larger exponent: the nearest double (1e400 is
+ *            inf, 1e-400 is 0, -0 is 0); nan, inf, infinity, -inf, -infinity in any case. */
 #ifndef MP_DATA_PARSE_NUM_H
 #define MP_DATA_PARSE_NUM_H
 
@@ -31,12 +35,13 @@ typedef struct {
 mp_num_kind mp_parse_number(const char *p, size_t n, mp_number *out);
 /* false: not of the form int64. */
 bool mp_parse_int64(const char *p, size_t n, int64_t *out);
-/* Any number as the nearest double: what mp_parse_number takes, and also a plus, leading zeros and integers of any length.
- * false: no number. */
+/* Any number as the nearest double: what mp_parse_number takes, and also a plus, leading zeros and
+ * integers of any length. false: no number. */
 bool mp_parse_double(const char *p, size_t n, double *out);
 
-/* The double nearest to w * 10^exp10 (w exact): Clinger's exact cases, then Eisel-Lemire (Lemire 2021, doi
- * 10.1002/spe.2984; that no slow path is needed for 64-bit w: Mushtak and Lemire 2023, doi 10.1002/spe.3198). */
+/* The double nearest to w * 10^exp10 (w exact): Clinger's exact cases, then Eisel-Lemire (Lemire
+ * 2021, doi 10.1002/spe.2984; that no slow path is needed for 64-bit w: Mushtak and Lemire 2023,
+ * doi 10.1002/spe.3198). */
 double mp_double_from_digits(uint64_t w, int64_t exp10);
 
 /* Eight bytes of text from p, any alignment, first byte lowest. */
@@ -72,7 +77,8 @@ static inline uint64_t mp_eight_digits(uint64_t y) {
     return (((y & mask) * 0x000F424000000064u) + (((y >> 16) & mask) * 0x0000271000000001u)) >> 32;
 }
 
-/* The short common form -?digits, up to 16 digits, no blanks, no leading zero. false: use mp_parse_int64. */
+/* The short common form -?digits, up to 16 digits, no blanks, no leading zero. false: use
+ * mp_parse_int64. */
 static inline bool mp_parse_int64_fast(const char *p, size_t n, int64_t *out) {
     uint64_t v;
     if (n == 0) return false;
@@ -95,8 +101,8 @@ static inline bool mp_parse_int64_fast(const char *p, size_t n, int64_t *out) {
     return true;
 }
 
-/* The short common form -?digits.digits, up to 8 on each side and 16 bytes in all, no blanks, no exponent.
- * false: use mp_parse_number. */
+/* The short common form -?digits.digits, up to 8 on each side and 16 bytes in all, no blanks, no
+ * exponent. false: use mp_parse_number. */
 static inline bool mp_parse_decimal_fast(const char *p, size_t n, int64_t *mantissa, int *scale) {
     const uint64_t ones = 0x0101010101010101u, points = 0x2E2E2E2E2E2E2E2Eu;
     uint64_t v;

@@ -7,7 +7,8 @@
 #include "data/decimal.h"
 #include "data/pow10_table.h"
 
-/* v < 10^8 as eight digits 0..9, the first in the lowest byte: halves, quarters, eighths by multiplication. */
+/* v < 10^8 as eight digits 0..9, the first in the lowest byte: halves, quarters, eighths by
+ * multiplication. */
 static uint64_t eight_digits(uint32_t v) {
     uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
     uint64_t q = ((x * 10486) >> 20) & 0x0000007F0000007Fu;
@@ -116,7 +117,8 @@ static void strip_zeros(uint64_t *digits, int *exp10) {
     *digits = d;
 }
 
-/* c * 2^q with its neighbours half a unit away (below: a quarter where lower_closer). Names as in the paper, figure 4. */
+/* c * 2^q with its neighbours half a unit away (below: a quarter where lower_closer). Names as in
+ * the paper, figure 4. */
 static void schubfach(uint64_t c, int q, bool lower_closer, uint64_t *digits, int *exp10) {
     uint64_t cbl = 4 * c - 2 + lower_closer, cb = 4 * c, cbr = 4 * c + 2;
     int k = (q * 1262611 - (lower_closer ? 524031 : 0)) >> 22; /* floor(log10(2^q or 3/4 2^q)) */
@@ -166,7 +168,8 @@ void mp_shortest_digits(double v, uint64_t *digits, int *exp10) {
     strip_zeros(digits, exp10);
 }
 
-/* 0.digits * 10^point as Python writes it; n digits (1..17) in text, which is readable for 40 bytes. */
+/* 0.digits * 10^point as Python writes it; n digits (1..17) in text, which is readable for 40
+ * bytes. */
 static size_t put_point(char *out, const char *text, size_t n, int point) {
     char *p = out;
     if (point > 16 || point < -3) { /* d.ddde+XX */

@@ -71,7 +71,8 @@ static int cmp_unsigned(const mp_i256 *a, const mp_i256 *b) {
     return 0;
 }
 
-/* Long division, bit by bit, of two values whose top bits are both bit 254: 66 bits of the quotient. */
+/* Long division, bit by bit, of two values whose top bits are both bit 254: 66 bits of the
+ * quotient. */
 static mp_u128 divide_bits(mp_i256 *num, mp_i256 den) {
     mp_u128 q = 0;
     for (int i = 0; i < 66; i++) {
@@ -85,7 +86,8 @@ static mp_u128 divide_bits(mp_i256 *num, mp_i256 den) {
     return q;
 }
 
-/* One step of Knuth's algorithm D: *rem * 2^64 + next over v, where *rem < v and v has its top bit set. */
+/* One step of Knuth's algorithm D: *rem * 2^64 + next over v, where *rem < v and v has its top bit
+ * set. */
 static uint64_t divide_step(mp_u128 *rem, uint64_t next, mp_u128 v) {
     uint64_t v1 = (uint64_t)(v >> 64), v0 = (uint64_t)v;
     uint64_t guess = (uint64_t)(*rem >> 64) >= v1 ? UINT64_MAX : (uint64_t)(*rem / v1);

@@ -1,6 +1,8 @@
-/* wide.h - integers of 128 and 256 bits, and the one place where exact numbers are rounded to doubles.
- * Invariant: every conversion to double here rounds once, to nearest, ties to even, subnormals and overflow (to infinity)
- * included, so a result depends on the exact value alone. Nothing here allocates or fails. */
+/* wide.h - integers of 128 and 256 bits, and the one place where exact numbers are rounded to
+ * doubles.
+ * Invariant: every conversion to double here rounds once, to nearest, ties to even, subnormals and
+ * overflow (to infinity) included, so a result depends on the exact value alone. Nothing here
+ * allocates or fails. */
 #ifndef MP_DATA_WIDE_H
 #define MP_DATA_WIDE_H
 
@@ -10,7 +12,8 @@
 typedef __int128 mp_i128;
 typedef unsigned __int128 mp_u128;
 
-/* Two's complement, least word first. Arithmetic wraps at 256 bits; callers stay below (see each use). */
+/* Two's complement, least word first. Arithmetic wraps at 256 bits; callers stay below (see each
+ * use). */
 typedef struct {
     uint64_t w[4];
 } mp_i256;
@@ -18,7 +21,8 @@ typedef struct {
 #define MP_I128_MAX ((mp_i128)(~(mp_u128)0 >> 1))
 #define MP_I128_MIN (-MP_I128_MAX - 1)
 
-/* The double nearest to (m + s) * 2^exp2, where 0 < s < 1 when sticky, else s = 0. A sticky m must have 55 bits or more. */
+/* The double nearest to (m + s) * 2^exp2, where 0 < s < 1 when sticky, else s = 0. A sticky m must
+ * have 55 bits or more. */
 double mp_round_u128(mp_u128 m, bool sticky, int exp2);
 double mp_i128_to_double(mp_i128 v);
 /* num / den rounded once; den > 0. A few ns when both are below 2^53, else some tens. */
@@ -87,11 +91,13 @@ double mp_i256_to_double(mp_i256 a);
 /* num / den rounded once; den > 0. Plain division below 2^53, else up to 0.5 us. */
 double mp_i256_div_to_double(mp_i256 num, mp_i256 den);
 
-/* Leading bits of a quotient: num / den in [*q, *q + 1) * 2^*exp2, exact unless *rest; *q has 65 bits or more (0: num is 0).
- * Both below 2^255, taken as unsigned; den > 0. About 0.05 us for den < 2^128, 0.5 us above. */
+/* Leading bits of a quotient: num / den in [*q, *q + 1) * 2^*exp2, exact unless *rest; *q has 65
+ * bits or more (0: num is 0). Both below 2^255, taken as unsigned; den > 0. About 0.05 us for den <
+ * 2^128, 0.5 us above. */
 void mp_u256_quotient(mp_i256 num, mp_i256 den, mp_u128 *q, bool *rest, int *exp2);
 
-/* sum / (n * 10^scale) rounded once; n > 0, scale 0..18: the mean of n decimals whose mantissas add up to sum. */
+/* sum / (n * 10^scale) rounded once; n > 0, scale 0..18: the mean of n decimals whose mantissas add
+ * up to sum. */
 double mp_mean_to_double(mp_i128 sum, int64_t n, int scale);
 
 #endif

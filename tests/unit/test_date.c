@@ -1,5 +1,5 @@
-/* test_date.c - the calendar day by day over 10,000 years against an independent count; texts and values from Python's
- * datetime; every invalid form refused. */
+/* test_date.c - the calendar day by day over 10,000 years against an independent count; texts and
+ * values from Python's datetime; every invalid form refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,8 @@
 
 #include "data/date.h"
 
-/* Counts the calendar one day at a time from 0001-01-01, 719162 days before the epoch (Python: date.toordinal). */
+/* Counts the calendar one day at a time from 0001-01-01, 719162 days before the epoch (Python:
+ * date.toordinal). */
 static void every_day(void **state) {
     (void)state;
     int64_t year = 1, days = -719162;

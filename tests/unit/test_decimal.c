@@ -1,4 +1,5 @@
-/* test_decimal.c - exact decimals: rescaling, order across scales, nearest doubles (strtod is the oracle). */
+/* test_decimal.c - exact decimals: rescaling, order across scales, nearest doubles (strtod is the
+ * oracle). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

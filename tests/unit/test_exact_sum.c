@@ -1,5 +1,5 @@
-/* test_exact_sum.c - exact sums against fractions (exact_vectors.h): the same bits in any order, any cut, by windows of any w,
- * by superaccumulators, and across the wire. */
+/* test_exact_sum.c - exact sums against fractions (exact_vectors.h): the same bits in any order,
+ * any cut, by windows of any w, by superaccumulators, and across the wire. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,7 +140,8 @@ static double sum_of(const double *v, int n) {
     return mp_superacc_round(&a);
 }
 
-/* Cases where rounding twice, or in order, goes wrong; the last of each row is the result (math.fsum). */
+/* Cases where rounding twice, or in order, goes wrong; the last of each row is the result
+ * (math.fsum). */
 static void hard_cases(void **state) {
     (void)state;
     static const struct {

@@ -1,5 +1,5 @@
-/* test_hash.c - the hash of keys never changes: vectors from an independent implementation (Python integers) for up to 16
- * bytes, xxHash's own published vectors above. */
+/* test_hash.c - the hash of keys never changes: vectors from an independent implementation (Python
+ * integers) for up to 16 bytes, xxHash's own published vectors above. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,8 @@ static void long_vectors(void **state) {
         assert_int_equal(mp_hash_bytes(buffer, v[i].n), v[i].hash);
 }
 
-/* The same bytes hash alike wherever they lie; the block ends with them, so a read too far is seen by the sanitizer. */
+/* The same bytes hash alike wherever they lie; the block ends with them, so a read too far is seen
+ * by the sanitizer. */
 static void any_alignment(void **state) {
     (void)state;
     char text[64];
@@ -88,7 +89,8 @@ static int compare_u64(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Counting numbers spread over the high bits (owners) and the low bits (tables), and no two of a million collide. */
+/* Counting numbers spread over the high bits (owners) and the low bits (tables), and no two of a
+ * million collide. */
 static void spreads(void **state) {
     (void)state;
     enum { N = 1000000 };

@@ -1,5 +1,5 @@
-/* test_moments.c - variance, deviation, correlation against exact fractions rounded once (Python), for integers, decimals and
- * doubles, whatever accumulator the sums were kept in. */
+/* test_moments.c - variance, deviation, correlation against exact fractions rounded once (Python),
+ * for integers, decimals and doubles, whatever accumulator the sums were kept in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@ static void assert_same(double got, double want) {
     if (memcmp(&got, &want, sizeof got) != 0) fail_msg("%a, not %a", got, want);
 }
 
-/* Exact results for integer_sequence(): variance and deviation at scales 0, 6, 18, mean at scale 6, correlation. */
+/* Exact results for integer_sequence(): variance and deviation at scales 0, 6, 18, mean at scale 6,
+ * correlation. */
 static const struct {
     int kind, n;
     double var[3], std[3], mean, corr;
@@ -195,7 +196,8 @@ static void integers(void **state) {
     }
 }
 
-/* Doubles: by windows of whole multiples, the misfits to superaccumulators, for several w; and all in superaccumulators. */
+/* Doubles: by windows of whole multiples, the misfits to superaccumulators, for several w; and all
+ * in superaccumulators. */
 static void doubles(void **state) {
     (void)state;
     static double v[EXACT_MAX];

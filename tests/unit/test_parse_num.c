@@ -1,5 +1,6 @@
-/* test_parse_num.c - reading numbers: the kinds by a table, values against strtod, the inlined fast forms against the general
- * one. Texts lie at the end of their own heap block, so reading too far is seen by the sanitizer. */
+/* test_parse_num.c - reading numbers: the kinds by a table, values against strtod, the inlined fast
+ * forms against the general one. Texts lie at the end of their own heap block, so reading too far
+ * is seen by the sanitizer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,7 +168,8 @@ static void no_numbers(void **state) {
     assert_false(mp_parse_double("", 0, &d));
 }
 
-/* Calls every reader on a block that ends with the text; the inlined forms must agree with the general one. */
+/* Calls every reader on a block that ends with the text; the inlined forms must agree with the
+ * general one. */
 static mp_num_kind read_all(const char *text, size_t n, double *as_double) {
     char *block = malloc(n ? n : 1);
     assert_non_null(block);

@@ -1,5 +1,5 @@
-/* test_print_num.c - writing numbers: texts that Python's repr gives; round trips by strtod; no shorter text of %.*e reads
- * back the same. */
+/* test_print_num.c - writing numbers: texts that Python's repr gives; round trips by strtod; no
+ * shorter text of %.*e reads back the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,8 +66,18 @@ static void as_python(void **state) {
         assert_string_equal(double_text(v[i].v), v[i].text);
 }
 
-/* The digits %.*e needs until it reads back the same are as many as were printed, and no other text of that length is nearer
- * (both are the nearest decimal of that length, unless that one does not read back). */
+/* Digits of a text like -1.2300e+05 as one number, without trailing zeros. */
+static uint64_t digits_of(const char *text) {
+    uint64_t v = 0;
+    for (; *text && *text != 'e'; text++)
+        if (*text >= '0' && *text <= '9') v = v * 10 + (uint64_t)(*text - '0');
+    while (v % 10 == 0)
+        v /= 10;
+    return v;
+}
+
+/* %.*e needs as many digits until it reads back the same, and then has the same digits, the nearest
+ * of that length. */
 static void shortest(void **state) {
     (void)state;
     for (int i = 0; i < 200000; i++) {
@@ -85,14 +95,15 @@ static void shortest(void **state) {
         mp_shortest_digits(fabs(v), &digits, &exp10);
         for (uint64_t d = digits; d; d /= 10)
             n_digits++;
-        for (need = n_digits > 2 ? n_digits - 2 : 1; need < 17; need++) {
-            char other[64];
+        char other[64];
+        for (need = n_digits > 2 ? n_digits - 2 : 1; need <= 17; need++) {
             snprintf(other, sizeof other, "%.*e", need - 1, v);
             if (strtod(other, NULL) == v) break;
         }
         /* at a power of two a shorter text may exist that is not the nearest of its length */
         if (need < n_digits || (need > n_digits && (bits & 0xfffffffffffffu) != 0))
             fail_msg("%s: %.17g needs %d digits", text, v, need);
+        if (need == n_digits) assert_true(digits == digits_of(other));
     }
 }
 

@@ -1,4 +1,5 @@
-/* test_wide.c - wide integers against quotients rounded by Python's fractions, and against the compiler's 128-bit type. */
+/* test_wide.c - wide integers against quotients rounded by Python's fractions, and against the
+ * compiler's 128-bit type. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
