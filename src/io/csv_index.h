@@ -30,7 +30,7 @@ typedef struct {
     const mp_csv_column *column;
     int c;             /* its place */
     mp_evidence *seen; /* in and out: evidence of this column */
-    bool *misfit;      /* set when a value did not fit the type (not fixed, not need_number) */
+    bool *misfit;      /* set, never cleared */
     mp_arena *arena;   /* of the batch: values and unescaped text live here */
 } mp_csv_convert_args;
 
@@ -42,13 +42,13 @@ typedef struct {
     char reason[128];
 } mp_csv_bad_value;
 
-/* A value that is not of the column's type, or whose type is not the column's in the end, sets *misfit; what *out then holds is not to be used.
- * That is told from the evidence alone: where the digits of a decimal column pass 18 (type.h) the values are nulls or right, and *misfit is set
- * for a fixed column, too. need_number with a type that is no number: converted to int64. column->c is not read, c is; c < 0: all null.
- * ts_sep is what has been seen so far.
- * Convert the n rows listed in sel (NULL: rows 0..n-1) into *out (n values, in the arena). A value that makes its row bad is a null in *out, the
- * first such is in *bad, and bad_rows (n bytes, zeroed by the caller, may be NULL) marks all of them.
- * Returns MP_OK (also with bad values) or MP_NOMEM. */
+/* Convert the n rows listed in sel (NULL: rows 0..n-1) of column a->c (< 0: the file has none such, all null) into *out (n
+ * values, in the arena). A value that makes its row bad is a null in *out, the first such is in *bad, and bad_rows (n bytes,
+ * zeroed by the caller, may be NULL) marks all of them.
+ * *misfit is set when the evidence so far is more than the type can hold; the batches are then not to be used. That
+ * includes the digits of a decimal column (type.h), fixed or not: where they pass 18 a value is right or null.
+ * need_number with a proposed type that is no number: converted to int64. out->ts_sep: as seen so far.
+ * Returns MP_OK (also with bad values) or MP_NOMEM. Cost: some ns a value in the common forms, tens in the others. */
 MP_MUST_CHECK mp_status mp_csv_convert(const mp_csv_convert_args *a, const mp_csv_index *x,
                                        const uint32_t *sel, int32_t n, mp_col *out,
                                        mp_csv_bad_value *bad, uint8_t *bad_rows, mp_error *err);
