@@ -1,7 +1,7 @@
 /* substitute.c - expressions over the names of one step become expressions over the names of the step before.
  * Invariant: the trees given are shared, never changed. */
-#include "expr/ast.h"
 #include "expr/substitute.h"
+#include "expr/ast.h"
 
 typedef struct {
     const mp_expr_name *names;
@@ -15,7 +15,8 @@ static mp_status unknown(const scope *s, const mp_expr *e) {
     mp_error_set(s->err, MP_USAGE, NULL, "no column '%s'", e->name.p);
     const char **names = mp_arena_alloc(s->arena, (size_t)s->n * sizeof *names + 1, 16);
     if (!names) return MP_USAGE;
-    for (int i = 0; i < s->n; i++) names[i] = s->names[i].name;
+    for (int i = 0; i < s->n; i++)
+        names[i] = s->names[i].name;
     int near = mp_str_nearest(e->name.p, names, s->n);
     if (near >= 0)
         mp_error_hint(s->err, "did you mean '%s'?", names[near]);

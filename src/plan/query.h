@@ -19,10 +19,10 @@ typedef struct {
 } mp_query_item;
 
 typedef struct {
-    bool grouped; /* --by, --agg or --distinct */
-    const mp_expr *where;  /* NULL: all rows */
-    int n_keys;            /* grouped */
-    mp_query_item *keys;   /* over source columns */
+    bool grouped;         /* --by, --agg or --distinct */
+    const mp_expr *where; /* NULL: all rows */
+    int n_keys;           /* grouped */
+    mp_query_item *keys;  /* over source columns */
     int n_calls;
     mp_agg_call *calls;    /* arguments over source columns */
     const mp_expr *having; /* over group results */
@@ -41,25 +41,26 @@ MP_MUST_CHECK mp_status mp_query_parse(const mp_spec *spec, const mp_table *t, b
 
 /* One column of what the scan gives: a source column as it is (text), or a program. */
 typedef struct {
-    int direct;    /* place in the source batch; -1: prog */
+    int direct; /* place in the source batch; -1: prog */
     mp_prog *prog;
-    mp_type type;  /* MP_NULL for direct text whose type is not known */
+    mp_type type; /* MP_NULL for direct text whose type is not known */
     uint8_t ts_sep;
 } mp_plan_value;
 
 /* The query bound to types: what to read, what to compute. */
 typedef struct {
     int n_wanted;
-    mp_csv_column *wanted; /* c: column of the table (not of a file); n_columns of the table is the --filename column */
+    mp_csv_column *
+        wanted; /* c: column of the table (not of a file); n_columns of the table is the --filename column */
     mp_schema filter_schema; /* of the filter's batch */
     mp_prog *where;          /* NULL: none */
     mp_schema source_schema; /* of the batch behind the filter */
     int n_values;            /* grouped: keys, then arguments; else outputs, then sort keys */
     mp_plan_value *values;
     int n_aggs;
-    mp_group_agg *aggs;   /* arg: places among the values */
-    bool typed;           /* something depends on types that the data may refute */
-    uint64_t signature;   /* of all types that matter */
+    mp_group_agg *aggs; /* arg: places among the values */
+    bool typed;         /* something depends on types that the data may refute */
+    uint64_t signature; /* of all types that matter */
 } mp_scan_plan;
 
 /* seen: evidence of each column of the table (the sample's, or what a pass found). MP_USAGE: type errors. Release with mp_scan_plan_release
@@ -70,9 +71,9 @@ void mp_scan_plan_release(mp_scan_plan *p);
 
 /* What is done with group results. */
 typedef struct {
-    mp_schema base;   /* keys, aggregates */
-    mp_prog *having;  /* NULL: none */
-    int n_values;     /* outputs, then sort keys */
+    mp_schema base;  /* keys, aggregates */
+    mp_prog *having; /* NULL: none */
+    int n_values;    /* outputs, then sort keys */
     mp_plan_value *values;
 } mp_result_plan;
 MP_MUST_CHECK mp_status mp_query_bind_results(const mp_query *q, const mp_scan_plan *scan,

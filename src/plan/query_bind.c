@@ -9,7 +9,7 @@
 typedef struct {
     bool in_filter, in_values; /* by expressions */
     bool typed, number;
-    bool direct; /* passed through as it is */
+    bool direct;           /* passed through as it is */
     int typed_at, text_at; /* places in wanted, -1 */
 } usage;
 
@@ -70,8 +70,10 @@ static bool agg_needs_number(mp_agg_fn fn) {
     case MP_AGG_VAR:
     case MP_AGG_STD:
     case MP_AGG_QUANTILE:
-    case MP_AGG_CORR: return true;
-    default: return false;
+    case MP_AGG_CORR:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -99,7 +101,8 @@ static void note_all(binder *b) {
         mp_expr_columns(q->where, false, true, note_column, b);
         b->filtering = false;
     }
-    for (int i = 0; i < q->n_keys; i++) note_value(b, q->keys[i].expr, false, false);
+    for (int i = 0; i < q->n_keys; i++)
+        note_value(b, q->keys[i].expr, false, false);
     for (int i = 0; i < q->n_calls; i++)
         for (int k = 0; k < 2; k++) {
             const mp_agg_call *call = &q->calls[i];
@@ -110,7 +113,8 @@ static void note_all(binder *b) {
     if (q->grouped) return;
     for (int i = 0; i < q->n_outputs; i++)
         note_value(b, q->outputs[i].expr, false, q->typed_output);
-    for (int i = 0; i < q->n_sort; i++) note_value(b, q->sort[i].expr, false, true);
+    for (int i = 0; i < q->n_sort; i++)
+        note_value(b, q->sort[i].expr, false, true);
 }
 
 /* ---- wanted columns ---- */
@@ -132,7 +136,9 @@ static mp_type read_type(const binder *b, int c, bool *need_number) {
     return type == MP_NULL ? MP_INT64 : type;
 }
 
-static uint8_t separator(mp_evidence e) { return e.seen & MP_SEEN_TS_T ? 'T' : ' '; }
+static uint8_t separator(mp_evidence e) {
+    return e.seen & MP_SEEN_TS_T ? 'T' : ' ';
+}
 
 static void want(binder *b, int c, mp_csv_use use, mp_type type, bool need_number, bool in_filter,
                  bool after) {
@@ -184,10 +190,11 @@ static mp_status make_schema(binder *b, bool filter, mp_schema *s) {
         const usage *u = &b->use[w->c];
         bool twin = w->use == MP_CSV_TEXT && u->typed_at >= 0;
         mp_evidence e = w->c < b->t->n_columns ? b->seen[w->c] : (mp_evidence){0};
-        s->fields[s->n++] = (mp_field){.name = twin ? "\x02" : w->name,
-                                       .type = w->use == MP_CSV_TEXT ? MP_STRING : w->type,
-                                       .ts_sep = separator(e),
-                                       .scale = w->type == MP_DECIMAL ? (w->fixed ? 18 : e.scale) : 0};
+        s->fields[s->n++] =
+            (mp_field){.name = twin ? "\x02" : w->name,
+                       .type = w->use == MP_CSV_TEXT ? MP_STRING : w->type,
+                       .ts_sep = separator(e),
+                       .scale = w->type == MP_DECIMAL ? (w->fixed ? 18 : e.scale) : 0};
     }
     return MP_OK;
 }
@@ -195,7 +202,8 @@ static mp_status make_schema(binder *b, bool filter, mp_schema *s) {
 /* Place in the batch behind the filter of a wanted column. */
 static int batch_place(const mp_scan_plan *p, int wanted) {
     int at = 0;
-    for (int i = 0; i < wanted; i++) at += p->wanted[i].after_filter;
+    for (int i = 0; i < wanted; i++)
+        at += p->wanted[i].after_filter;
     return at;
 }
 
@@ -253,7 +261,8 @@ static mp_status bind_values(binder *b) {
     mp_status st = MP_OK;
     for (int i = 0; i < q->n_keys && !st; i++)
         st = bind_value(b, q->keys[i].expr, false, &p->values[p->n_values++]);
-    for (int i = 0; i < q->n_calls && !st; i++) st = bind_agg(b, i);
+    for (int i = 0; i < q->n_calls && !st; i++)
+        st = bind_agg(b, i);
     for (int i = 0; !q->grouped && i < q->n_outputs && !st; i++)
         st = bind_value(b, q->outputs[i].expr, q->typed_output, &p->values[p->n_values++]);
     for (int i = 0; !q->grouped && i < q->n_sort && !st; i++)
@@ -274,7 +283,9 @@ static mp_status bind_where(binder *b) {
     return MP_USAGE;
 }
 
-static uint64_t fold(uint64_t h, uint64_t v) { return (h ^ v) * 0x9E3779B97F4A7C15u + (h >> 29); }
+static uint64_t fold(uint64_t h, uint64_t v) {
+    return (h ^ v) * 0x9E3779B97F4A7C15u + (h >> 29);
+}
 
 static void sign(mp_scan_plan *p) {
     uint64_t h = 1;
@@ -300,7 +311,8 @@ mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence 
     out->wanted = take(arena, 2 * (size_t)b.n_source, sizeof *out->wanted, err);
     if (!b.use || !out->wanted) return MP_NOMEM;
     note_all(&b);
-    for (int c = 0; c < b.n_source; c++) want_column(&b, c);
+    for (int c = 0; c < b.n_source; c++)
+        want_column(&b, c);
     mp_status st = make_schema(&b, true, &out->filter_schema);
     if (!st) st = make_schema(&b, false, &out->source_schema);
     if (!st) st = bind_where(&b);
@@ -313,7 +325,8 @@ mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence 
 }
 
 static void free_values(mp_plan_value *values, int n) {
-    for (int i = 0; i < n; i++) mp_prog_free(&values[i].prog);
+    for (int i = 0; i < n; i++)
+        mp_prog_free(&values[i].prog);
 }
 
 void mp_scan_plan_release(mp_scan_plan *p) {
@@ -328,24 +341,23 @@ static mp_status base_schema(const mp_query *q, const mp_scan_plan *scan, const 
                              const uint8_t *key_ts_sep, mp_arena *arena, mp_schema *s,
                              mp_error *err) {
     int n = q->n_keys;
-    for (int i = 0; i < scan->n_aggs; i++) n += mp_group_result_columns(&scan->aggs[i]);
+    for (int i = 0; i < scan->n_aggs; i++)
+        n += mp_group_result_columns(&scan->aggs[i]);
     s->fields = take(arena, (size_t)n, sizeof *s->fields, err);
     char *names = take(arena, (size_t)n, 24, err);
     if (!s->fields || !names) return MP_NOMEM;
     for (int i = 0; i < q->n_keys; i++, names += 24) {
         snprintf(names, 24, "\x03%d", i);
-        s->fields[s->n++] = (mp_field){
-            .name = names, .type = key_types[i], .ts_sep = key_ts_sep[i], .scale = 18};
+        s->fields[s->n++] =
+            (mp_field){.name = names, .type = key_types[i], .ts_sep = key_ts_sep[i], .scale = 18};
     }
     for (int i = 0; i < scan->n_aggs; i++) {
         const mp_group_agg *a = &scan->aggs[i];
         bool many = a->fn == MP_AGG_TOP || a->fn == MP_AGG_BOTTOM;
         for (int j = 0; j < mp_group_result_columns(a); j++, names += 24) {
             snprintf(names, 24, many ? "\x01%d.%d" : "\x01%d", i, j);
-            s->fields[s->n++] = (mp_field){.name = names,
-                                           .type = mp_group_result_type(a),
-                                           .ts_sep = a->ts_sep,
-                                           .scale = 18};
+            s->fields[s->n++] = (mp_field){
+                .name = names, .type = mp_group_result_type(a), .ts_sep = a->ts_sep, .scale = 18};
         }
     }
     return MP_OK;

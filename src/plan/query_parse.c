@@ -35,7 +35,9 @@ static const char *numbered(parser *p, char mark, int n) {
     return s;
 }
 
-static int n_source(const mp_table *t) { return t->n_columns + (t->filename_column ? 1 : 0); }
+static int n_source(const mp_table *t) {
+    return t->n_columns + (t->filename_column ? 1 : 0);
+}
 static const char *source_name(const mp_table *t, int i) {
     return i < t->n_columns ? t->names[i] : t->filename_column;
 }
@@ -55,7 +57,8 @@ static const char *fresh_name(parser *p, const char *name) {
     const char *tried = name;
     for (int suffix = 2;; suffix++) {
         bool used = false;
-        for (int i = 0; i < q->n_outputs && !used; i++) used = strcmp(q->outputs[i].name, tried) == 0;
+        for (int i = 0; i < q->n_outputs && !used; i++)
+            used = strcmp(q->outputs[i].name, tried) == 0;
         if (!used) return tried;
         size_t n = strlen(name) + 16;
         char *next = take(p, n, 1);
@@ -94,13 +97,13 @@ static mp_status parse_select(parser *p) {
         if (st) return st;
     }
     int source = n_source(p->t), total = 0;
-    for (int i = 0; i < n; i++) total += items[i].expr ? 1 : source;
+    for (int i = 0; i < n; i++)
+        total += items[i].expr ? 1 : source;
     p->selected = take(p, (size_t)total, sizeof *p->selected);
     if (!p->selected) return MP_NOMEM;
     for (int i = 0; i < n; i++) {
         if (items[i].expr) {
-            p->selected[p->n_selected++] =
-                (mp_expr_name){item_name(p, &items[i]), items[i].expr};
+            p->selected[p->n_selected++] = (mp_expr_name){item_name(p, &items[i]), items[i].expr};
             continue;
         }
         for (int c = 0; c < source; c++) {
@@ -126,8 +129,8 @@ static mp_status over_source(parser *p, const mp_expr *e, bool strict, const mp_
 static mp_status over_results(parser *p, const mp_expr *e, const mp_expr_name *names, int n,
                               const mp_expr **out) {
     const mp_expr *rest = NULL;
-    mp_status st = mp_expr_extract_aggs(e, p->arena, p->q->calls, &p->q->n_calls, MAX_CALLS, &rest,
-                                        p->err);
+    mp_status st =
+        mp_expr_extract_aggs(e, p->arena, p->q->calls, &p->q->n_calls, MAX_CALLS, &rest, p->err);
     if (st) return st;
     int total = n + p->q->n_calls;
     mp_expr_name *all = take(p, (size_t)total, sizeof *all);
@@ -171,8 +174,8 @@ static mp_status add_agg(parser *p, const mp_expr_item *item, const mp_expr_name
     if (st) return st;
     const char *name = item_name(p, item), *column = mp_expr_column_name(expr);
     int call = column && column[0] == '\x01' ? (int)strtol(column + 1, NULL, 10) : -1;
-    bool many = call >= 0 && (p->q->calls[call].fn == MP_AGG_TOP ||
-                              p->q->calls[call].fn == MP_AGG_BOTTOM);
+    bool many =
+        call >= 0 && (p->q->calls[call].fn == MP_AGG_TOP || p->q->calls[call].fn == MP_AGG_BOTTOM);
     if (!many) return add_output(p, name, expr);
     for (int j = 0; j < p->q->calls[call].k; j++) {
         size_t n = strlen(name) + 24;
@@ -204,16 +207,19 @@ static mp_status parse_group(parser *p) {
     q->keys = take(p, (size_t)max_keys, sizeof *q->keys);
     q->calls = take(p, MAX_CALLS, sizeof *q->calls);
     if (!q->keys || !q->calls) return MP_NOMEM;
-    for (int i = 0; i < n_keys && !st; i++) st = add_key(p, item_name(p, &keys[i]), keys[i].expr);
+    for (int i = 0; i < n_keys && !st; i++)
+        st = add_key(p, item_name(p, &keys[i]), keys[i].expr);
     for (int i = 0; distinct && i < p->n_selected && !st; i++) {
         const mp_expr *ref = NULL;
         st = mp_expr_column(p->selected[i].name, p->arena, &ref, p->err);
-        if (!st) st = p->has_select ? add_key(p, p->selected[i].name, ref)
-                                    : add_key(p, p->selected[i].name, p->selected[i].expr);
+        if (!st)
+            st = p->has_select ? add_key(p, p->selected[i].name, ref)
+                               : add_key(p, p->selected[i].name, p->selected[i].expr);
     }
     mp_expr_name *key_names = st ? NULL : output_names(p);
     if (!st && !key_names) return MP_NOMEM;
-    for (int i = 0; i < n_aggs && !st; i++) st = add_agg(p, &aggs[i], key_names);
+    for (int i = 0; i < n_aggs && !st; i++)
+        st = add_agg(p, &aggs[i], key_names);
     return st;
 }
 

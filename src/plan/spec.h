@@ -18,11 +18,11 @@ typedef struct {
 typedef struct {
     int n_paths;
     const char **paths;
-    bool tsv;                /* --input-format tsv */
-    bool is_csv;             /* --input-format csv, or an option that makes it CSV: the name does not matter */
-    char delimiter;          /* 0: from the name, else sniffed */
-    char quote;              /* '"'; 0: none */
-    char comment;            /* 0: none */
+    bool tsv;    /* --input-format tsv */
+    bool is_csv; /* --input-format csv, or an option that makes it CSV: the name does not matter */
+    char delimiter; /* 0: from the name, else sniffed */
+    char quote;     /* '"'; 0: none */
+    char comment;   /* 0: none */
     bool no_header;
     int n_names;
     const char **names;
@@ -37,7 +37,7 @@ typedef struct {
     bool union_columns;
     const char *filename_column; /* NULL: none */
     mp_bad_row on_bad_row;
-    const char *rejects;         /* NULL: none */
+    const char *rejects; /* NULL: none */
 } mp_input_spec;
 
 typedef struct {
@@ -61,9 +61,9 @@ typedef struct {
     bool quiet, verbose;
     const char *stats; /* file, NULL: none */
     /* Test hooks, from the environment of rank 0. */
-    bool guess_wrong;            /* MPART_GUESS=wrong */
-    int n_test_splits;           /* MPART_TEST_SPLITS=17,40 */
-    const int64_t *test_splits;  /* ascending byte offsets */
+    bool guess_wrong;           /* MPART_GUESS=wrong */
+    int n_test_splits;          /* MPART_TEST_SPLITS=17,40 */
+    const int64_t *test_splits; /* ascending byte offsets */
 } mp_run_spec;
 
 typedef struct {

@@ -5,10 +5,10 @@
 #include <poll.h>
 
 enum {
-    SAMPLE_BYTES = 256 << 10,   /* of the first files */
-    HEAD_BYTES = 16 << 10,      /* of the others: the header is enough */
+    SAMPLE_BYTES = 256 << 10, /* of the first files */
+    HEAD_BYTES = 16 << 10,    /* of the others: the header is enough */
     SAMPLED_FILES = 16,
-    HEAD_LIMIT = 256 << 20      /* a header longer than that is none */
+    HEAD_LIMIT = 256 << 20 /* a header longer than that is none */
 };
 
 /* What is known while the table grows column by column. */
@@ -83,8 +83,8 @@ static mp_status fill_front(mp_table_stream *s, size_t want, mp_error *err) {
         if (!mp_buf_reserve(&s->front, want - s->front.len)) return mp_buf_check(&s->front, err);
         size_t n = 0;
         bool later = false;
-        mp_status st = mp_stream_read(s->stream, s->front.data + s->front.len,
-                                      want - s->front.len, &n, &later, &s->at_end, err);
+        mp_status st = mp_stream_read(s->stream, s->front.data + s->front.len, want - s->front.len,
+                                      &n, &later, &s->at_end, err);
         if (st) return st;
         s->front.len += n;
         if (later) wait_for(mp_stream_fd(s->stream));
@@ -104,8 +104,8 @@ static mp_status read_head(opener *o, const mp_input *in, mp_table_stream *strea
                              .dialect = o->t->dialect};
     mp_map map;
     mp_map_init(&map);
-    mp_status st = by_data ? mp_stream_open(in, &stream->stream, err)
-                           : mp_map_open(&map, in->path, err);
+    mp_status st =
+        by_data ? mp_stream_open(in, &stream->stream, err) : mp_map_open(&map, in->path, err);
     bool more = true;
     for (; !st && more; want *= 8) {
         const uint8_t *bytes;
@@ -185,7 +185,8 @@ static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_err
     }
     int32_t *column_at = take(o->arena, (size_t)t->n_columns, sizeof *column_at);
     if (!column_at) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
-    for (int i = 0; i < t->n_columns; i++) column_at[i] = -1;
+    for (int i = 0; i < t->n_columns; i++)
+        column_at[i] = -1;
     for (int c = 0; c < head->n_columns; c++) {
         int at = f ? find_column(t, head->names[c]) : c;
         column_at[at] = c;
@@ -205,7 +206,8 @@ static mp_status choose_types(opener *o, mp_error *err) {
     mp_table *t = o->t;
     t->fixed = take(o->arena, (size_t)t->n_columns, sizeof *t->fixed);
     if (!t->fixed) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
-    for (int i = 0; i < t->n_columns; i++) t->fixed[i] = MP_TYPE_COUNT;
+    for (int i = 0; i < t->n_columns; i++)
+        t->fixed[i] = MP_TYPE_COUNT;
     for (int k = 0; k < o->spec->input.n_types; k++) {
         const mp_type_choice *choice = &o->spec->input.types[k];
         int c = find_column(t, choice->name);
@@ -277,8 +279,8 @@ mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem, mp_ta
     }
     mp_table_dialect(spec, &out->dialect);
     mp_input *inputs = NULL;
-    mp_status st = mp_input_list(spec->input.paths, spec->input.n_paths, arena, &inputs,
-                                 &out->n_files, err);
+    mp_status st =
+        mp_input_list(spec->input.paths, spec->input.n_paths, arena, &inputs, &out->n_files, err);
     if (st) return st;
     opener o = {.spec = spec, .arena = arena, .mem = mem, .t = out};
     out->files = take(arena, (size_t)out->n_files, sizeof *out->files);

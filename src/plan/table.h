@@ -10,28 +10,28 @@ typedef struct {
     const char *path;
     mp_input_kind kind;
     mp_packing packing;
-    int64_t size_bytes;  /* -1: unknown */
+    int64_t size_bytes; /* -1: unknown */
     int64_t mtime_ns;
     char delimiter;
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
-    int n_matched;       /* columns of the table when the file was matched; it has none of the later ones */
+    int n_matched; /* columns of the table when the file was matched; it has none of the later ones */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
-    bool by_data;        /* rank 0 reads it and scatters blocks of whole records */
+    bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
 } mp_table_file;
 
 typedef struct {
     int n_files;
     mp_table_file *files;
-    int n_columns;            /* of the files, over all */
+    int n_columns; /* of the files, over all */
     const char **names;
-    mp_evidence *sample;      /* of the samples' values */
-    mp_type *fixed;           /* --types; MP_TYPE_COUNT: not fixed */
-    bool sample_is_all;       /* the samples held every record: types are final */
-    double row_bytes;         /* mean of the samples, 0: unknown */
-    int64_t total_bytes;      /* of the files whose size is known (packed size) */
-    int64_t split_bytes;      /* of one range */
-    mp_csv_dialect dialect;   /* delimiter: by file */
+    mp_evidence *sample;         /* of the samples' values */
+    mp_type *fixed;              /* --types; MP_TYPE_COUNT: not fixed */
+    bool sample_is_all;          /* the samples held every record: types are final */
+    double row_bytes;            /* mean of the samples, 0: unknown */
+    int64_t total_bytes;         /* of the files whose size is known (packed size) */
+    int64_t split_bytes;         /* of one range */
+    mp_csv_dialect dialect;      /* delimiter: by file */
     const char *filename_column; /* --filename, comes last; NULL: none */
 } mp_table;
 

@@ -35,7 +35,8 @@ mp_status mp_answer_format(const mp_spec *spec, mp_text_format *out, mp_error *e
     }
     if (!path || strcmp(path, "-") == 0) return MP_OK;
     if (!mp_text_format_of(path, out, &packing)) {
-        mp_error_set(err, MP_USAGE, "cannot write", "the name's ending is not one of .csv, .tsv, .ndjson");
+        mp_error_set(err, MP_USAGE, "cannot write",
+                     "the name's ending is not one of .csv, .tsv, .ndjson");
         mp_error_file(err, path);
         mp_error_hint(err, "--format csv writes CSV whatever the name is");
         return MP_USAGE;
@@ -78,8 +79,10 @@ static mp_status share_target(mp_answer *a, mp_error *err) {
     mp_buf_init(&b, NULL);
     if (mp_comm_rank(a->c) == 0) {
         mp_buf_u8(&b, (uint8_t)a->kind);
-        if (a->kind == TO_FILE) mp_buf_text(&b, mp_out_temp(a->file));
-        else mp_buf_text(&b, "");
+        if (a->kind == TO_FILE)
+            mp_buf_text(&b, mp_out_temp(a->file));
+        else
+            mp_buf_text(&b, "");
         mp_buf_u8(&b, 0);
     }
     mp_status st = mp_comm_bcast(a->c, &b, err);
@@ -132,7 +135,9 @@ bool mp_answer_cuts(const mp_answer *a) {
     return a->spec->query.offset_rows > 0 || a->spec->query.limit_rows >= 0;
 }
 
-mp_order *mp_answer_order(mp_answer *a) { return a->order; }
+mp_order *mp_answer_order(mp_answer *a) {
+    return a->order;
+}
 
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends) {
     mp_text_rows(&a->text, in, out, row_ends);
@@ -156,7 +161,8 @@ static mp_status put_header(mp_answer *a, const mp_buf *header, mp_error *err) {
         mp_status st = rewind_spool(a, err);
         if (st) return st;
     }
-    return mp_stdout_write(a->direct ? a->fd : a->spool, header->data, header->len, &a->closed, err);
+    return mp_stdout_write(a->direct ? a->fd : a->spool, header->data, header->len, &a->closed,
+                           err);
 }
 
 mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols, bool is_final,
@@ -212,11 +218,8 @@ static mp_status read_front(mp_answer *a, mp_buf *text, mp_text_table *table, in
     for (size_t i = 0; i < n; i++)
         wanted[i] = (mp_csv_column){
             .c = (int)i, .use = MP_CSV_TEXT, .after_filter = true, .name = a->text.names[i]};
-    mp_csv_args args = {.dialect = &d,
-                        .n_columns = (int)n,
-                        .n_wanted = (int)n,
-                        .wanted = wanted,
-                        .mem = a->mem};
+    mp_csv_args args = {
+        .dialect = &d, .n_columns = (int)n, .n_wanted = (int)n, .wanted = wanted, .mem = a->mem};
     mp_csv_text in = {.bytes = text->data + 64,
                       .len = text->len - 128,
                       .split_len = text->len - 128,

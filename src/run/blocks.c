@@ -15,14 +15,14 @@ enum {
 struct mp_blocks {
     mp_blocks_args a;
     mp_buf carry;
-    int64_t carry_begin;  /* offset of its first byte in the plain text */
-    size_t given;         /* bytes at its front that the last block held */
-    size_t target;        /* size at which a block is cut; grows when a record is longer */
-    int64_t skip_to;      /* bytes before this offset are dropped (the head, when read again) */
+    int64_t carry_begin; /* offset of its first byte in the plain text */
+    size_t given;        /* bytes at its front that the last block held */
+    size_t target;       /* size at which a block is cut; grows when a record is longer */
+    int64_t skip_to;     /* bytes before this offset are dropped (the head, when read again) */
     bool at_end, finished;
-    int spool;            /* -1: none */
-    int64_t spooled;      /* bytes in it, from data_offset on */
-    mp_buf again;         /* a block read back */
+    int spool;       /* -1: none */
+    int64_t spooled; /* bytes in it, from data_offset on */
+    mp_buf again;    /* a block read back */
 };
 
 mp_status mp_blocks_open(const mp_blocks_args *args, mp_blocks **out, mp_error *err) {
@@ -177,8 +177,8 @@ mp_status mp_blocks_next(mp_blocks *b, const uint8_t **bytes, int64_t *begin, in
     size_t target = target_of(b);
     while (b->carry.len >= target || b->at_end) {
         size_t n = b->carry.len < target ? b->carry.len : target;
-        int64_t cut = b->at_end && n == b->carry.len ? (int64_t)n
-                                                     : cut_at(&b->a.dialect, b->carry.data, n);
+        int64_t cut =
+            b->at_end && n == b->carry.len ? (int64_t)n : cut_at(&b->a.dialect, b->carry.data, n);
         if (cut > 0) return give(b, (size_t)cut, bytes, begin, len, state, err);
         if (b->at_end && n == b->carry.len) {
             b->finished = true;

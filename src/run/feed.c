@@ -77,7 +77,8 @@ mp_status mp_feed_new(const mp_spec *spec, const mp_table *t, mp_table_stream *s
 
 void mp_feed_free(mp_feed **f) {
     if (!*f) return;
-    for (int i = 0; (*f)->blocks && i < (*f)->t->n_files; i++) mp_blocks_free(&(*f)->blocks[i]);
+    for (int i = 0; (*f)->blocks && i < (*f)->t->n_files; i++)
+        mp_blocks_free(&(*f)->blocks[i]);
     mp_mem_free((*f)->mem, (*f)->blocks);
     mp_table_streams_free(&(*f)->streams, (*f)->t->n_files);
     mp_mem_free((*f)->mem, (*f)->splits);
@@ -101,7 +102,8 @@ mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->next = 0;
     f->bytes_done = f->records = f->bad = 0;
     f->replayable = replayable;
-    for (int64_t i = 0; i < f->n_splits; i++) f->splits[i].reported = false;
+    for (int64_t i = 0; i < f->n_splits; i++)
+        f->splits[i].reported = false;
     mp_status st = MP_OK;
     for (int i = 0; i < f->t->n_files && !st; i++)
         if (f->blocks[i]) st = mp_blocks_rewind(f->blocks[i], err);
@@ -204,8 +206,8 @@ static mp_status list_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_e
 mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error *err) {
     *state = MP_SPLIT_NONE;
     if (f->next == f->n_splits && f->listed) return MP_OK;
-    mp_status st = f->next < f->n_splits ? next_known(f, desc, state, err)
-                                         : list_next(f, desc, state, err);
+    mp_status st =
+        f->next < f->n_splits ? next_known(f, desc, state, err) : list_next(f, desc, state, err);
     if (!st && *state == MP_SPLIT_GOT) f->next++;
     return st;
 }
@@ -259,7 +261,8 @@ int64_t mp_feed_refuted(const mp_feed *f, int64_t upto) {
 
 int64_t mp_feed_rows_before(const mp_feed *f, int64_t split) {
     int64_t rows = 0;
-    for (int64_t i = split - 1; i >= 0 && f->splits[i].desc.file == f->splits[split].desc.file; i--) {
+    for (int64_t i = split - 1; i >= 0 && f->splits[i].desc.file == f->splits[split].desc.file;
+         i--) {
         if (!f->splits[i].reported) return -1;
         rows += f->splits[i].report.n_records;
     }
@@ -277,7 +280,15 @@ void mp_feed_locate(const mp_feed *f, mp_error *error) {
     mp_error_file(error, f->t->files[f->splits[error->split].desc.file].path);
 }
 
-int64_t mp_feed_splits(const mp_feed *f) { return f->n_splits; }
-int64_t mp_feed_bytes_done(const mp_feed *f) { return f->bytes_done; }
-int64_t mp_feed_records(const mp_feed *f) { return f->records; }
-int64_t mp_feed_bad(const mp_feed *f) { return f->bad; }
+int64_t mp_feed_splits(const mp_feed *f) {
+    return f->n_splits;
+}
+int64_t mp_feed_bytes_done(const mp_feed *f) {
+    return f->bytes_done;
+}
+int64_t mp_feed_records(const mp_feed *f) {
+    return f->records;
+}
+int64_t mp_feed_bad(const mp_feed *f) {
+    return f->bad;
+}

@@ -40,7 +40,8 @@ void mp_feed_free(mp_feed **f);
 /* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are kept in a spool. */
 MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err);
 /* Callbacks of the flow. census: the reports are of mp_csv_func. */
-MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error *err);
+MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
+                                     mp_error *err);
 void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_report *r);
 void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func);
 /* After a census: every entry state follows, and is handed out as known from now on. */

@@ -5,8 +5,9 @@
 #include "base/clock.h"
 #include "plan/describe.h"
 #include "run/fault.h"
+#include "run/info.h"
 
-enum { MOST_PASSES = 8 };
+enum { MOST_PASSES = 8, MOST_EXCHANGE = 256 << 20 };
 
 mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *err) {
     mp_error e = *mine;
@@ -43,7 +44,8 @@ static mp_status make_plan(mp_job *j, mp_error *err) {
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", &mine);
     if (!st) st = mp_answer_format(j->spec, &format, &mine);
     if (!st)
-        st = mp_query_parse(j->spec, &j->table, format == MP_FORMAT_NDJSON, &j->arena, &j->q, &mine);
+        st =
+            mp_query_parse(j->spec, &j->table, format == MP_FORMAT_NDJSON, &j->arena, &j->q, &mine);
     if (!st) {
         size_t n = (size_t)j->table.n_columns * sizeof *j->seen;
         j->seen = mp_arena_alloc(&j->arena, n + 1, 16);
@@ -167,8 +169,7 @@ static mp_status finish(mp_job *j, mp_error *err) {
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "commit", &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (!st) st = write_rejects(j, &n_bad, err);
-    if (!st)
-        st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);
+    if (!st) st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);
     if (st || n_bad == 0) return st;
     mp_error_set(err, MP_PARTIAL, "rows were rejected", "%lld bad row%s left out or mended",
                  (long long)n_bad, n_bad == 1 ? "" : "s");
@@ -224,6 +225,16 @@ static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
     return st;
 }
 
+static void init(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_report *report) {
+    *j = (mp_job){.c = c, .spec = spec, .mem = mem, .report = report, .top = -1};
+    int64_t budget = mem->limit_bytes > 0 ? mem->limit_bytes / 8 : MOST_EXCHANGE;
+    j->exchange_bytes = budget < MOST_EXCHANGE ? budget : MOST_EXCHANGE;
+    mp_arena_init(&j->arena, mem);
+    mp_arena_init(&j->batch_arena, mem);
+    mp_buf_init(&j->text, mem);
+    mp_buf_init(&j->row_ends, mem);
+}
+
 static void release(mp_job *j) {
     mp_answer_free(&j->answer);
     mp_scan_free(&j->scan);
@@ -242,15 +253,23 @@ static void release(mp_job *j) {
 
 mp_status mp_query_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *text,
                        mp_report *report, mp_error *err) {
-    mp_job j = {.c = c, .spec = spec, .mem = mem, .report = report, .top = -1};
+    mp_job j;
     double start = mp_clock_s();
-    j.exchange_bytes = mem->limit_bytes > 0 ? mem->limit_bytes / 8 : 256 << 20;
-    if (j.exchange_bytes > 256 << 20) j.exchange_bytes = 256 << 20;
-    mp_arena_init(&j.arena, mem);
-    mp_arena_init(&j.batch_arena, mem);
-    mp_buf_init(&j.text, mem);
-    mp_buf_init(&j.row_ends, mem);
+    init(&j, c, spec, mem, report);
     mp_status st = run_job(&j, text, err);
+    release(&j);
+    report->seconds = mp_clock_s() - start;
+    mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);
+    return st ? st : collected;
+}
+
+mp_status mp_info_run(mp_comm *c, const mp_spec *spec, bool json, mp_mem *mem, mp_buf *text,
+                      mp_report *report, mp_error *err) {
+    mp_job j;
+    double start = mp_clock_s();
+    init(&j, c, spec, mem, report);
+    mp_status st = open_table(&j, err);
+    if (!st) st = mp_info_of_table(c, spec, &j.table, &j.streams, json, mem, text, report, err);
     release(&j);
     report->seconds = mp_clock_s() - start;
     mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);

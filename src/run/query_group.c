@@ -9,14 +9,18 @@ enum { EMIT_GROUPS = 4096, WINDOW_EXP = -76 };
 
 /* ---- the scan ---- */
 
-static void attach(void *ctx, mp_flow_run *run) { ((mp_job *)ctx)->run = run; }
+static void attach(void *ctx, mp_flow_run *run) {
+    ((mp_job *)ctx)->run = run;
+}
 
 static mp_status put_group(void *ctx, int owner, const void *record, size_t n, mp_error *err) {
     mp_job *j = ctx;
     return mp_exchange_put(mp_flow_exchange(j->run), owner, record, n, err);
 }
 
-static bool alone(const mp_job *j) { return mp_comm_size(j->c) == 1; }
+static bool alone(const mp_job *j) {
+    return mp_comm_size(j->c) == 1;
+}
 
 static mp_status emit_some(mp_job *j, bool *done, mp_error *err) {
     mp_status st = mp_group_emit(j->pre, put_group, j, EMIT_GROUPS, done, err);
@@ -32,7 +36,8 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     mp_status st = mp_job_values(j, j->plan.values, j->plan.n_values, in, &out, err);
     if (!st) st = mp_group_add(j->pre, &out, err);
     bool done = alone(j) || !mp_group_should_flush(j->pre);
-    while (!st && !done) st = emit_some(j, &done, err);
+    while (!st && !done)
+        st = emit_some(j, &done, err);
     return st;
 }
 
@@ -185,11 +190,12 @@ static mp_status keep_results(mp_job *j, mp_error *err) {
     int n = j->results.n_values, total = n + q->n_keys;
     mp_type *types = mp_arena_alloc(&j->arena, (size_t)total * sizeof *types + 1, 16);
     j->n_sort_keys = q->n_sort + q->n_keys;
-    j->sort_keys =
-        mp_arena_alloc(&j->arena, (size_t)j->n_sort_keys * sizeof *j->sort_keys + 1, 16);
+    j->sort_keys = mp_arena_alloc(&j->arena, (size_t)j->n_sort_keys * sizeof *j->sort_keys + 1, 16);
     if (!types || !j->sort_keys) return mp_mem_error(j->mem, (size_t)total * 16, err);
-    for (int i = 0; i < n; i++) types[i] = j->results.values[i].type;
-    for (int i = 0; i < q->n_keys; i++) types[n + i] = j->key_types[i];
+    for (int i = 0; i < n; i++)
+        types[i] = j->results.values[i].type;
+    for (int i = 0; i < q->n_keys; i++)
+        types[n + i] = j->key_types[i];
     for (int i = 0; i < q->n_sort; i++)
         j->sort_keys[i] = (mp_sort_key){.col = q->n_outputs + i, .descending = q->descending[i]};
     for (int i = 0; i < q->n_keys; i++)
@@ -228,8 +234,9 @@ mp_status mp_job_write_groups(mp_job *j, mp_error *err) {
         st = mp_query_bind_results(&j->q, &j->plan, j->key_types, j->key_ts_sep, &j->arena,
                                    &j->results, &mine);
     bool few = total <= MP_SORTED_GROUPS, keep = few || j->q.n_sort > 0;
-    if (!st) st = keep ? keep_results(j, &mine)
-                       : mp_group_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
+    if (!st)
+        st = keep ? keep_results(j, &mine)
+                  : mp_group_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);

@@ -2,7 +2,9 @@
  * Invariant: each split is one piece of the answer, submitted once per pass, empty or not. */
 #include "run/query_priv.h"
 
-static void attach(void *ctx, mp_flow_run *run) { ((mp_job *)ctx)->run = run; }
+static void attach(void *ctx, mp_flow_run *run) {
+    ((mp_job *)ctx)->run = run;
+}
 
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
     (void)split;
@@ -33,9 +35,15 @@ static mp_status push(void *ctx, bool *did, mp_error *err) {
     (void)did;
     return mp_order_push(mp_answer_order(((mp_job *)ctx)->answer), err);
 }
-static bool quiet(void *ctx) { return mp_order_quiet(mp_answer_order(((mp_job *)ctx)->answer)); }
-static bool busy(void *ctx) { return mp_order_busy(mp_answer_order(((mp_job *)ctx)->answer)); }
-static bool enough(void *ctx) { return mp_order_enough(mp_answer_order(((mp_job *)ctx)->answer)); }
+static bool quiet(void *ctx) {
+    return mp_order_quiet(mp_answer_order(((mp_job *)ctx)->answer));
+}
+static bool busy(void *ctx) {
+    return mp_order_busy(mp_answer_order(((mp_job *)ctx)->answer));
+}
+static bool enough(void *ctx) {
+    return mp_order_enough(mp_answer_order(((mp_job *)ctx)->answer));
+}
 
 /* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
 static bool is_final(const mp_job *j) {

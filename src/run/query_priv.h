@@ -8,8 +8,8 @@
 #include "run/scan.h"
 
 enum {
-    MP_SORTED_GROUPS = 65536,  /* up to so many groups come sorted by key */
-    MP_TOP_ROWS = 65536        /* up to so many rows are kept by heaps and gathered */
+    MP_SORTED_GROUPS = 65536, /* up to so many groups come sorted by key */
+    MP_TOP_ROWS = 65536       /* up to so many rows are kept by heaps and gathered */
 };
 
 typedef struct {
@@ -22,27 +22,27 @@ typedef struct {
     mp_feed *feed;            /* rank 0 */
     mp_scan *scan;
     mp_query q;
-    mp_evidence *seen;        /* of the table's columns: what the plan in use believes */
+    mp_evidence *seen; /* of the table's columns: what the plan in use believes */
     mp_scan_plan plan;
-    mp_arena arena;           /* for the whole run */
-    mp_arena batch_arena;     /* for one batch */
+    mp_arena arena;       /* for the whole run */
+    mp_arena batch_arena; /* for one batch */
     mp_answer *answer;
-    mp_flow_run *run;         /* the flow under way */
+    mp_flow_run *run; /* the flow under way */
     int64_t exchange_bytes;
 
     /* pass-through: the text of the split under way */
     mp_buf text, row_ends;
     int64_t text_rows;
 
-    mp_rows *rows;            /* kept rows: outputs, sort keys, tie breakers */
+    mp_rows *rows; /* kept rows: outputs, sort keys, tie breakers */
     mp_sort_key *sort_keys;
     int n_sort_keys;
-    int64_t top;              /* rows to keep, -1: all */
-    const uint32_t *order;    /* of the rows, once sorted */
+    int64_t top;           /* rows to keep, -1: all */
+    const uint32_t *order; /* of the rows, once sorted */
     int64_t written;
 
-    mp_group *pre;            /* rows into groups */
-    mp_group *groups;         /* this rank's own groups */
+    mp_group *pre;    /* rows into groups */
+    mp_group *groups; /* this rank's own groups */
     bool emitting;
     mp_type *key_types;
     uint8_t *key_ts_sep;

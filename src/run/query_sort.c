@@ -8,7 +8,9 @@ enum { SAMPLES_PER_RANK = 128, MOVE_ROWS = 2048 };
 
 /* ---- rows of the scan ---- */
 
-static void attach(void *ctx, mp_flow_run *run) { ((mp_job *)ctx)->run = run; }
+static void attach(void *ctx, mp_flow_run *run) {
+    ((mp_job *)ctx)->run = run;
+}
 
 mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err) {
     if (j->top < 0 || mp_rows_count(j->rows) <= at_least) return MP_OK;
@@ -70,7 +72,8 @@ static mp_status sample_rows(mp_job *j, int64_t total, mp_buf *out, mp_error *er
     int64_t n = mp_rows_count(j->rows), want = (int64_t)SAMPLES_PER_RANK * mp_comm_size(j->c);
     int64_t step = total / want > 1 ? total / want : 1;
     mp_status st = MP_OK;
-    for (int64_t i = step / 2; i < n && !st; i += step) st = mp_rows_encode(j->rows, i, out, err);
+    for (int64_t i = step / 2; i < n && !st; i += step)
+        st = mp_rows_encode(j->rows, i, out, err);
     return st ? st : mp_buf_check(out, err);
 }
 
@@ -131,7 +134,9 @@ typedef struct {
     mp_buf record;
 } mover;
 
-static void mover_attach(void *ctx, mp_flow_run *run) { ((mover *)ctx)->run = run; }
+static void mover_attach(void *ctx, mp_flow_run *run) {
+    ((mover *)ctx)->run = run;
+}
 
 /* The rank whose range holds row i: the number of splitters that are not behind it. */
 static int destination(const mover *m, int64_t i) {
@@ -139,8 +144,8 @@ static int destination(const mover *m, int64_t i) {
     int64_t low = 0, high = mp_rows_count(m->splitters);
     while (low < high) {
         int64_t mid = (low + high) / 2;
-        if (mp_rows_compare(m->splitters, mid, m->j->rows, i, m->j->sort_keys,
-                            m->j->n_sort_keys) <= 0)
+        if (mp_rows_compare(m->splitters, mid, m->j->rows, i, m->j->sort_keys, m->j->n_sort_keys) <=
+            0)
             low = mid + 1;
         else
             high = mid;

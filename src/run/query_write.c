@@ -15,7 +15,8 @@ mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {
     mp_status st = names ? MP_OK : mp_mem_error(j->mem, n * sizeof *names, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
-    for (size_t i = 0; i < n; i++) names[i] = j->q.outputs[i].name;
+    for (size_t i = 0; i < n; i++)
+        names[i] = j->q.outputs[i].name;
     return mp_answer_begin(j->answer, names, (int)n, is_final, err);
 }
 
@@ -52,7 +53,9 @@ static mp_status push(void *ctx, bool *did, mp_error *err) {
 static bool quiet(void *ctx) {
     return mp_order_quiet(mp_answer_order(((writer *)ctx)->j->answer));
 }
-static bool busy(void *ctx) { return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer)); }
+static bool busy(void *ctx) {
+    return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer));
+}
 
 /* Pieces of the ranks before this one. Collective. */
 static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_error *err) {
@@ -66,7 +69,8 @@ static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_err
     counts[mp_comm_rank(j->c)] = n_pieces;
     st = mp_comm_allreduce(j->c, counts, (int)n, MP_SUM, err);
     *first = 0;
-    for (int r = 0; r < mp_comm_rank(j->c); r++) *first += counts[r];
+    for (int r = 0; r < mp_comm_rank(j->c); r++)
+        *first += counts[r];
     return st;
 }
 

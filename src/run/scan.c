@@ -35,14 +35,17 @@ void mp_scan_free(mp_scan **s) {
     *s = NULL;
 }
 
-mp_scan_stats mp_scan_counts(const mp_scan *s) { return s->stats; }
+mp_scan_stats mp_scan_counts(const mp_scan *s) {
+    return s->stats;
+}
 
 /* ---- the reader of a file's layout ---- */
 
 void mp_scan_drop_reader(mp_scan *s) {
     if (s->reader && s->plan) { /* keep what it saw */
         const mp_evidence *seen = mp_csv_reader_seen(s->reader);
-        for (int i = 0; i < s->plan->n_wanted; i++) mp_evidence_add(&s->seen[i], seen[i]);
+        for (int i = 0; i < s->plan->n_wanted; i++)
+            mp_evidence_add(&s->seen[i], seen[i]);
         s->misfit = s->misfit || mp_csv_reader_misfit(s->reader);
     }
     mp_csv_reader_free(&s->reader);
@@ -95,7 +98,8 @@ static mp_status name_file(mp_scan *s, bool filter, const mp_batch *in, mp_batch
             }
             if (!names || !cols) return mp_mem_error(s->a.mem, n * sizeof *names, err);
             mp_str name = mp_str_c(t->files[s->desc.file].path);
-            for (size_t r = 0; r < n; r++) names[r] = name;
+            for (size_t r = 0; r < n; r++)
+                names[r] = name;
             cols[at] = (mp_col){.type = MP_STRING, .str = names};
         }
         at++;
@@ -155,7 +159,7 @@ static mp_status map_range(mp_scan *s, int64_t tail, mp_error *err) {
         s->map_file = s->desc.file;
     }
     int64_t from = s->desc.begin - file->data_offset < GUESS_BYTES ? file->data_offset
-                                                                    : s->desc.begin - GUESS_BYTES;
+                                                                   : s->desc.begin - GUESS_BYTES;
     int64_t to = s->desc.begin + s->desc.len + tail;
     if (to > file->size_bytes) to = file->size_bytes;
     st = mp_map_window(&s->map, from, (size_t)(to - from), err);
@@ -185,10 +189,9 @@ static mp_status copy_data(mp_scan *s, mp_rd *rd, mp_error *err) {
 
 static mp_csv_state guess(const mp_scan *s) {
     int64_t behind = (int64_t)s->text.len < GUESS_BYTES ? (int64_t)s->text.len : GUESS_BYTES;
-    mp_csv_state g =
-        mp_csv_guess(&s->dialect, s->text.bytes - s->window_before,
-                     (size_t)(s->window_before + behind), (size_t)s->window_before,
-                     s->window_from_start, s->a.table->files[s->desc.file].n_columns);
+    mp_csv_state g = mp_csv_guess(&s->dialect, s->text.bytes - s->window_before,
+                                  (size_t)(s->window_before + behind), (size_t)s->window_before,
+                                  s->window_from_start, s->a.table->files[s->desc.file].n_columns);
     if (!s->a.spec->run.guess_wrong || !s->dialect.quote) return g;
     return g == MP_CSV_IN_QUOTES ? MP_CSV_IN_FIELD : MP_CSV_IN_QUOTES;
 }

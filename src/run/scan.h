@@ -37,7 +37,8 @@ typedef struct {
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     bool (*quiet)(void *ctx);
     bool (*busy)(void *ctx);
-    bool (*enough)(void *ctx); /* rank 0: no more splits are wanted; those handed out are finished */
+    bool (*enough)(
+        void *ctx); /* rank 0: no more splits are wanted; those handed out are finished */
 } mp_scan_consumer;
 
 /* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all ranks (n_columns; columns that were not
