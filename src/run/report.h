@@ -41,6 +41,8 @@ void mp_report_init(mp_report *r);
 void mp_report_release(mp_report *r);
 /* A phase of that name: the one there is, or a new one. */
 mp_report_phase *mp_report_phase_of(mp_report *r, const char *name);
+/* Look at this rank's own memory now (RssAnon), for peak_anon: at the ends of phases. Local. Cost: one small read of /proc. */
+void mp_report_sample(mp_report *r);
 /* Collective: this rank's figures to rank 0. */
 MP_MUST_CHECK mp_status mp_report_collect(mp_report *r, mp_comm *c, const mp_mem *mem, mp_error *err);
 /* Rank 0: the JSON of --stats: {"command","seconds","rows_in","rows_out","bytes_in","bytes_out","phases":[{"name","seconds","rows","bytes",

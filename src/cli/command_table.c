@@ -1,0 +1,336 @@
+/* command_table.c - every command with its options: the one place to add one.
+ * Invariant: a command is listed when it works; a word that means something later is refused by name. */
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/commands.h"
+#include "data/date.h"
+#include "io/output.h"
+#include "run/query.h"
+
+#define AT(field) offsetof(mp_invocation, field)
+#define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))
+
+enum { INPUT_CSV, INPUT_TSV };
+
+static const mp_word input_formats[] = {{"csv", INPUT_CSV, NULL},      {"tsv", INPUT_TSV, NULL},
+                                        {"ndjson", 0, "not read yet"}, {"lines", 0, "not read yet"},
+                                        {"h5", 0, "not read yet"},     {NULL, 0, NULL}};
+static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
+                                         {"tsv", MP_FORMAT_TSV, NULL},
+                                         {"ndjson", MP_FORMAT_NDJSON, NULL},
+                                         {"h5", 0, "not written yet"},
+                                         {NULL, 0, NULL}};
+static const mp_word tab_word[] = {{"tab", '\t', NULL}, {"\\t", '\t', NULL}, {NULL, 0, NULL}};
+static const mp_word none_word[] = {{"none", 0, NULL}, {"", 0, NULL}, {NULL, 0, NULL}};
+static const mp_word bad_rows[] = {{"fail", MP_BAD_ROW_FAIL, NULL},
+                                   {"skip", MP_BAD_ROW_SKIP, NULL},
+                                   {"null", MP_BAD_ROW_NULL, NULL},
+                                   {NULL, 0, NULL}};
+static const mp_word scatters[] = {{"auto", MP_SCATTER_AUTO, NULL},
+                                   {"paths", MP_SCATTER_PATHS, NULL},
+                                   {"data", MP_SCATTER_DATA, NULL},
+                                   {NULL, 0, NULL}};
+static const mp_word switches[] = {
+    {"auto", MP_AUTO, NULL}, {"on", MP_ON, NULL}, {"off", MP_OFF, NULL}, {NULL, 0, NULL}};
+
+/* clang-format off */
+static const mp_option query_options[] = {
+    {.name = "where", .kind = MP_OPT_TEXT, .arg = "EXPR", .at = AT(spec.query.where),
+     .help = "rows to keep: 'price > 10 and region == \"EU\"'"},
+    {.name = "select", .kind = MP_OPT_TEXT, .arg = "LIST", .at = AT(spec.query.select),
+     .help = "columns to make: 'id, price*qty as total'; * is all"},
+    {.name = "by", .kind = MP_OPT_TEXT, .arg = "KEYS", .at = AT(spec.query.by),
+     .help = "group rows: 'region, year(day) as y'"},
+    {.name = "agg", .kind = MP_OPT_TEXT, .arg = "LIST", .at = AT(spec.query.agg),
+     .help = "what to work out for each group (or for all rows):\n"
+             "count() count(x) count_distinct(x) sum mean min max var std\n"
+             "median quantile(x,q) first last top(x,k) bottom(x,k) corr(x,y),\n"
+             "and expressions of them: 'max(v1) - min(v2) as r'"},
+    {.name = "having", .kind = MP_OPT_TEXT, .arg = "EXPR", .at = AT(spec.query.having),
+     .help = "groups to keep: 'total > 100'"},
+    {.name = "distinct", .kind = MP_OPT_FLAG, .at = AT(spec.query.distinct),
+     .help = "drop repeated rows of the answer"},
+    {.name = "sort", .kind = MP_OPT_TEXT, .arg = "KEYS", .at = AT(spec.query.sort),
+     .help = "order of the answer: '-total, region' (minus: descending;\nnulls last)"},
+    {.name = "offset", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(spec.query.offset_rows),
+     .help = "leave out the first N rows of the answer"},
+    {.name = "limit", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(spec.query.limit_rows),
+     .help = "at most N rows"},
+};
+
+static const mp_option input_options[] = {
+    {.name = "input-format", .kind = MP_OPT_WORD, .arg = "F", .at = AT(input_format), .words = input_formats,
+     .help = "csv or tsv (default: from the name)"},
+    {.name = "delimiter", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.delimiter), .words = tab_word,
+     .help = "between fields, one byte or 'tab' (default: found out among\n, ; | tab)"},
+    {.name = "quote", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.quote), .words = none_word,
+     .help = "around fields (default \"), or 'none'"},
+    {.name = "no-header", .kind = MP_OPT_FLAG, .at = AT(spec.input.no_header),
+     .help = "the first line is data; columns are c1, c2, ..."},
+    {.name = "names", .kind = MP_OPT_NAMES, .arg = "A,B,...", .at = AT(spec.input.names), .count_at = AT(spec.input.n_names),
+     .help = "names of the columns, in place of the header's"},
+    {.name = "null", .kind = MP_OPT_TEXTS, .arg = "TEXT", .at = AT(spec.input.nulls), .count_at = AT(spec.input.n_nulls),
+     .help = "a field with this text is null, like an empty one (repeatable)"},
+    {.name = "comment", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.comment),
+     .help = "skip lines that start with this byte"},
+    {.name = "skip-lines", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(spec.input.skip_lines),
+     .help = "skip N lines before the header"},
+    {.name = "types", .kind = MP_OPT_TYPES, .arg = "NAME:TYPE,...", .at = AT(spec.input.types), .count_at = AT(spec.input.n_types),
+     .help = "int64 float64 decimal bool date timestamp string; a value that\n"
+             "does not fit makes a bad row (default: found out from all rows)"},
+    {.name = "decimal-comma", .kind = MP_OPT_FLAG, .at = AT(spec.input.decimal_comma),
+     .help = "numbers are written 3,14"},
+    {.name = "thousands", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.thousands),
+     .help = "byte between thousands in numbers"},
+    {.name = "date-format", .kind = MP_OPT_TEXT, .arg = "FMT", .at = AT(spec.input.date_format),
+     .help = "form of dates, as of strptime: %d.%m.%Y"},
+    {.name = "union", .kind = MP_OPT_FLAG, .at = AT(spec.input.union_columns),
+     .help = "a column that one of the files lacks is null there"},
+    {.name = "filename", .kind = MP_OPT_TEXT, .arg = "NAME", .at = AT(spec.input.filename_column),
+     .help = "add a column of this name with the file's name"},
+    {.name = "on-bad-row", .kind = MP_OPT_WORD, .arg = "fail|skip|null", .at = AT(spec.input.on_bad_row), .words = bad_rows,
+     .help = "a row with too few or too many fields, or a value that does not\n"
+             "fit --types: fail (default), skip the row (exit 3), or make\n"
+             "what is missing null"},
+    {.name = "rejects", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.input.rejects),
+     .help = "collect bad rows there: file, row, offset, reason (exit 3)"},
+};
+
+static const mp_option output_options[] = {
+    {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.output.path),
+     .help = "write there when all has gone well (default, and -: standard\n"
+             "output); .csv .tsv .ndjson"},
+    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(spec.output.format), .words = output_formats,
+     .help = "form of the output (default: from the name, else csv)"},
+};
+
+static const mp_option common_options[] = {
+    {.name = "memory", .kind = MP_OPT_SIZE, .arg = "SIZE", .at = AT(spec.run.memory_bytes), .least = 1,
+     .help = "budget of each rank: 512M, 1.5G (default: what the machine, the\n"
+             "cgroup or Slurm leaves, divided by the ranks on the host)"},
+    {.name = "scratch", .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(spec.run.scratch),
+     .help = "folder for temporary files (default: TMPDIR or /tmp)"},
+    {.name = "scatter", .kind = MP_OPT_WORD, .arg = "auto|paths|data", .at = AT(spec.run.scatter), .words = scatters,
+     .help = "each rank opens the files (paths), or rank 0 reads them and\n"
+             "hands out the rows (data); auto: paths where possible"},
+    {.name = "plan", .kind = MP_OPT_FLAG, .at = AT(spec.run.plan_only),
+     .help = "print what would be done; do nothing"},
+    {.name = "progress", .kind = MP_OPT_WORD, .arg = "auto|on|off", .at = AT(spec.run.progress), .words = switches,
+     .help = "a progress line on long runs (auto: on a terminal)"},
+    {.name = "stats", .kind = MP_OPT_TEXT, .arg = "FILE.json", .at = AT(spec.run.stats),
+     .help = "rows, bytes, seconds and memory per phase and per rank"},
+    {.name = "quiet", .letter = 'q', .kind = MP_OPT_FLAG, .at = AT(spec.run.quiet),
+     .help = "no notes and no progress line; errors are still shown"},
+    {.name = "verbose", .letter = 'v', .kind = MP_OPT_FLAG, .at = AT(spec.run.verbose),
+     .help = "at the end, what each phase and rank did, on standard error"},
+    {.name = "help", .letter = 'h', .kind = MP_OPT_FLAG, .at = AT(help), .help = "this text"},
+    {.name = "version", .kind = MP_OPT_FLAG, .at = AT(version), .help = "version of mpart and of what it is made of"},
+};
+
+static const mp_option info_options[] = {
+    {.name = "json", .kind = MP_OPT_FLAG, .at = AT(json), .help = "as JSON"},
+};
+
+static const mp_option gen_options[] = {
+    {.name = "rows", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(gen.n_rows),
+     .help = "rows to make: 1000000, 1e6"},
+    {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE|DIR", .at = AT(gen.path),
+     .help = "the file (-: standard output), or with join the folder"},
+    {.name = "groups", .kind = MP_OPT_COUNT, .arg = "K", .at = AT(gen.n_groups), .least = 1,
+     .help = "groupby: different values of the small keys (default 100)"},
+    {.name = "seed", .kind = MP_OPT_COUNT, .arg = "S", .at = AT(gen.seed),
+     .help = "another seed, other data (default 1)"},
+    {.name = "force", .kind = MP_OPT_FLAG, .at = AT(gen.force),
+     .help = "use a folder that is not empty"},
+};
+/* clang-format on */
+
+#define GROUP(title, table)                                                                        \
+    { title, table, COUNT_OF(table) }
+static const mp_option_group query_group = GROUP("what to work out", query_options);
+static const mp_option_group input_group = GROUP("input", input_options);
+static const mp_option_group output_group = GROUP("output", output_options);
+static const mp_option_group common_group = GROUP("common options", common_options);
+static const mp_option_group info_group = GROUP("info", info_options);
+static const mp_option_group gen_group = GROUP("sample data", gen_options);
+
+static const mp_option_group *const query_groups[] = {&query_group, &input_group, &output_group,
+                                                      &common_group, NULL};
+static const mp_option_group *const info_groups[] = {&info_group, &input_group, &common_group,
+                                                     NULL};
+static const mp_option_group *const gen_groups[] = {&gen_group, &common_group, NULL};
+
+static bool is_digit_or_sign(char c) {
+    return (c >= '0' && c <= '9') || c == '-' || c == '+';
+}
+
+/* Bytes that cannot be told apart in the text. */
+static mp_status check_bytes(const mp_input_spec *in, mp_error *err) {
+    char decimal = in->decimal_comma ? ',' : '.';
+    if (in->delimiter && in->delimiter == in->quote)
+        return mp_error_set(err, MP_USAGE, NULL, "delimiter and quote are the same byte");
+    if (in->comment && (in->comment == in->delimiter || in->comment == in->quote))
+        return mp_error_set(err, MP_USAGE, NULL,
+                            "the comment byte is the same as delimiter or quote");
+    if (in->thousands && (in->thousands == decimal || is_digit_or_sign(in->thousands)))
+        return mp_error_set(err, MP_USAGE, NULL,
+                            "option '--thousands': '%c' has another meaning in a number",
+                            in->thousands);
+    return MP_OK;
+}
+
+static mp_status check_input(mp_invocation *inv, mp_error *err) {
+    mp_input_spec *in = &inv->spec.input;
+    bool has_time;
+    if (inv->operands.n_operands == 0) {
+        mp_error_set(err, MP_USAGE, NULL, "no input given");
+        mp_error_hint(err, "name a file, or - for standard input: mpart %s data.csv",
+                      inv->command->name);
+        return MP_USAGE;
+    }
+    for (int i = 0; i < inv->operands.n_operands; i++)
+        if (!inv->operands.operands[i][0])
+            return mp_error_set(err, MP_USAGE, NULL, "the name of an input is empty");
+    in->n_paths = inv->operands.n_operands;
+    in->paths = inv->operands.operands;
+    in->tsv = inv->input_format == INPUT_TSV;
+    in->is_csv = inv->input_format >= 0 || in->delimiter || in->quote != '"' || in->no_header ||
+                 in->n_names > 0;
+    if (in->date_format) {
+        mp_status st = mp_date_format_check(in->date_format, &has_time, err);
+        if (st != MP_OK) return st;
+    }
+    return check_bytes(in, err);
+}
+
+static bool ends_with(const char *name, const char *ending) {
+    size_t n = strlen(name), m = strlen(ending);
+    return n >= m && memcmp(name + n - m, ending, m) == 0;
+}
+
+static bool is_h5(const char *name) {
+    return ends_with(name, ".h5") || ends_with(name, ".hdf5") || ends_with(name, ".he5") ||
+           ends_with(name, ".h5ad");
+}
+
+/* The name of a text output, and its format if format is -1 or settled. */
+static mp_status check_output_name(const char *path, int *format, mp_error *err) {
+    mp_text_format found;
+    if (!path || strcmp(path, "-") == 0) return MP_OK;
+    if (ends_with(path, ".gz") || ends_with(path, ".zst"))
+        return mp_error_set(err, MP_USAGE, NULL, "output '%s': packed files are not written yet",
+                            path);
+    if (*format >= 0) return MP_OK;
+    if (is_h5(path))
+        return mp_error_set(err, MP_USAGE, NULL, "output '%s': HDF5 is not written yet", path);
+    if (!mp_text_format_of(path, &found, NULL)) {
+        mp_error_set(err, MP_USAGE, NULL, "output '%s': the ending names no format", path);
+        mp_error_hint(err, "use .csv, .tsv or .ndjson, or say --format");
+        return MP_USAGE;
+    }
+    *format = (int)found;
+    return MP_OK;
+}
+
+static mp_status check_query(mp_invocation *inv, mp_error *err) {
+    mp_status st = check_input(inv, err);
+    if (st != MP_OK) return st;
+    return check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+}
+
+static mp_status run_query(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                           mp_report *report, mp_error *err) {
+    return mp_query_run(c, &inv->spec, mem, out, report, err);
+}
+
+static mp_status run_info(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                          mp_report *report, mp_error *err) {
+    return mp_info_run(c, &inv->spec, inv->json, mem, out, report, err);
+}
+
+static mp_status gen_kind(mp_invocation *inv, mp_error *err) {
+    static const char *const kinds[] = {"groupby", "join", "orders"};
+    if (inv->operands.n_operands == 0)
+        return mp_error_set(err, MP_USAGE, NULL, "gen what? groupby, join or orders");
+    if (inv->operands.n_operands > 1)
+        return mp_error_set(err, MP_USAGE, NULL, "more than one kind of data: '%s'",
+                            inv->operands.operands[1]);
+    const char *kind = inv->operands.operands[0];
+    for (int i = 0; i < COUNT_OF(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0) {
+            inv->gen.kind = (mp_gen_kind)i;
+            return MP_OK;
+        }
+    mp_error_set(err, MP_USAGE, NULL, "'%s' is not one of: groupby, join, orders", kind);
+    int near = mp_str_nearest(kind, kinds, COUNT_OF(kinds));
+    if (near >= 0) mp_error_hint(err, "did you mean '%s'?", kinds[near]);
+    return MP_USAGE;
+}
+
+static mp_status check_gen(mp_invocation *inv, mp_error *err) {
+    mp_status st = gen_kind(inv, err);
+    int format = -1;
+    if (st != MP_OK) return st;
+    if (inv->gen.n_rows < 0) {
+        mp_error_set(err, MP_USAGE, NULL, "option '--rows' is missing");
+        mp_error_hint(err, "mpart gen %s --rows 1e6 -o %s", inv->operands.operands[0],
+                      inv->gen.kind == MP_GEN_JOIN ? "folder" : "sample.csv");
+        return MP_USAGE;
+    }
+    if (!inv->gen.path) return mp_error_set(err, MP_USAGE, NULL, "option '-o' is missing");
+    if (inv->gen.kind == MP_GEN_JOIN) {
+        if (strcmp(inv->gen.path, "-") == 0)
+            return mp_error_set(err, MP_USAGE, NULL, "join makes four files: -o names a folder");
+        return MP_OK;
+    }
+    st = check_output_name(inv->gen.path, &format, err);
+    if (st == MP_OK && format >= 0 && format != MP_FORMAT_CSV)
+        return mp_error_set(err, MP_USAGE, NULL, "output '%s': gen writes CSV only", inv->gen.path);
+    return st;
+}
+
+static mp_status run_gen(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                         mp_report *report, mp_error *err) {
+    return mp_gen_run(c, &inv->gen, &inv->spec.run, mem, out, report, err);
+}
+
+const mp_command *mp_commands(void) {
+    static const mp_command commands[] = {
+        {"query",
+         "filter, compute, group, sort: from tables to one answer",
+         "INPUT... [options] [-o FILE]",
+         "  mpart query orders.csv --by region --agg 'sum(amount) as total' --sort -total\n"
+         "  mpirun -np 4 mpart query 'logs/*.csv' --where 'status >= 500' -o errors.csv\n"
+         "  zcat big.csv.gz | mpart query - --agg 'count(), mean(price)'\n"
+         "\n"
+         "INPUT is a file (.csv, .tsv, also packed: .gz, .zst), a glob in quotes, a folder,\n"
+         "or - for standard input. Steps: where, select, by and agg, having, distinct, sort,\n"
+         "offset and limit. The answer is the same for any number of ranks.\n",
+         {query_groups},
+         check_query,
+         run_query},
+        {"info",
+         "schema, rows, layout and splits of tables",
+         "INPUT... [options]",
+         "  mpart info orders.csv\n"
+         "  mpirun -np 4 mpart info 'logs/*.csv' --json\n",
+         {info_groups},
+         check_input,
+         run_info},
+        {"gen",
+         "sample data, the same for any number of ranks",
+         "groupby|join|orders --rows N -o FILE|DIR",
+         "  mpart gen orders --rows 1000 -o orders.csv\n"
+         "  mpirun -np 4 mpart gen groupby --rows 1e8 --groups 100 -o g1.csv\n"
+         "  mpirun -np 4 mpart gen join --rows 1e7 -o j1\n"
+         "\n"
+         "groupby  db-benchmark's G1: id1..id6, v1..v3\n"
+         "join     db-benchmark's J1: left.csv, small.csv, medium.csv, big.csv in a folder\n"
+         "orders   orders of a shop, with nulls and quoted names\n",
+         {gen_groups},
+         check_gen,
+         run_gen},
+        {0}};
+    return commands;
+}

@@ -1,0 +1,79 @@
+/* main.c - the life of a process: text alone without MPI, everything else between MPI_Init and MPI_Finalize.
+ * Invariant: under a launcher no rank leaves with a non-zero code before MPI_Finalize (that hangs mpirun), and all ranks leave with the
+ * same code. */
+#include <errno.h>
+#include <mpi.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/job.h"
+
+static bool write_all(int fd, const void *bytes, size_t n) {
+    const char *p = bytes;
+    while (n > 0) {
+        ssize_t wrote = write(fd, p, n);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) return false;
+        p += wrote;
+        n -= (size_t)wrote;
+    }
+    return true;
+}
+
+static void say(const mp_error *err) {
+    char text[4096];
+    (void)!write_all(STDERR_FILENO, text, mp_job_message(err, text, sizeof text));
+}
+
+/* Help and the like, from one rank. */
+static int print_early(const mp_buf *text) {
+    if (mp_comm_env_rank() != 0) return 0;
+    if (write_all(STDOUT_FILENO, text->data, text->len) || errno == EPIPE) return 0;
+    mp_error err = MP_ERROR_INIT;
+    mp_error_errno(&err, errno, "cannot write", "standard output");
+    say(&err);
+    return mp_comm_under_launcher() ? 0 : mp_status_exit_code(MP_IO);
+}
+
+/* No agreement is possible any more: the one place that ends the job from one rank. */
+static _Noreturn void give_up(const mp_error *err, int code) {
+    say(err);
+    MPI_Abort(MPI_COMM_WORLD, code);
+    _exit(code);
+}
+
+static int run_job(mp_comm *c, int argc, const char *const *argv) {
+    mp_job_result result;
+    mp_status st = mp_job_run(c, argc, argv, &result);
+    int code = mp_status_exit_code(st);
+    if (mp_comm_broken(c)) give_up(&result.error, code ? code : 1);
+    if (mp_comm_rank(c) == 0) {
+        if (result.error.status != MP_OK) say(&result.error);
+        (void)!write_all(STDERR_FILENO, result.notes.data, result.notes.len);
+    }
+    mp_job_release(&result);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    const char *const *args = (const char *const *)argv;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    mp_buf text;
+    mp_buf_init(&text, NULL);
+    bool early = mp_job_early(argc, args, &text);
+    int code = early ? print_early(&text) : 0;
+    mp_buf_release(&text);
+    if (early) return code;
+
+    mp_comm_prepare_env();
+    if (MPI_Init(NULL, NULL) != MPI_SUCCESS) return 1;
+    mp_comm *c = NULL;
+    mp_error err = MP_ERROR_INIT;
+    if (mp_comm_new(MPI_COMM_WORLD, &c, &err) != MP_OK) give_up(&err, 1);
+    code = run_job(c, argc, args);
+    mp_comm_free(&c);
+    MPI_Finalize();
+    return code;
+}
