@@ -1,6 +1,7 @@
-/* input.h - reading: what files there are, windows of a file as mapped bytes, streams that are decompressed on the way.
- * Invariant: mapped bytes have 64 readable bytes before and behind them, and a file that shrinks while it is mapped gives an
- * error (mp_map_check), never a crash. */
+/* input.h - reading: what files there are, windows of a file as mapped bytes, streams that are
+ * decompressed on the way.
+ * Invariant: mapped bytes have 64 readable bytes before and behind them, and a file that shrinks
+ * while it is mapped gives an error (mp_map_check), never a crash. */
 #ifndef MP_IO_INPUT_H
 #define MP_IO_INPUT_H
 
@@ -17,9 +18,11 @@ typedef struct {
     int64_t mtime_ns;
 } mp_input;
 
-/* The inputs that the arguments name: paths that exist, quoted globs (sorted by name), folders (their files with a known ending, by
- * name), "-". Arena owns. MP_IO: missing (hint: near names in that folder), unreadable; a folder without such files; a glob without a match. A
- * Parquet or Excel file (by its first bytes or name): MP_USAGE that says how to convert. HDF5: MP_USAGE, not read yet. */
+/* The inputs that the arguments name: paths that exist, quoted globs (sorted by name), folders
+ * (their files with a known ending, by name), "-". Arena owns. MP_IO: missing (hint: near names in
+ * that folder), unreadable; a folder without such files; a glob without a match. A Parquet or Excel
+ * file (by its first bytes or name): MP_USAGE that says how to convert. HDF5: MP_USAGE, not read
+ * yet. */
 MP_MUST_CHECK mp_status mp_input_list(const char *const *args, int n_args, mp_arena *arena,
                                       mp_input **out, int *n, mp_error *err);
 
@@ -37,9 +40,10 @@ typedef struct mp_map {
 } mp_map;
 
 void mp_map_init(mp_map *m);
-/* Open once, then move the window; the old window's bytes become invalid. path is kept. A window that ends behind the end of
- * the file is MP_IO (the file shrank since it was listed): callers cut it at the size they know. Behind the file's end, and up to
- * 64 bytes before a window, zeros or bytes of the file can be read. */
+/* Open once, then move the window; the old window's bytes become invalid. path is kept. A window
+ * that ends behind the end of the file is MP_IO (the file shrank since it was listed): callers cut
+ * it at the size they know. Behind the file's end, and up to 64 bytes before a window, zeros or
+ * bytes of the file can be read. */
 MP_MUST_CHECK mp_status mp_map_open(mp_map *m, const char *path, mp_error *err);
 MP_MUST_CHECK mp_status mp_map_window(mp_map *m, int64_t begin, size_t len, mp_error *err);
 /* MP_IO when the file shrank (or could not be read) under the window since it was mapped. */
@@ -53,8 +57,9 @@ MP_MUST_CHECK mp_status mp_stream_open(const mp_input *in, mp_stream **out, mp_e
 void mp_stream_close(mp_stream **s);
 /* A descriptor to wait on when a read says LATER (pipes), else -1. */
 int mp_stream_fd(const mp_stream *s);
-/* Up to cap plain bytes (decompressed: gzip with several members, zstd with several frames), never blocking on a pipe: *n 0 and *later true when nothing is
- * there yet; *n 0 and *end true at the end. Truncated or corrupt packed data: MP_DATA with the file and the packed offset. */
+/* Up to cap plain bytes (decompressed: gzip with several members, zstd with several frames), never
+ * blocking on a pipe: *n 0 and *later true when nothing is there yet; *n 0 and *end true at the
+ * end. Truncated or corrupt packed data: MP_DATA with the file and the packed offset. */
 MP_MUST_CHECK mp_status mp_stream_read(mp_stream *s, uint8_t *out, size_t cap, size_t *n,
                                        bool *later, bool *end, mp_error *err);
 /* Bytes of the file consumed so far (packed), for the progress line. */

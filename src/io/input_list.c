@@ -1,6 +1,7 @@
 /* input_list.c - from the arguments of the command line to the list of inputs.
- * Invariant: the list is the same for the same arguments and folders: names are sorted bytewise, whatever the order of
- * the folder or the locale. A path that exists is never taken for a pattern. */
+ * Invariant: the list is the same for the same arguments and folders: names are sorted bytewise,
+ * whatever the order of the folder or the locale. A path that exists is never taken for a
+ * pattern. */
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
@@ -38,7 +39,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The entries of a folder, sorted, in *names (an array of n in the arena). all: with any ending and of any kind. */
+/* The entries of a folder, sorted, in *names (an array of n in the arena). all: with any ending and
+ * of any kind. */
 static mp_status read_folder(const char *folder, bool all, mp_arena *arena, const char ***names,
                              int *n, mp_error *err) {
     mp_buf found;

@@ -1,11 +1,11 @@
 /* input_map.c - windows of a file as mapped bytes.
- * Invariant: a window lies inside an area of anonymous zero pages that is at least a page longer at both ends, so bytes
- * before and behind it can be read; a page of it that cannot be read turns into zeros and marks the window, which
- * mp_map_check reports.
+ * Invariant: a window lies inside an area of anonymous zero pages that is at least a page longer at
+ * both ends, so bytes before and behind it can be read; a page of it that cannot be read turns into
+ * zeros and marks the window, which mp_map_check reports.
  *
- * The registry of mapped areas is the one mutable global of this file: a signal handler can only reach globals. It is a
- * fixed table that is written by the one thread of the process and by the handler that interrupts it; a window that
- * finds no free entry is read into memory instead. */
+ * The registry of mapped areas is the one mutable global of this file: a signal handler can only
+ * reach globals. It is a fixed table that is written by the one thread of the process and by the
+ * handler that interrupts it; a window that finds no free entry is read into memory instead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,8 +35,8 @@ static size_t page_size(void) {
     return n > 0 ? (size_t)n : 4096;
 }
 
-/* What is not ours goes to whoever was there before, or ends the process as it would have. A handler that passes it back
- * to us also ends the process. */
+/* What is not ours goes to whoever was there before, or ends the process as it would have. A
+ * handler that passes it back to us also ends the process. */
 static void pass_on(int sig, siginfo_t *info, void *context) {
     const struct sigaction *b = &guard.before;
     bool plain = !(b->sa_flags & SA_SIGINFO);
@@ -59,7 +59,8 @@ static void on_sigbus(int sig, siginfo_t *info, void *context) {
     for (int i = 0; info->si_code > 0 && i < GUARDED_MAX; i++) {
         guarded_area *a = &guard.area[i];
         if (!a->begin || at < a->begin || at >= a->end) continue;
-        /* zeros from here to the end of the window: what lies behind a missing page is missing as a rule */
+        /* zeros from here to the end of the window: what lies behind a missing page is missing as a
+         * rule */
         uintptr_t from = at & ~(uintptr_t)(guard.page_bytes - 1);
         if (mmap((void *)from, a->end - from, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
                  -1, 0) == MAP_FAILED)

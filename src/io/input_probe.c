@@ -1,6 +1,6 @@
 /* input_probe.c - one path: file or stream, packed how, of a form that is read at all.
- * Invariant: only regular files are opened here; a pipe is told from its stat alone, so probing neither waits for a
- * writer nor eats what it wrote. */
+ * Invariant: only regular files are opened here; a pipe is told from its stat alone, so probing
+ * neither waits for a writer nor eats what it wrote. */
 #include "io/input_probe.h"
 
 #include <errno.h>

@@ -8,8 +8,9 @@
 enum { MP_PROBE_BYTES = 1024 }; /* as many first bytes as any form needs */
 
 /* Packing of an input from its first n bytes (all of it where it is shorter than MP_PROBE_BYTES).
- * MP_USAGE: a form that is not read here (HDF5, Parquet, Arrow, Excel, zip, xz, bzip2, lz4), with a hint on how to
- * convert. parquet_tail: the last four bytes are those of Parquet, or are not known. */
+ * MP_USAGE: a form that is not read here (HDF5, Parquet, Arrow, Excel, zip, xz, bzip2, lz4), with a
+ * hint on how to convert. parquet_tail: the last four bytes are those of Parquet, or are not
+ * known. */
 MP_MUST_CHECK mp_status mp_probe_bytes(const char *path, const uint8_t *p, size_t n,
                                        bool parquet_tail, mp_packing *out, mp_error *err);
 

@@ -1,6 +1,7 @@
 /* input_stream.c - bytes of a pipe or a packed file, unpacked on the way.
- * Invariant: in[pos, len) are bytes of the file that are not consumed yet; a read on a pipe is made only after poll has
- * said that it will not wait. The first bytes decide how the stream is packed, whatever its name says. */
+ * Invariant: in[pos, len) are bytes of the file that are not consumed yet; a read on a pipe is made
+ * only after poll has said that it will not wait. The first bytes decide how the stream is packed,
+ * whatever its name says. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,7 +36,8 @@ mp_status mp_stream_open(const mp_input *input, mp_stream **out, mp_error *err) 
     if (!s) return mp_mem_error(NULL, sizeof *s, err);
     s->path = standard ? "standard input" : input->path;
     s->own_fd = !standard;
-    /* a pipe of our own is opened without waiting for its writer; a descriptor shared with others keeps its flags */
+    /* a pipe of our own is opened without waiting for its writer; a descriptor shared with others
+     * keeps its flags */
     s->fd = standard ? 0 : open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
     mp_status status = MP_OK;
@@ -116,7 +118,8 @@ static mp_status start_packed(mp_stream *s, mp_error *err) {
     return MP_OK;
 }
 
-/* Gather as many first bytes as the forms of streams need; a stream that has fewer is waited for until it ends. */
+/* Gather as many first bytes as the forms of streams need; a stream that has fewer is waited for
+ * until it ends. */
 static mp_status sniff(mp_stream *s, bool *later, mp_error *err) {
     enum { ENOUGH = 16 };
     while (s->len < ENOUGH && !s->at_end && !*later) {

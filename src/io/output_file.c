@@ -1,7 +1,7 @@
 /* output_file.c - a file that appears whole or not at all.
- * Invariant: until mp_out_commit nothing but the temporary has changed; whoever created it removes it unless it was
- * committed. A target that is not a regular file (a pipe, /dev/null, standard output) has no temporary: it is written
- * straight, in order, and cannot be taken back. */
+ * Invariant: until mp_out_commit nothing but the temporary has changed; whoever created it removes
+ * it unless it was committed. A target that is not a regular file (a pipe, /dev/null, standard
+ * output) has no temporary: it is written straight, in order, and cannot be taken back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -56,8 +56,8 @@ static size_t folder_len(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Follow links of the last part of a name, so that a link stays and the file behind it is replaced, also one that is not
- * there yet. Returns 0 or an errno. */
+/* Follow links of the last part of a name, so that a link stays and the file behind it is replaced,
+ * also one that is not there yet. Returns 0 or an errno. */
 static int follow_links(const char *name, char **out) {
     char link[4096];
     char *path = copy_text(name, strlen(name));

@@ -1,8 +1,8 @@
-/* output_stdout.c - the standard output of the job.
- * Under mpirun a rank's own standard output is a pipe or pseudo-terminal that mpirun reads and copies at some 75 MB/s.
- * Invariant: mpirun's own standard output is used only when this process's one is proven to lead to mpirun, nobody asked
- * mpirun to change what passes through, and no other process will write at a place of the same file that we do not
- * move. In every other case it is descriptor 1. */
+/* output_stdout.c - the standard output of the job. Under mpirun a rank's own standard output is a
+ * pipe or pseudo-terminal that mpirun reads and copies at some 75 MB/s.
+ * Invariant: mpirun's own standard output is used only when this process's one is proven to lead to
+ * mpirun, nobody asked mpirun to change what passes through, and no other process will write at a
+ * place of the same file that we do not move. In every other case it is descriptor 1. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ static bool output_is_changed(long pid) {
            getenv("OMPI_MCA_orte_output_filename") || getenv("OMPI_MCA_orte_xml_output");
 }
 
-/* The process holds the other end of our standard output: the pipe, or the master of the pseudo-terminal. */
+/* The process holds the other end of our standard output: the pipe, or the master of the
+ * pseudo-terminal. */
 static bool holds_other_end(long pid, const struct stat *own) {
     char path[64], item[128], text[512];
     size_t n;
@@ -108,7 +109,8 @@ static bool in_append_mode(long pid) {
     return flags && (strtol(flags + 6, NULL, 8) & O_APPEND);
 }
 
-/* The very descriptor of the other process, with the file position that all its holders share. -1: not allowed. */
+/* The very descriptor of the other process, with the file position that all its holders share. -1:
+ * not allowed. */
 static int borrow(long pid) {
 #if defined SYS_pidfd_open && defined SYS_pidfd_getfd
     int handle = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
@@ -126,8 +128,9 @@ static int open_regular(long mpirun, const struct stat *st) {
     char path[64];
     int fd = borrow(mpirun);
     if (fd >= 0) return fd;
-    /* A descriptor of our own does not move the position of theirs. Whoever else holds the file (mpirun's standard error,
-     * the script around it) would later write over our bytes, unless everybody appends. */
+    /* A descriptor of our own does not move the position of theirs. Whoever else holds the file
+     * (mpirun's standard error, the script around it) would later write over our bytes, unless
+     * everybody appends. */
     long script = parent_of(mpirun);
     bool alone =
         !same_file(mpirun, 2, st) && !same_file(script, 1, st) && !same_file(script, 2, st);
@@ -145,7 +148,8 @@ mp_status mp_stdout_open(int *fd, bool *is_terminal, mp_error *err) {
     bool forwarded = (S_ISFIFO(own.st_mode) || *is_terminal) && is_mpirun(mpirun) &&
                      holds_other_end(mpirun, &own);
     if (!forwarded || stat(proc(path, mpirun, "fd/1"), &st) != 0) return MP_OK;
-    /* what mpirun copies to decides whether somebody looks at a screen, not the pseudo-terminal it made for us */
+    /* what mpirun copies to decides whether somebody looks at a screen, not the pseudo-terminal it
+     * made for us */
     int there = S_ISCHR(st.st_mode) ? open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY) : -1;
     *is_terminal = there >= 0 && isatty(there) == 1;
     if (there >= 0) close(there);

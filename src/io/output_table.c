@@ -1,6 +1,6 @@
 /* output_table.c - an aligned table for people to look at.
- * Invariant: a line is never wider than asked for, and nothing that a value has can move the cursor or change the
- * terminal: control characters and bytes that are not UTF-8 are shown escaped. */
+ * Invariant: a line is never wider than asked for, and nothing that a value has can move the cursor
+ * or change the terminal: control characters and bytes that are not UTF-8 are shown escaped. */
 #include "data/date.h"
 #include "data/print_num.h"
 #include "io/output.h"
@@ -31,7 +31,8 @@ static bool is_plain(int32_t code) {
            !(code >= 0x2066 && code <= 0x2069);
 }
 
-/* Appends the text as it can be shown; returns its width. A text that is longer than any screen is cut here. */
+/* Appends the text as it can be shown; returns its width. A text that is longer than any screen is
+ * cut here. */
 static int put_shown(mp_buf *out, const char *text, size_t n) {
     static const char hex[] = "0123456789abcdef";
     const uint8_t *p = (const uint8_t *)text;
@@ -218,7 +219,8 @@ static int64_t line_width(const mp_text_table *t, int n, int cap) {
 void mp_table_print(const mp_text_table *t, int width, mp_buf *out) {
     int n = t->n_cols, cap = 1 << 20;
     if (width > 0 && line_width(t, n, cap) > width) {
-        /* the widest columns give way first; where that does not do, the last columns are left out */
+        /* the widest columns give way first; where that does not do, the last columns are left
+         * out */
         cap = width;
         while (cap > NARROWEST && line_width(t, n, cap) > width)
             cap--;

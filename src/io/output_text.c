@@ -1,6 +1,7 @@
 /* output_text.c - rows as CSV and TSV.
- * Invariant: what is written is read back as the same values by a reader of RFC 4180: a field is quoted exactly when it has
- * the delimiter, a quote, CR or LF, is the empty string, or would make its line a comment. */
+ * Invariant: what is written is read back as the same values by a reader of RFC 4180: a field is
+ * quoted exactly when it has the delimiter, a quote, CR or LF, is the empty string, or would make
+ * its line a comment. */
 #include "base/str.h"
 #include "data/date.h"
 #include "data/print_num.h"
@@ -167,7 +168,8 @@ static inline void put_number(writer *w, const mp_col *c, int64_t i) {
     if (w->odd_delimiter && memchr(begin, w->delimiter, n)) quote_written(w, begin);
 }
 
-/* A line whose first field begins like a comment gets quotes there; first: where the line begins. */
+/* A line whose first field begins like a comment gets quotes there; first: where the line
+ * begins. */
 static inline void guard_comment(writer *w, size_t first) {
     uint8_t *begin = w->out->data + first;
     if (w->comment && w->p > begin && *begin == w->comment) quote_written(w, begin);

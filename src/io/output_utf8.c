@@ -1,7 +1,7 @@
 /* output_utf8.c - decoding UTF-8 and the widths of characters.
- * Invariant: both tables are sorted and their ranges do not touch. They are made from the Unicode 14.0.0 character database:
- * NO_WIDTH has the categories Mn, Me, Cf (without the soft hyphen), controls, and the vowels and finals of Hangul; WIDE has
- * the East Asian widths W and F. */
+ * Invariant: both tables are sorted and their ranges do not touch. They are made from the Unicode
+ * 14.0.0 character database: NO_WIDTH has the categories Mn, Me, Cf (without the soft hyphen),
+ * controls, and the vowels and finals of Hangul; WIDE has the East Asian widths W and F. */
 #include "io/output_utf8.h"
 
 typedef struct {
@@ -142,7 +142,8 @@ size_t mp_utf8_next(const uint8_t *p, size_t n, int32_t *code) {
     *code = MP_UTF8_BAD;
     if (lead < 0xC2 || lead > 0xF4) return 1;
     size_t len = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    /* the second byte is narrower where the form would be overlong, a surrogate or above U+10FFFF */
+    /* the second byte is narrower where the form would be overlong, a surrogate or above
+     * U+10FFFF */
     uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
     int32_t value = lead & (0xFF >> (len + 1));

@@ -1,6 +1,6 @@
 /* order.c - the ordered sink on the rank that made a piece.
- * Invariant: held is the list of pieces that have had no last answer, or whose place in the file is known and that are not
- * written yet; held_bytes is the sum of their texts. */
+ * Invariant: held is the list of pieces that have had no last answer, or whose place in the file is
+ * known and that are not written yet; held_bytes is the sum of their texts. */
 #include "run/order_state.h"
 
 #include <stdlib.h>

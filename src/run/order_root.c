@@ -1,7 +1,7 @@
 /* order_root.c - the ordered sink on rank 0: every piece gets its place in order.
- * Invariant: pieces below next have their place (file) or are written (stream); in a stream at most AHEAD pieces from next
- * on were asked for, so what waits here is small. Once enough, every report is answered with DROP, so that no rank waits
- * for pieces that nobody makes any more. */
+ * Invariant: pieces below next have their place (file) or are written (stream); in a stream at most
+ * AHEAD pieces from next on were asked for, so what waits here is small. Once enough, every report
+ * is answered with DROP, so that no rank waits for pieces that nobody makes any more. */
 #include "run/order_state.h"
 
 enum { AHEAD = 3 };
@@ -72,7 +72,8 @@ static mp_status drop_rest(mp_order *o, mp_error *err) {
     return s;
 }
 
-/* Which rows of the piece are wanted: *take behind the first *skip. Rows are spent here, so once per piece, in order. */
+/* Which rows of the piece are wanted: *take behind the first *skip. Rows are spent here, so once
+ * per piece, in order. */
 static void spend_rows(mp_order *o, const mp_piece *p, int64_t *skip, int64_t *take) {
     *skip = p->rows < o->skip_left ? p->rows : o->skip_left;
     o->skip_left -= *skip;
@@ -129,7 +130,8 @@ static mp_status advance_file(mp_order *o, mp_error *err) {
     return s;
 }
 
-/* Writes; a failure and a closed end both mean that nothing more is wanted, the first with an error. */
+/* Writes; a failure and a closed end both mean that nothing more is wanted, the first with an
+ * error. */
 static mp_status write_stream(mp_order *o, const void *text, size_t len, mp_error *err) {
     if (o->closed || len == 0) return MP_OK;
     mp_status s = mp_stdout_write(o->args.stream_fd, text, len, &o->closed, err);

@@ -1,6 +1,7 @@
 /* order_state.h - what the ordered sink holds; for the files order*.c alone.
- * Invariant: a piece is reported once, and every report gets exactly one last answer (WRITE, SEND or DROP); a rank keeps
- * a piece until then, so a rank that keeps none has no message under way. Every message carries the pass. */
+ * Invariant: a piece is reported once, and every report gets exactly one last answer (WRITE, SEND
+ * or DROP); a rank keeps a piece until then, so a rank that keeps none has no message under way.
+ * Every message carries the pass. */
 #ifndef MP_RUN_ORDER_STATE_H
 #define MP_RUN_ORDER_STATE_H
 

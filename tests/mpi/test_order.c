@@ -1,5 +1,5 @@
-/* test_order.c - the ordered sink: whoever makes the pieces, in whatever order they come, the bytes are those of the
- * pieces laid end to end, cut at the rows that were asked for. */
+/* test_order.c - the ordered sink: whoever makes the pieces, in whatever order they come, the bytes
+ * are those of the pieces laid end to end, cut at the rows that were asked for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

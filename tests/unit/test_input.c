@@ -1,5 +1,5 @@
-/* test_input.c - lists of inputs, mapped windows, streams. Packed data is made with zlib and zstd themselves, so that the
- * bytes to be read are known without the code under test. */
+/* test_input.c - lists of inputs, mapped windows, streams. Packed data is made with zlib and zstd
+ * themselves, so that the bytes to be read are known without the code under test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,7 +136,8 @@ static void list_sorted(void **state) {
     assert_int_equal(n, 2);
     assert_string_equal(in[0].path, at("9.csv"));
     assert_string_equal(in[1].path, at("b.csv"));
-    /* folders with a known ending inside a folder are not inputs, and as a match of a pattern they are folders */
+    /* folders with a known ending inside a folder are not inputs, and as a match of a pattern they
+     * are folders */
     assert_int_equal(mkdir(at("z.csv"), 0700), 0);
     list(folder, &n);
     assert_int_equal(n, 6);

@@ -1,5 +1,5 @@
-/* test_text.c - rows as CSV, TSV, NDJSON and as a table. Oracles: text written by hand after RFC 4180, a small CSV parser
- * of its own, jansson, and the tables of the Unicode standard. */
+/* test_text.c - rows as CSV, TSV, NDJSON and as a table. Oracles: text written by hand after RFC
+ * 4180, a small CSV parser of its own, jansson, and the tables of the Unicode standard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,8 +163,8 @@ static char next_field(const char **p, char *field, size_t *n) {
     return *s;
 }
 
-/* Every length and place of a special character, read back by a parser of its own. Each string lies in a block of its exact size,
- * so that a sanitizer sees reads outside. */
+/* Every length and place of a special character, read back by a parser of its own. Each string lies
+ * in a block of its exact size, so that a sanitizer sees reads outside. */
 static void round_trip(void **state) {
     (void)state;
     static const char specials[] = {',', '"', '\n', '\r', 'x'};
