@@ -14,13 +14,14 @@
 typedef struct mp_order mp_order;
 
 typedef struct {
-    mp_out_file *file;    /* every rank, for pieces written at their offset; NULL: a stream */
-    int stream_fd;        /* rank 0, where the stream goes (mp_stdout_write, or a spool) */
-    int64_t start_offset; /* of piece 0 in the file (the header is already there) */
-    int64_t skip_rows;    /* --offset: rows of all pieces left out at the start */
-    int64_t limit_rows;   /* --limit: -1 none */
-    int64_t budget_bytes; /* of text waiting on this rank; above it mp_order_busy */
-    uint32_t pass;        /* pieces and answers of another pass are dropped */
+    mp_out_file *file;       /* every rank, for pieces written at their offset; NULL: a stream */
+    int stream_fd;           /* rank 0, where the stream goes (mp_stdout_write, or a spool) */
+    const char *stream_name; /* for messages; NULL: standard output */
+    int64_t start_offset;    /* of piece 0 in the file (the header is already there) */
+    int64_t skip_rows;       /* --offset: rows of all pieces left out at the start */
+    int64_t limit_rows;      /* --limit: -1 none */
+    int64_t budget_bytes;    /* of text waiting on this rank; above it mp_order_busy */
+    uint32_t pass;           /* pieces and answers of another pass are dropped */
     mp_mem *mem;
 } mp_order_args;
 

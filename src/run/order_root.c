@@ -134,8 +134,13 @@ static mp_status advance_file(mp_order *o, mp_error *err) {
  * error. */
 static mp_status write_stream(mp_order *o, const void *text, size_t len, mp_error *err) {
     if (o->closed || len == 0) return MP_OK;
-    mp_status s = mp_stdout_write(o->args.stream_fd, text, len, &o->closed, err);
-    if (s != MP_OK) o->failed = o->closed = true;
+    mp_error why = MP_ERROR_INIT;
+    mp_status s = mp_stdout_write(o->args.stream_fd, text, len, &o->closed, &why);
+    if (s != MP_OK) {
+        o->failed = o->closed = true;
+        mp_error_set(err, s, why.what, "%s", why.why);
+        mp_error_file(err, o->args.stream_name ? o->args.stream_name : why.file);
+    }
     if (s == MP_OK && !o->closed) o->n_bytes += (int64_t)len;
     return s;
 }

@@ -175,6 +175,7 @@ static void run_job(const job *j, outcome *out) {
                           .budget_bytes = j->budget,
                           .pass = ++pass,
                           .mem = &mem,
+                          .stream_name = j->fd < 0 ? NULL : "/dev/full",
                           .stream_fd = -1};
     if (!j->stream) args.file = open_file();
     if (j->stream && root) {
@@ -375,9 +376,10 @@ static void failing_stream(void **state) {
     j.stream = true;
     j.fd = open("/dev/full", O_WRONLY);
     run_job(&j, &out);
-    bool ok =
-        root ? out.status == MP_IO && out.enough && strcmp(out.error.why, strerror(ENOSPC)) == 0
-             : out.status == MP_OK;
+    bool ok = root ? out.status == MP_IO && out.enough &&
+                         strcmp(out.error.why, strerror(ENOSPC)) == 0 &&
+                         strcmp(out.error.file, "/dev/full") == 0
+                   : out.status == MP_OK;
     close(j.fd);
     mp_buf_release(&out.text);
     on_all(ok, "failing stream");
