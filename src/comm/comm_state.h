@@ -89,6 +89,8 @@ mp_status mp_message_round(mp_comm *c, int *events, mp_error *err);
 /* A message that could be delivered at once; one that could be received at once. */
 bool mp_message_ready(const mp_comm *c);
 bool mp_message_waits(mp_comm *c);
+/* Rings the sleeping receivers of unfinished sends: MPI may have had no room when they were rung first. */
+void mp_message_remind(mp_comm *c);
 
 /* doorbell.c */
 /* Collective: learns the hosts, makes the bells. Needs messages and collectives. */

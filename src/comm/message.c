@@ -156,6 +156,8 @@ mp_status mp_comm_send_buf(mp_comm *c, int dest, mp_tag tag, mp_buf *b, bool syn
 }
 
 static void finish_op(mp_comm *c, mp_op *op) {
+    /* a long message: its sender may sleep until it is taken; a send that had to wait: its receiver was rung too early */
+    mp_doorbell_ring(c, op->peer);
     if (op->incoming) {
         op->done = true;
         c->n_receiving--;
@@ -163,6 +165,11 @@ static void finish_op(mp_comm *c, mp_op *op) {
         c->unsent[(size_t)op->peer * MP_TAG_COUNT + (size_t)op->tag]--;
         free_op(c, op);
     }
+}
+
+void mp_message_remind(mp_comm *c) {
+    for (int i = 0; i < c->n_ops && c->asleep; i++)
+        if (!c->ops[i]->incoming) mp_doorbell_ring(c, c->ops[i]->peer);
 }
 
 /* Sends that MPI has finished are freed, receives marked. */

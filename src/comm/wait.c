@@ -37,6 +37,7 @@ void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
         return;
     }
     int64_t ns = sleep_length(c, idle_ns);
+    mp_message_remind(c);
     mp_doorbell_sleeps(c);
     if (!mp_message_waits(c)) sleep_on_descriptors(c, ns < most_ns ? ns : most_ns);
     mp_doorbell_woke(c);
