@@ -25,7 +25,8 @@ typedef struct {
     mp_mem *mem;
 } mp_order_args;
 
-/* Listens on MP_TAG_ORDER. One at a time. */
+/* Listens on MP_TAG_ORDER. One at a time. Local; the ranks agree after it and before the first
+ * submit, since a message that meets the sink of an earlier pass is dropped. */
 MP_MUST_CHECK mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out,
                                      mp_error *err);
 void mp_order_free(mp_order **o);
