@@ -185,6 +185,7 @@ static mp_status not_b(void *ctx, const mp_batch *in, uint32_t *sel, int32_t *n_
 }
 
 static void put_batch(const mp_batch *b, sink *s) {
+    assert_true(b->n_rows <= MP_BATCH_ROWS);
     for (int32_t i = 0; i < b->n_rows; i++) {
         int64_t no = s->records_before + b->first_row + (b->row_no ? b->row_no[i] : (uint32_t)i);
         mp_buf_printf(&s->r->rows, "@%d#%d:", (int)(b->base + b->rec[i]), (int)no);
@@ -530,6 +531,31 @@ static void wide_and_long(void **state) {
     free(text);
 }
 
+/* More lines than a batch holds, and more delimiters, in a table of one column. */
+static void short_lines(void **state) {
+    (void)state;
+    enum { N = 60000 };
+    uint8_t *text = malloc(N);
+    assert_non_null(text);
+    static const char *const lines[] = {"\n", "a\n", ",,,,,,,", ",\n,,", "b\r\n", "\"\"\n"};
+    for (int k = 0; k < 6; k++) {
+        for (size_t i = 0; i < N; i++)
+            text[i] = (uint8_t)lines[k][i % strlen(lines[k])];
+        guarded g = guard_text(text, N, true);
+        setup u = {&plain, 1, MP_BAD_ROW_NULL, false, "c", 0};
+        result want;
+        result_init(&want);
+        oracle_read(&plain, g.text, N, 1, u.mode, false, &want);
+        for (int l = 0; l < 3; l++) {
+            u.level = level_names[l];
+            check(&u, g.text, N, &(size_t){9001}, k != 2, &want);
+        }
+        result_free(&want);
+        guard_free(&g);
+    }
+    free(text);
+}
+
 static void small_texts(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -717,11 +743,12 @@ static void refused_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_texts),     cmocka_unit_test(every_cut),
-        cmocka_unit_test(as_python_reads), cmocka_unit_test(random_texts),
-        cmocka_unit_test(long_texts),      cmocka_unit_test(wide_and_long),
-        cmocka_unit_test(misfits_fail),    cmocka_unit_test(misfits_skip),
-        cmocka_unit_test(misfits_null),    cmocka_unit_test(refused_memory),
+        cmocka_unit_test(small_texts),    cmocka_unit_test(short_lines),
+        cmocka_unit_test(every_cut),      cmocka_unit_test(as_python_reads),
+        cmocka_unit_test(random_texts),   cmocka_unit_test(long_texts),
+        cmocka_unit_test(wide_and_long),  cmocka_unit_test(misfits_fail),
+        cmocka_unit_test(misfits_skip),   cmocka_unit_test(misfits_null),
+        cmocka_unit_test(refused_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,42 @@ static size_t strict_table(uint8_t *out, size_t cap) {
     return n;
 }
 
+/* Text that is mostly strict, with comments, inch marks and stray quotes here and there: the walk goes by blocks, and must leave them and
+ * come back to them at the right places. */
+static void walk_mostly_strict(void **state) {
+    (void)state;
+    static uint8_t text[60000];
+    static const char *const odd[] = {"\n#\"x\n", "5\" ", "\"y\"z", "\n#,\"", "\"", "\0"};
+    uint64_t seed = 14;
+    for (int k = 0; k < 3000; k++) {
+        size_t n = strict_table(text, 5000), from = rnd(&seed, 3000);
+        n = 400 + rnd(&seed, (uint32_t)(n - from - 400));
+        for (uint32_t i = 0; i < (uint32_t)k % 5; i++) {
+            const char *what = odd[rnd(&seed, k % 3 ? 5 : 6)];
+            memcpy(text + from + rnd(&seed, (uint32_t)n - 10), what, *what ? strlen(what) : 1);
+        }
+        guarded g = guard_text(text + from, n, true);
+        for (int i = 0; i < 2; i++)
+            check_walk(&dialects[i], g.text, n);
+        guard_free(&g);
+    }
+}
+
+/* A comment with a quote, right where a long way by blocks ends. */
+static void comment_behind_strict(void **state) {
+    (void)state;
+    static uint8_t text[6000];
+    for (size_t rows = 100; rows < 400; rows += 7) {
+        size_t n = 0;
+        for (size_t i = 0; i < rows; i++, n += 7)
+            memcpy(text + n, "1,\"ab\"\n", 7);
+        memcpy(text + n, "#,\"\n1,\"", 7);
+        memset(text + n + 7, 'x', 600);
+        for (size_t behind = 4; behind < 600; behind += 99)
+            check_walk(&dialects[0], text, n + behind);
+    }
+}
+
 static void guess_in_strict_text(void **state) {
     (void)state;
     static uint8_t text[60000];
@@ -139,9 +175,14 @@ static void guess_with_inches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walk_nasty),           cmocka_unit_test(walk_random),
-        cmocka_unit_test(functions_compose),    cmocka_unit_test(guess_in_strict_text),
-        cmocka_unit_test(guess_without_quotes), cmocka_unit_test(guess_with_inches),
+        cmocka_unit_test(walk_nasty),
+        cmocka_unit_test(walk_random),
+        cmocka_unit_test(functions_compose),
+        cmocka_unit_test(walk_mostly_strict),
+        cmocka_unit_test(comment_behind_strict),
+        cmocka_unit_test(guess_in_strict_text),
+        cmocka_unit_test(guess_without_quotes),
+        cmocka_unit_test(guess_with_inches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
