@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "data/date.h"
 #include "io/output.h"
-#include "run/query.h"
+#include "run/query_run.h"
 
 #define AT(field) offsetof(mp_invocation, field)
 #define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))

@@ -4,7 +4,7 @@
 #define MP_RUN_QUERY_PRIV_H
 
 #include "run/answer.h"
-#include "run/query.h"
+#include "run/query_run.h"
 #include "run/scan.h"
 
 enum {

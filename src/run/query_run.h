@@ -1,6 +1,6 @@
-/* query.h - `mpart query`: from the spec to the answer. */
-#ifndef MP_RUN_QUERY_H
-#define MP_RUN_QUERY_H
+/* query_run.h - `mpart query`: from the spec to the answer. */
+#ifndef MP_RUN_QUERY_RUN_H
+#define MP_RUN_QUERY_RUN_H
 
 #include "comm/comm.h"
 #include "plan/spec.h"

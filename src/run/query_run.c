@@ -1,4 +1,4 @@
-/* query.c - a query from beginning to end: table, plan, passes over the input, results, answer.
+/* query_run.c - a query from beginning to end: table, plan, passes over the input, results, answer.
  * Invariant: every step ends in an agreement, so no rank is alone in the next one. */
 #include "run/query_priv.h"
 
