@@ -144,8 +144,9 @@ static bool bind_text(mp_binder *b, mp_node *nd) {
 static bool bind_to_date(mp_binder *b, mp_node *nd) {
     mp_type t = nd->args[0]->type;
     bool is_date = nd->op == MP_EX_TO_DATE;
-    if (t != MP_STRING && !mp_bind_date(b, &nd->args[0])) return false;
-    nd->can_fail = t == MP_STRING;
+    bool literal = nd->args[0]->op == MP_EX_LITERAL;
+    if ((t != MP_STRING || literal) && !mp_bind_date(b, &nd->args[0])) return false;
+    nd->can_fail = t == MP_STRING && !literal;
     if (!is_date) nd->ts_sep = nd->args[0]->ts_sep;
     return give(nd, is_date ? mp_run_to_date : mp_run_to_timestamp,
                 is_date ? MP_DATE : MP_TIMESTAMP);

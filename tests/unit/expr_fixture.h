@@ -92,7 +92,7 @@ static inline size_t print_cell(const mp_col *c, int i, char *to) {
 /* What text gives on the fixture, row by row with | between, null as nothing; "!why" when parsing or binding fails,
  * "row N: why" when a row does. Valid until the next call. */
 static inline const char *value_of(const char *text) {
-    static char out[4096];
+    static char out[65536];
     mp_arena arena;
     mp_arena_init(&arena, NULL);
     mp_error err = MP_ERROR_INIT;
