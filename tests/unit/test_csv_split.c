@@ -124,7 +124,7 @@ static void comment_behind_strict(void **state) {
         size_t n = 0;
         for (size_t i = 0; i < rows; i++, n += 7)
             memcpy(text + n, "1,\"ab\"\n", 7);
-        memcpy(text + n, "#,\"\n1,\"", 7);
+        memcpy(text + n, "#,\"\n1,2,", 7);
         memset(text + n + 7, 'x', 600);
         for (size_t behind = 4; behind < 600; behind += 99)
             check_walk(&dialects[0], text, n + behind);
