@@ -17,7 +17,7 @@ static bool read_number(const char **at, int64_t *digits, int *n_fraction) {
             continue;
         }
         if (*p < '0' || *p > '9') break;
-        if (v > (INT64_MAX - 9) / 10 || fraction == 18) return false;
+        if (v > (INT64_MAX - (*p - '0')) / 10 || fraction == 18) return false;
         v = v * 10 + (*p - '0');
         n++;
         if (fraction >= 0) fraction++;

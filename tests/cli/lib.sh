@@ -1,0 +1,79 @@
+# lib.sh - for the scripts of tests/cli: run mpart alone and under mpirun, compare bytes, codes and messages.
+# Sourced by each script, which ends with `finish`. A check that fails says what it saw and the script goes on; its exit status is 1
+# then. Everything is written in a folder of the script's own, which is its working folder and goes away at the end.
+set -u
+export LC_ALL=C.UTF-8
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+unset MPART_SIMD MPART_GUESS MPART_TEST_SPLITS MPART_TEST_FAIL
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+MPART=${MPART:-$here/../../mpart}
+tests=$(basename "$0" .sh)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/here" && cd "$work/here" || exit 1
+n_checks=0 n_failed=0
+out=$work/out err=$work/err rc=0 last=
+
+# run NP ARGS...: NP 0 is without mpirun. Leaves $out, $err (files) and $rc. Standard input is the caller's.
+run() {
+    local np=$1
+    shift
+    last="-np $np mpart $*"
+    if [ "$np" = 0 ]; then
+        timeout -k 5 60 "$MPART" "$@" >"$out" 2>"$err"
+    else
+        timeout -k 5 60 mpirun -np "$np" "$MPART" "$@" >"$out" 2>"$err"
+    fi
+    rc=$?
+}
+
+check_failed() {
+    n_failed=$((n_failed + 1))
+    printf 'FAILED: %s\n  after: %s\n' "$1" "$last"
+    printf '  exit %s\n' "$rc"
+    head -n 20 "$out" | sed 's/^/  out: /'
+    head -n 20 "$err" | sed 's/^/  err: /'
+}
+
+# check WHAT COMMAND...: the command has to succeed.
+check() {
+    local what=$1
+    shift
+    n_checks=$((n_checks + 1))
+    "$@" || check_failed "$what"
+}
+
+has_code() { [ "$rc" = "$1" ]; }
+says_once() { [ "$(grep -cF -- "$1" "$err")" = 1 ]; }
+one_message() { [ "$(grep -c '^mpart: ' "$err")" = 1 ]; }
+prints() { grep -qF -- "$1" "$out"; }
+is_empty() { [ ! -s "$1" ]; }
+silent() { is_empty "$err"; }
+same() { cmp -s "$1" "$2"; }
+# No output, no temporary of one.
+nothing_left() { [ -z "$(ls -A)" ]; }
+
+# fails CODE TEXT ARGS...: alone and with 2 and 5 ranks: that exit code, one message with that text, nothing on standard output, no file.
+fails() {
+    local code=$1 text=$2 np
+    shift 2
+    for np in 0 2 5; do
+        run $np "$@" </dev/null
+        check "exit code $code" has_code "$code"
+        check "says once '$text'" says_once "$text"
+        check "one message" one_message
+        check "nothing on standard output" is_empty "$out"
+    done
+}
+
+# succeeds NP ARGS...
+succeeds() {
+    run "$@"
+    check "exit code 0" has_code 0
+}
+
+finish() {
+    echo "$tests: $((n_checks - n_failed)) of $n_checks checks passed"
+    [ "$n_failed" = 0 ]
+    exit
+}
