@@ -21,16 +21,19 @@ typedef struct {
     mp_mem *mem;
 } mp_exchange_args;
 
-/* Collective in the sense that all ranks make one for the same pass; no message is sent. */
+/* Collective in the sense that all ranks make one for the same pass; no message is sent. mp_comm_agree or a barrier lies between
+ * the end of one exchange and the making of the next, and none makes two at once. */
 MP_MUST_CHECK mp_status mp_exchange_new(mp_comm *c, const mp_exchange_args *args, mp_exchange **out,
                                         mp_error *err);
 void mp_exchange_free(mp_exchange **x);
 
-/* Append one record (n bytes) for dest. Never blocks: a full block is queued, and sent when at most one other block to dest is
+/* Append one record (n bytes, < 1 GiB; one larger than a block makes a block of its own) for dest. Never
+ * blocks: a full block is queued, and sent when at most one other block to dest is
  * unfinished. Records for oneself skip MPI but not on_block. */
 MP_MUST_CHECK mp_status mp_exchange_put(mp_exchange *x, int dest, const void *record, size_t n,
                                         mp_error *err);
-/* As put, in two steps, without a copy: room for at most n bytes in the block of dest; commit with the bytes used. */
+/* As put, in two steps, without a copy: room for at most n bytes in the block of dest; commit with the bytes used. NULL: memory
+ * was refused, or n is 1 GiB or more. */
 uint8_t *mp_exchange_room(mp_exchange *x, int dest, size_t n);
 MP_MUST_CHECK mp_status mp_exchange_commit(mp_exchange *x, int dest, size_t used, mp_error *err);
 

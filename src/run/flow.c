@@ -298,10 +298,9 @@ static bool push(mp_flow_run *r) {
     return did;
 }
 
-/* Sinks and sources without a descriptor have to be polled. */
+/* A source that is not ready has to be asked again; all else that changes comes by a message, which ends a sleep. */
 static int64_t longest_sleep(const mp_flow_run *r) {
-    bool polled = r->head.later || r->f->push || r->f->busy || r->f->quiet;
-    return polled && r->stage != MP_STAGE_LEFT ? POLL_NS : 20 * POLL_NS;
+    return r->head.later ? POLL_NS : 20 * POLL_NS;
 }
 
 static mp_status drive(mp_flow_run *r, mp_error *err) {

@@ -62,7 +62,7 @@ typedef struct {
     /* True while the rank must not start another step (its sink holds too much). NULL: never. */
     bool (*busy)(void *ctx);
     /* Every rank, every round of the loop until the verdict: what goes on beside the splits (the ordered sink). Sets *did when it
-     * did something. NULL: nothing. */
+     * did something. What it waits for must come by messages: rounds may be 20 ms apart. NULL: nothing. */
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     /* Called about every 0.2 s on rank 0 from the loop, for the progress line; NULL: none. */
     void (*tick)(void *ctx);
