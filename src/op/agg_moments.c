@@ -27,7 +27,9 @@ typedef struct {
 /* One batch as integers; rows without value, or beside the window, are zero. */
 typedef struct {
     int64_t v[SUMS_MAX][MP_BATCH_ROWS];
+    int64_t factor[SUMS_MAX]; /* 1; where huge, what v is yet to be multiplied with */
     uint8_t valid[MP_BATCH_ROWS];
+    bool huge;
 } values;
 
 static const double BOUND_MAX = 0x1p126;
@@ -141,16 +143,24 @@ static mp_status rescale(moments_agg *a, const int *scale, mp_error *err) {
 
 /* ---- rows ---- */
 
-static bool align_column(const mp_col *c, int32_t n, int scale, const uint8_t *valid,
-                         int64_t *out) {
-    bool bad = false;
+/* Values as they stand, zero for nulls. */
+static void take_integers(const mp_col *c, int32_t n, const uint8_t *valid, int64_t *out) {
     mp_agg_orders(c, n, out);
-    int64_t factor = c->type == MP_DECIMAL ? mp_pow10_i64[scale - c->scale] : 1;
-    for (int32_t i = 0; i < n; i++) {
-        int64_t v = valid[i] ? out[i] : 0;
-        bad |= __builtin_mul_overflow(v, factor, &out[i]);
+    for (int32_t i = 0; i < n; i++)
+        out[i] = valid[i] ? out[i] : 0;
+}
+
+/* Multiplies by the factors, unless some product does not fit in int64: then the batch stays as it is, and is huge. */
+static void align(values *v, int n_sums, int32_t n) {
+    int64_t unused;
+    for (int k = 0; k < n_sums; k++)
+        for (int32_t i = 0; v->factor[k] > 1 && i < n; i++)
+            v->huge |= __builtin_mul_overflow(v->v[k][i], v->factor[k], &unused);
+    for (int k = 0; k < n_sums && !v->huge; k++) {
+        for (int32_t i = 0; v->factor[k] > 1 && i < n; i++)
+            v->v[k][i] *= v->factor[k];
+        v->factor[k] = 1;
     }
-    return !bad;
 }
 
 static double double_of(const mp_col *c, int32_t i) {
@@ -201,6 +211,7 @@ static mp_status take_values(moments_agg *a, const mp_batch *in, const uint32_t 
     const mp_col *c[SUMS_MAX] = {0};
     int scale[SUMS_MAX] = {0};
     memset(out->valid, 1, (size_t)in->n_rows);
+    out->huge = false;
     for (int k = 0; k < a->n_sums; k++) {
         c[k] = &in->cols[a->base.spec.arg[k]];
         scale[k] = c[k]->type == MP_DECIMAL ? c[k]->scale : 0;
@@ -209,9 +220,11 @@ static mp_status take_values(moments_agg *a, const mp_batch *in, const uint32_t 
     }
     if (a->is_float) return take_doubles(a, c, group, in->n_rows, out, err);
     mp_status s = rescale(a, scale, err);
-    for (int k = 0; k < a->n_sums && s == MP_OK; k++)
-        if (!align_column(c[k], in->n_rows, a->scale[k], out->valid, out->v[k]))
-            s = too_long(a, err);
+    for (int k = 0; k < a->n_sums && s == MP_OK; k++) {
+        take_integers(c[k], in->n_rows, out->valid, out->v[k]);
+        out->factor[k] = c[k]->type == MP_DECIMAL ? mp_pow10_i64[a->scale[k] - scale[k]] : 1;
+    }
+    if (s == MP_OK) align(out, a->n_sums, in->n_rows);
     return s;
 }
 
@@ -259,6 +272,27 @@ static void add_wide(moments_agg *a, const uint32_t *group, const values *v, int
     }
 }
 
+/* Values beyond int64 at the scale of the aggregate; what could pass 188 bits when squared would fail in the end anyway. */
+static mp_status add_huge(moments_agg *a, const uint32_t *group, const values *v, int32_t n,
+                          mp_error *err) {
+    mp_status status = widen(a, err);
+    for (int32_t i = 0; i < n && status == MP_OK; i++) {
+        mp_i128_8 *s = sums_of(a, group[i]);
+        mp_i256 *square = a->wide + group[i] * (size_t)a->n_squares;
+        mp_i128 x[SUMS_MAX] = {0};
+        for (int k = 0; k < a->n_sums; k++) {
+            x[k] = (mp_i128)v->v[k][i] * v->factor[k];
+            if (mp_i128_abs(x[k]) >> 94) return too_long(a, err);
+            s[k] += x[k];
+        }
+        square[0] = mp_i256_add(square[0], mp_i256_mul_i128(x[0], x[0]));
+        if (a->n_sums == 1) continue;
+        square[1] = mp_i256_add(square[1], mp_i256_mul_i128(x[1], x[1]));
+        square[2] = mp_i256_add(square[2], mp_i256_mul_i128(x[0], x[1]));
+    }
+    return status;
+}
+
 static mp_status moments_update(mp_agg *base, const uint32_t *group, const mp_batch *in,
                                 mp_error *err) {
     moments_agg *a = (moments_agg *)base;
@@ -266,6 +300,8 @@ static mp_status moments_update(mp_agg *base, const uint32_t *group, const mp_ba
     int32_t n = in->n_rows;
     mp_status s = take_values(a, in, group, &v, err);
     if (s != MP_OK) return s;
+    mp_agg_count_nulls(base, 0, group, v.valid, n);
+    if (v.huge) return add_huge(a, group, &v, n, err);
     double most = largest(v.v[0], n);
     if (a->n_sums > 1) most = fmax(most, largest(v.v[1], n));
     a->bound += (most + 1) * (most + 1) * n * 1.000001;
@@ -278,7 +314,6 @@ static mp_status moments_update(mp_agg *base, const uint32_t *group, const mp_ba
         add_one(states, base->table->stride, group, v.v[0], n);
     else
         add_two(states, base->table->stride, group, v.v[0], v.v[1], n);
-    mp_agg_count_nulls(base, 0, group, v.valid, n);
     return MP_OK;
 }
 
@@ -426,7 +461,23 @@ static bool from_side(const moments_agg *a, const mp_superacc *side, const mp_i1
                                          : mp_std_superacc(n, &acc[0], &acc[1], out);
 }
 
-static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *out) {
+/* n Sxx >= Sx^2, and nothing overflows: so it is, unless a damaged record came in. */
+static bool consistent(int64_t n, mp_i128 sx, mp_i256 sxx) {
+    mp_i256 left;
+    return mp_i256_mul_u64(sxx, (uint64_t)n, &left) &&
+           mp_i256_cmp(left, mp_i256_mul_i128(sx, sx)) >= 0;
+}
+
+static bool all_consistent(const moments_agg *a, const mp_i128_8 *sum, const mp_i256 *square,
+                           int64_t n) {
+    mp_i256 unused;
+    for (int k = 0; k < a->n_sums; k++)
+        if (!consistent(n, sum[k], square[k])) return false;
+    return a->n_sums == 1 || mp_i256_mul_u64(square[2], (uint64_t)n, &unused);
+}
+
+static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *out, bool *huge,
+                      bool *damaged) {
     const mp_superacc *side = mp_agg_side_find(&a->side, group);
     const mp_i128_8 *sum = sums_of(a, group);
     mp_i256 square[SQUARES_MAX];
@@ -435,6 +486,10 @@ static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *o
         square[k] = a->wide ? a->wide[group * (size_t)a->n_squares + (size_t)k]
                             : mp_i256_from_i128(sum[a->n_sums + k]);
     if (side) return from_side(a, side, sum, square, n, out);
+    for (int k = 0; k < a->n_squares; k++)
+        *huge |= !in_range(square[k]);
+    *damaged |= !*huge && !all_consistent(a, sum, square, n);
+    if (*huge || *damaged) return false;
     if (a->base.spec.fn == MP_AGG_CORR)
         return mp_corr_exact(n, sum[0], sum[1], square[0], square[1], square[2], out);
     return a->base.spec.fn == MP_AGG_VAR ? mp_var_exact(n, sum[0], square[0], a->scale[0], w, out)
@@ -444,13 +499,14 @@ static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *o
 static mp_status moments_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
                                 mp_agg_column *out, mp_error *err) {
     moments_agg *a = (moments_agg *)base;
+    bool huge = false, damaged = false;
     (void)arena;
-    (void)err;
     for (int32_t i = 0; i < n; i++) {
         int64_t count = mp_agg_n(base, group[i], *nulls_of(a, group[i]));
-        out->valid[i] = count > 1 && result_of(a, group[i], count, &out->f64[i]);
+        out->valid[i] = count > 1 && result_of(a, group[i], count, &out->f64[i], &huge, &damaged);
     }
-    return MP_OK;
+    if (huge) return too_long(a, err);
+    return damaged ? mp_agg_damaged(err) : MP_OK;
 }
 
 static void moments_clear(mp_agg *base) {

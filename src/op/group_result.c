@@ -64,7 +64,6 @@ static mp_status order_by_hash(mp_group *g, mp_error *err) {
         if (hash[i] < least) least = hash[i];
         if (hash[i] > most) most = hash[i];
     }
-    /* bucket: floor((hash - least) * n_buckets / (range + 1)), in steps of 2^-32 of the range */
     uint64_t step = n ? (most - least) / n_buckets + 1 : 1;
     for (int64_t i = 0; i < n; i++)
         start[(hash[i] - least) / step]++;
@@ -129,6 +128,39 @@ static mp_status make_columns(mp_group *g, int32_t n, mp_arena *arena, mp_error 
     return s;
 }
 
+/* A decimal of any length that fits in int64: a computed one may have 19 digits, which no column read from text has. */
+static bool long_decimal(mp_str text, int64_t *mantissa, int *scale) {
+    bool neg = text.len > 0 && text.p[0] == '-', point = false;
+    int64_t m = 0;
+    *scale = 0;
+    if (text.len > 2 && memcmp(text.p + text.len - 2, ".0", 2) == 0) text.len -= 2;
+    for (uint32_t i = neg; i < text.len; i++) {
+        int digit = text.p[i] - '0';
+        if (text.p[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (digit < 0 || digit > 9 || __builtin_mul_overflow(m, 10, &m) ||
+            __builtin_add_overflow(m, neg ? -digit : digit, &m))
+            return false;
+        *scale += point;
+    }
+    *mantissa = m;
+    return *scale <= MP_SCALE_MAX;
+}
+
+static mp_status put_decimal(mp_agg_column *c, int32_t i, mp_str text, const mp_value *v,
+                             mp_error *err) {
+    int scale = v->e.scale;
+    c->i64[i] = v->i;
+    if (v->e.seen != MP_SEEN_INT && v->e.seen != MP_SEEN_DECIMAL &&
+        !long_decimal(text, &c->i64[i], &scale))
+        return mp_error_set(err, MP_FAILED, NULL, "a group's key is no decimal");
+    mp_decimal_strip(&c->i64[i], &scale);
+    c->scale[i] = (uint8_t)scale;
+    return MP_OK;
+}
+
 /* One key, from its text. */
 static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err) {
     mp_value v;
@@ -138,24 +170,17 @@ static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err
         return MP_OK;
     }
     mp_value_of_text(text.p, text.len, &v);
-    /* a computed decimal may have 19 digits; it is held in full all the same */
-    bool wide = c->type == MP_DECIMAL && v.e.seen == MP_SEEN_INT;
-    if (!mp_value_is(&v, c->type) && !wide)
-        return mp_error_set(err, MP_FAILED, NULL, "key '%.*s' is not of type %s",
-                            (int)(text.len < 60 ? text.len : 60), text.p, mp_type_name(c->type));
+    if (c->type == MP_DECIMAL) return put_decimal(c, i, text, &v, err);
+    if (!mp_value_is(&v, c->type))
+        return mp_error_set(err, MP_FAILED, NULL, "a group's key is not of type %s",
+                            mp_type_name(c->type));
     if (c->type == MP_BOOL)
         c->b[i] = v.i != 0;
     else if (c->type == MP_FLOAT64)
         c->f64[i] = v.f;
     else
         c->i64[i] = v.i;
-    if (c->type == MP_DECIMAL) {
-        int scale = v.e.scale;
-        mp_decimal_strip(&c->i64[i], &scale);
-        c->scale[i] = (uint8_t)scale;
-    }
-    if (v.e.seen & (MP_SEEN_TS_T | MP_SEEN_TS_SPACE))
-        c->ts_sep = v.e.seen == MP_SEEN_TS_T ? 'T' : ' ';
+    if (c->type == MP_TIMESTAMP) c->ts_sep = v.e.seen == MP_SEEN_TS_T ? 'T' : ' ';
     return MP_OK;
 }
 
