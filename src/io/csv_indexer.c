@@ -1,7 +1,8 @@
-/* csv_indexer.c - runs of records. A scan's positions are the field ends as they stand, when every n-th of them is a
- * newline and no other is: that check is all that regular text costs. At the first irregularity (a ragged, blank or
- * comment line, an odd quote) the rows before it are kept, some lines are taken one by one, and the scan starts afresh.
- * Invariant: rows [0, n_rows) of rec and end are complete; *at is the start of a line. */
+/* csv_indexer.c - runs of records. A scan's positions are the field ends as they stand, when every
+ * n-th of them is a newline and no other is: that check is all that regular text costs. At the
+ * first irregularity (a ragged, blank or comment line, an odd quote) the rows before it are kept,
+ * some lines are taken one by one, and the scan starts afresh.
+ * Invariant: rows [0, n_rows) of rec and end are complete; at is the start of a line. */
 #include "io/csv_indexer.h"
 
 #include <string.h>
@@ -77,8 +78,8 @@ static uint32_t count_regular(const mp_csv_indexer *ix, const uint8_t *base, con
     return n_rows;
 }
 
-/* Row starts from the ends of the rows before; true when every row's last position is a newline and none is a comment. *crs: some row ends
- * with CR LF. */
+/* Row starts from the ends of the rows before; true when every row's last position is a newline and
+ * none is a comment. *crs: some row ends with CR LF. */
 static bool start_rows(const mp_csv_indexer *ix, const uint8_t *base, const uint32_t *end,
                        uint32_t first, uint32_t n_rows, uint32_t *rec, bool *crs) {
     const size_t n = (size_t)ix->n_columns;
@@ -105,7 +106,8 @@ static void trim_crs(const uint8_t *base, uint32_t n, const uint32_t *rec, uint3
         if (end[n - 1] > rec[r] && base[end[n - 1] - 1] == '\r') end[n - 1]--;
 }
 
-/* Adapt to what the scan met, so that text with many odd lines, or with long ones, is not scanned over and over. */
+/* Adapt to what the scan met, so that text with many odd lines, or with long ones, is not scanned
+ * over and over. */
 static void adapt(mp_csv_indexer *ix, uint32_t n_rows, bool regular, bool was_short) {
     if (!regular) {
         ix->by_line = ix->stretch;
@@ -145,7 +147,7 @@ static void fill_by_scan(filling *f) {
     uint32_t rows = s.n_pos / n;
     bool crs;
     bool regular = !s.odd && s.n_lines == rows;
-    /* the last block may pass max_lines; more rows than that are no rows, and have no room in rec */
+    /* the last block may pass max_lines; more rows than that are none, and rec has no room */
     if (rows > s.max_lines + 64) rows = s.max_lines;
     if (!start_rows(ix, base, end, from, rows, rec, &crs) || s.n_lines != rows) {
         rows = count_regular(ix, base, end, rec, rows);

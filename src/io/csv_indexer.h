@@ -1,7 +1,6 @@
-/* csv_indexer.h - from the bytes of a split to runs of records: the scan where the text is regular, line by line where it
- * is not.
- * Invariant: the runs of a split, one behind the other, hold the same records whatever the SIMD level and wherever one run
- * ended and the next began. */
+/* csv_indexer.h - from the bytes of a split to runs of records: the scan where the text is regular,
+ * line by line where it is not.
+ * Invariant: the runs of a split, one behind the other, hold the same records whatever the SIMD level and wherever one run ended and the next began. */
 #ifndef MP_IO_CSV_INDEXER_H
 #define MP_IO_CSV_INDEXER_H
 
@@ -66,8 +65,8 @@ MP_MUST_CHECK mp_status mp_csv_indexer_init(mp_csv_indexer *ix, const mp_csv_arg
                                             mp_error *err);
 void mp_csv_indexer_release(mp_csv_indexer *ix);
 
-/* The next run of text from *at, which is the start of a line; *at moves behind it. The run is valid until the next call. At most
- * MP_BATCH_ROWS rows. Returns MP_OK or MP_NOMEM. */
+/* The next run of text from *at, which is the start of a line; *at moves behind it. The run is
+ * valid until the next call. At most MP_BATCH_ROWS rows. Returns MP_OK or MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_csv_indexer_fill(mp_csv_indexer *ix, const mp_csv_text *text, size_t *at,
                                             mp_csv_run *run, mp_error *err);
 

@@ -1,6 +1,6 @@
-/* csv_read.c - the reader of splits: runs of the indexer to batches of csv_rows, and where the split ended.
- * Invariant: all places are offsets into the text, so the bytes may move when the text is extended; at is the start of a
- * line, n_records the data records of the split before it. */
+/* csv_read.c - the reader of splits: runs of the indexer to batches of csv_rows, and where the
+ * split ended. Invariant: all places are offsets into the text, so the bytes may move when the text
+ * is extended; at is the start of a line, n_records the data records of the split before it. */
 #include "io/csv_indexer.h"
 #include "io/csv_rows.h"
 

@@ -1,8 +1,8 @@
 /* csv_rows.c - a run of records to a batch.
- * Order of work: filter columns of all rows, the filter, the other columns of the survivors. A bad value is an error at the
- * smallest row (on_bad_row fail, or text where a number is needed), or takes its row out (skip), or is null.
- * Invariant: rows is the list of the rows still in (NULL: all of 0..n-1), ascending; every column made so far has one value
- * for each of them. */
+ * Order of work: filter columns of all rows, the filter, the other columns of the survivors. A bad
+ * value is an error at the smallest row (on_bad_row fail, or text where a number is needed), or
+ * takes its row out (skip), or is null. Invariant: rows is the list of the rows still in (NULL: all
+ * of 0..n-1), ascending; every column made so far has one value for each of them. */
 #include "io/csv_rows.h"
 
 #include <stdio.h>
@@ -189,8 +189,9 @@ static mp_status make_column(making *m, int wanted, mp_col *out, mp_error *err) 
     return note_bad_values(m, wanted, bad.row, err);
 }
 
-/* Rows that bad values take out, and rows at and behind an error, which only an error before it can still matter to. Writes the
- * places of those that stay (in the list of rows) to w->picked; false: all stay. */
+/* Rows that bad values take out, and rows at and behind an error, which only an error before it can
+ * still matter to. Writes the places of those that stay (in the list of rows) to w->picked; false:
+ * all stay. */
 static bool pick_good(making *m, int32_t *n_picked) {
     mp_csv_rows *w = m->w;
     bool skip = w->any_bad && w->args->on_bad_row == MP_BAD_ROW_SKIP;
@@ -282,7 +283,8 @@ static mp_status filter_rows(making *m, int32_t *n_cols, mp_error *err) {
     return st == MP_OK ? keep_picked(m, w->picked, n, NULL, 0, err) : st;
 }
 
-/* The columns of the batch: those that the filter had, and the others converted for the survivors. */
+/* The columns of the batch: those that the filter had, and the others converted for the survivors.
+ */
 static mp_status rest_columns(making *m, int32_t *n_cols, mp_error *err) {
     mp_csv_rows *w = m->w;
     const mp_csv_args *args = w->args;

@@ -1,5 +1,5 @@
-/* csv_rows.h - from a run of records to a batch: filter columns, filter, the other columns, and what is to be done with
- * values that make their row bad.
+/* csv_rows.h - from a run of records to a batch: filter columns, filter, the other columns, and
+ * what is to be done with values that make their row bad.
  * Invariant: which rows survive, and which error is reported, depends on the rows alone, not on where a run was cut. */
 #ifndef MP_IO_CSV_ROWS_H
 #define MP_IO_CSV_ROWS_H
@@ -23,7 +23,8 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_csv_rows_init(mp_csv_rows *w, const mp_csv_args *args, mp_error *err);
 void mp_csv_rows_release(mp_csv_rows *w);
 
-/* The batch of a run: valid until the next call. first_row: records of the split before the run. flaws: of the run. */
+/* The batch of a run: valid until the next call. first_row: records of the split before the run.
+ * flaws: of the run. */
 MP_MUST_CHECK mp_status mp_csv_rows_make(mp_csv_rows *w, const mp_csv_text *text,
                                          const mp_csv_run *run, const mp_csv_flaw *flaws,
                                          uint32_t n_flaws, int64_t first_row, mp_batch *out,

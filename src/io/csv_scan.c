@@ -1,4 +1,5 @@
-/* csv_scan.c - the scan at the compiler's baseline (SSE2 on x86-64, else eight bytes in a word), and the choice of a level. */
+/* csv_scan.c - the scan at the compiler's baseline (SSE2 on x86-64, else eight bytes in a word),
+ * and the choice of a level. */
 #include "io/csv_scan.h"
 
 #include <string.h>
@@ -51,8 +52,8 @@ static inline scan_keys scan_keys_of(const mp_csv_scan *s) {
     return (scan_keys){s->delimiter, s->quote};
 }
 
-/* Bit i: byte i of the eight is c. The zero bytes of v are found exactly (no carry between bytes), then their high bits
- * are gathered by one multiplication. */
+/* Bit i: byte i of the eight is c. The zero bytes of v are found exactly (no carry between bytes),
+ * then their high bits are gathered by one multiplication. */
 static inline uint64_t match8(const uint8_t *p, uint8_t c) {
     const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
     uint64_t m = 0;

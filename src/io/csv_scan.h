@@ -1,8 +1,9 @@
 /* csv_scan.h - the positions of delimiters and newlines in a stretch of CSV text, by SIMD.
- * Invariant: what a scan gives for the blocks it went through is what the state machine of csv_split.c gives, at every
- * level; where it cannot be sure (a quote that neither opens nor closes a field cleanly, a NUL byte) it stops before the
- * block, and the caller goes on with csv_record.h. Lines that begin with the comment character are not known here: what
- * stands behind the first of them is void. */
+ * Invariant: what a scan gives for the blocks it went through is what the state machine of
+ * csv_split.c gives, at every level; where it cannot be sure (a quote that neither opens nor closes
+ * a field cleanly, a NUL byte) it stops before the block, and the caller goes on with csv_record.h.
+ * Lines that begin with the comment character are not known here: what stands behind the first of
+ * them is void. */
 #ifndef MP_IO_CSV_SCAN_H
 #define MP_IO_CSV_SCAN_H
 

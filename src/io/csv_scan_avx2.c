@@ -39,7 +39,8 @@ static inline uint64_t scan_mask(const uint8_t *p, char c) {
     return bits64(_mm256_cmpeq_epi8(a, k), _mm256_cmpeq_epi8(b, k));
 }
 
-/* Eight at a time without asking: tzcnt of 0 is 64, and what is written too much is overwritten by the next block. */
+/* Eight at a time without asking: tzcnt of 0 is 64, and what is written too much is overwritten by
+ * the next block. */
 static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n) {
     for (uint32_t i = 0; i < n; i += 8)
         for (int k = 0; k < 8; k++) {

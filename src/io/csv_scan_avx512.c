@@ -29,8 +29,9 @@ static inline void store16(uint32_t *out, __m128i bytes, __m512i at) {
     _mm512_storeu_si512(out, _mm512_add_epi32(_mm512_cvtepu8_epi32(bytes), at));
 }
 
-/* The offsets of the set bits as bytes, compressed in a register (compressing to memory is slow on some CPUs), widened
- * sixteen at a time; what is written too much is overwritten by the next block. */
+/* The offsets of the set bits as bytes, compressed in a register (compressing to memory is slow on
+ * some CPUs), widened sixteen at a time; what is written too much is overwritten by the next block.
+ */
 static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n) {
     const __m512i iota = _mm512_set_epi8(
         63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41,

@@ -1,10 +1,10 @@
-/* csv_scan_kernel.h - the scan itself, included once by the file of each SIMD level. That file defines before:
- *   SCAN_NAME                     the function's name
- *   mp_scan_keys, scan_keys()     delimiter and quote in the form the level compares with
- *   scan_classify()               64 bytes -> masks of delimiters, newlines, and (quote or NUL)
- *   scan_mask()                   64 bytes -> mask of one byte value
- *   scan_store()                  the positions of a mask's bits
- * Invariant: carry holds all that a block must know of the blocks before it, and is 0 in text without quotes. */
+/* csv_scan_kernel.h - the scan itself, included once by the file of each SIMD level, which defines
+ * before: SCAN_NAME (the function's name); scan_keys and scan_keys_of (delimiter and quote in the
+ * form that the level compares with); scan_classify (64 bytes to masks of separators, newlines, and
+ * quote or NUL); scan_mask (64 bytes to the mask of one byte value); scan_store (the positions of a
+ * mask's bits).
+ * Invariant: carry holds all that a block must know of the blocks before it, and is 0 in text
+ * without quotes. */
 #include "io/csv_scan.h"
 
 enum { SCAN_AHEAD = 3072 }; /* bytes */
@@ -22,8 +22,8 @@ static inline uint64_t scan_prefix_xor(uint64_t m) {
     return m;
 }
 
-/* Take what is inside quotes out of the masks; false where a quote is not at a field's edge. before: bit 0 tells that
- * the byte before the block is a separator or a quote. */
+/* Take what is inside quotes out of the masks; false where a quote is not at a field's edge.
+ * before: bit 0 tells that the byte before the block is a separator or a quote. */
 static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uint64_t before,
                                uint64_t *sep, uint64_t *lines, scan_carry *c) {
     uint64_t inside = scan_prefix_xor(quotes) ^ c->in_quotes;
@@ -54,7 +54,7 @@ void SCAN_NAME(mp_csv_scan *s) {
     bool any_quotes = false, odd = false;
     for (uint32_t at = s->from; at < to; at += 64) {
         uint64_t sep, lines, special;
-        /* the hardware's own prefetching ends at every page; this is worth nearly a factor of two */
+        /* hardware prefetching ends at every page; this is worth nearly a factor of two */
         __builtin_prefetch((const void *)((uintptr_t)(base + at) + SCAN_AHEAD), 0, 2);
         scan_classify(base + at, &keys, &sep, &lines, &special);
         uint64_t keep = ~UINT64_C(0);

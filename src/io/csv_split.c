@@ -1,6 +1,7 @@
-/* csv_split.c - the state machine over the bytes of a CSV text: what a range of bytes does to every state, where its
- * first record starts, and a guess at the state in the middle of a file.
- * Invariant: next_state is the one definition of the machine; every short cut below gives what it gives. */
+/* csv_split.c - the state machine over the bytes of a CSV text: what a range of bytes does to every
+ * state, where its first record starts, and a guess at the state in the middle of a file.
+ * Invariant: next_state is the one definition of the machine; every short cut below gives what it
+ * gives. */
 #include <string.h>
 
 #include "io/csv_record.h"
@@ -17,7 +18,7 @@ static inline mp_csv_state next_state(const mp_csv_dialect *d, mp_csv_state s, u
     return c == (uint8_t)d->delimiter ? MP_CSV_FIELD_START : MP_CSV_IN_FIELD;
 }
 
-/* ---- skipping: each of these takes the machine over a stretch in which only few bytes matter ---- */
+/* ---- skipping: over stretches in which only few bytes matter ---- */
 
 static const uint8_t *find(const uint8_t *p, const uint8_t *end, uint8_t c) {
     return p < end ? memchr(p, c, (size_t)(end - p)) : NULL;
@@ -41,8 +42,8 @@ static mp_csv_state skip_plain(const mp_csv_dialect *d, const uint8_t *p, const 
     return end[-1] == (uint8_t)d->delimiter ? MP_CSV_FIELD_START : MP_CSV_IN_FIELD;
 }
 
-/* One stride of the machine: from *p in state s to a byte that the shortest skip for s leads to, at most to end.
- * quote: the next quote at or behind *p, NULL: none; kept over strides by the caller. */
+/* One stride of the machine: from *p in state s to a byte that the shortest skip for s leads to, at
+ * most to end. quote: the next quote at or behind *p, NULL: none; kept over strides by caller. */
 static mp_csv_state stride(const mp_csv_dialect *d, const uint8_t **p, const uint8_t *end,
                            const uint8_t **quote, bool *quote_known, mp_csv_state s) {
     if (s == MP_CSV_IN_COMMENT) {
@@ -66,8 +67,9 @@ static mp_csv_state stride(const mp_csv_dialect *d, const uint8_t **p, const uin
     return next_state(d, s, *(*p)++);
 }
 
-/* Through text with many quotes by the scan, which knows it by blocks: from *p, a field's or record's start, to the start of a
- * later one. Where the quotes are odd it gets nowhere, and *p stays. */
+/* Through text with many quotes by the scan, which knows it by blocks: from *p, a field's or
+ * record's start, to the start of a later one. Where the quotes are odd it gets nowhere, and *p
+ * stays. */
 static mp_csv_state scan_ahead(const mp_csv_dialect *d, mp_csv_scan_fn scan, const uint8_t **p,
                                const uint8_t *end, mp_csv_state s) {
     enum { MAX_POS = 2048, MAX_BYTES = 1 << 16 };
@@ -146,8 +148,8 @@ void mp_csv_range_func(const mp_csv_dialect *d, const uint8_t *p, size_t n, mp_c
     enum { PIECE_MIN = 64, PIECE_MAX = 1 << 16 };
     for (int s = 0; s < MP_CSV_STATES; s++)
         f->exit[s] = (uint8_t)s;
-    /* Entry states merge soon, most of them at the first delimiter: so small pieces first, and in every piece one walk for
-     * each state that is still distinct. */
+    /* Entry states merge soon, most of them at the first delimiter: so small pieces first, and in
+     * every piece one walk for each state that is still distinct. */
     for (size_t at = 0, piece = PIECE_MIN; at < n;) {
         size_t len = n - at < piece ? n - at : piece;
         mp_csv_state to[MP_CSV_STATES];

@@ -1,5 +1,5 @@
-/* csv_case.h - what the CSV tests share: texts with unreadable memory around them, random texts, and a plain state machine and
- * parser, written without regard to the program's, as the oracle. */
+/* csv_case.h - what the CSV tests share: texts with unreadable memory around them, random texts,
+ * and a plain state machine and parser, written without regard to the program's, as the oracle. */
 #ifndef CSV_CASE_H
 #define CSV_CASE_H
 
@@ -11,7 +11,7 @@
 
 #include "io/csv.h"
 
-/* ---- a text with exactly 64 readable bytes behind it (at_end) or before it, then a page that faults ---- */
+/* ---- a text with 64 readable bytes behind it (at_end) or before it, then a page that faults ---- */
 
 typedef struct {
     uint8_t *text;
@@ -51,7 +51,7 @@ static inline void rnd_text(uint64_t *s, const char *alphabet, uint8_t *out, siz
         out[i] = (uint8_t)alphabet[rnd(s, k)];
 }
 
-/* ---- the state machine, as a table: rows are states, columns: other, delimiter, quote, newline, comment ---- */
+/* ---- the state machine: a row for each state; other, delimiter, quote, newline, comment ---- */
 
 static inline mp_csv_state oracle_state(const mp_csv_dialect *d, const uint8_t *p, size_t n,
                                         mp_csv_state s) {

@@ -38,7 +38,8 @@ static void oracle_marks(const mp_csv_dialect *d, const uint8_t *p, size_t n, ma
     }
 }
 
-/* Scan p[from, n) at a level; what it gives must be a prefix of the truth, by whole blocks. Returns true when it was not odd. */
+/* Scan p[from, n) at a level; what it gives must be a prefix of the truth, by whole blocks. Returns
+ * true when it was not odd. */
 static bool check_scan(mp_simd level, const mp_csv_dialect *d, const uint8_t *p, uint32_t from,
                        uint32_t n, uint32_t max_pos, uint32_t max_lines) {
     static marks want, got;
@@ -91,7 +92,8 @@ static void random_texts(void **state) {
     }
 }
 
-/* Every position of quotes, CR LF and newlines in quotes against the edges of blocks: well-formed text is never odd. */
+/* Every position of quotes, CR LF and newlines in quotes against the edges of blocks: well-formed
+ * text is never odd. */
 static void strict_texts(void **state) {
     (void)state;
     mp_simd level[3];

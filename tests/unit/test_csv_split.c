@@ -82,7 +82,7 @@ static void functions_compose(void **state) {
     free(text);
 }
 
-/* A table in strict form: ids, a text with newlines, delimiters and quotes inside quotes, a number. */
+/* A table in strict form: ids, a text with newlines, delimiters and quotes in quotes, a number. */
 static size_t strict_table(uint8_t *out, size_t cap) {
     static const char *const texts[] = {
         "plain", "\"a, b\"", "\"two\nlines, \"\"quoted\"\"\"", "\"x\n\n1,2,3\n\"",
@@ -95,8 +95,8 @@ static size_t strict_table(uint8_t *out, size_t cap) {
     return n;
 }
 
-/* Text that is mostly strict, with comments, inch marks and stray quotes here and there: the walk goes by blocks, and must leave them and
- * come back to them at the right places. */
+/* Text that is mostly strict, with comments, inch marks and stray quotes here and there: the walk
+ * goes by blocks, and must leave them and come back to them at the right places. */
 static void walk_mostly_strict(void **state) {
     (void)state;
     static uint8_t text[60000];
