@@ -52,8 +52,9 @@ static mp_status on_block(void *ctx, int src, const uint8_t *bytes, size_t len, 
     return mp_group_absorb(((mp_job *)ctx)->groups, bytes, len, err);
 }
 
-/* A fresh table of the plan's groups; keys first among the values. */
-static mp_status new_group(mp_job *j, const mp_type *key_types, mp_group **out, mp_error *err) {
+/* A fresh table of the plan's groups; keys first among the values. absorbs: it takes in what other tables emit, no rows. */
+static mp_status new_group(mp_job *j, bool absorbs, const mp_type *key_types, mp_group **out,
+                           mp_error *err) {
     const mp_query *q = &j->q;
     size_t n = (size_t)q->n_keys;
     int *key = mp_arena_alloc(&j->arena, n * sizeof *key + 1, 16);
@@ -64,6 +65,7 @@ static mp_status new_group(mp_job *j, const mp_type *key_types, mp_group **out, 
         types[i] = key_types ? key_types[i] : j->plan.values[i].type;
     }
     mp_group_args args = {.n_keys = q->n_keys,
+                          .starts_empty = absorbs,
                           .key = key,
                           .key_type = types,
                           .n_aggs = j->plan.n_aggs,
@@ -77,8 +79,8 @@ static mp_status new_group(mp_job *j, const mp_type *key_types, mp_group **out, 
 
 mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    mp_status st = new_group(j, NULL, &j->pre, &mine);
-    if (!st && !alone(j)) st = new_group(j, NULL, &j->groups, &mine);
+    mp_status st = new_group(j, false, NULL, &j->pre, &mine);
+    if (!st && !alone(j)) st = new_group(j, true, NULL, &j->groups, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     mp_scan_consumer consumer = {.ctx = j,
@@ -138,7 +140,7 @@ static mp_status respell_keys(mp_job *j, mp_error *err) {
     mp_group_free(&j->pre);
     j->pre = j->groups;
     j->groups = NULL;
-    if (!st) st = new_group(j, j->key_types, &j->groups, &mine);
+    if (!st) st = new_group(j, true, j->key_types, &j->groups, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     mp_flow flow = {.name = "merge",
@@ -162,6 +164,7 @@ static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err
     mp_status st = mp_group_next(j->groups, &j->batch_arena, &base, err);
     *more = !st && base.n_rows > 0;
     if (st || !*more) return st;
+    j->taken += base.n_rows;
     if (j->results.having) {
         int32_t n = 0, bad_row = -1;
         uint32_t *sel = mp_arena_alloc(&j->batch_arena, MP_BATCH_ROWS * sizeof *sel, 16);
@@ -240,6 +243,5 @@ mp_status mp_job_write_groups(mp_job *j, mp_error *err) {
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);
-    int64_t pieces = (mp_group_count(j->groups) + MP_BATCH_ROWS - 1) / MP_BATCH_ROWS;
-    return mp_job_write_pieces(j, next_result, pieces, err);
+    return mp_job_write_pieces(j, next_result, mp_group_count(j->groups), err);
 }

@@ -9,6 +9,7 @@
 
 enum {
     MP_SORTED_GROUPS = 65536, /* up to so many groups come sorted by key */
+    MP_PIECE_ROWS = 4096,     /* results in one piece of the answer */
     MP_TOP_ROWS = 65536       /* up to so many rows are kept by heaps and gathered */
 };
 
@@ -39,7 +40,7 @@ typedef struct {
     int n_sort_keys;
     int64_t top;           /* rows to keep, -1: all */
     const uint32_t *order; /* of the rows, once sorted */
-    int64_t written;
+    int64_t taken;            /* kept rows or groups that have gone into pieces */
 
     mp_group *pre;    /* rows into groups */
     mp_group *groups; /* this rank's own groups */
@@ -75,9 +76,10 @@ mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Group results to the answer. Collective. */
 mp_status mp_job_write_groups(mp_job *j, mp_error *err);
 
-/* query_write.c: numbered pieces of the answer made from batches; *n_pieces of this rank from first_piece on. Collective. */
+/* query_write.c: this rank's n_rows results as numbered pieces of the answer. next adds what it took to j->taken; *more false: there is
+ * no further batch. Collective. */
 typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
-mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_pieces, mp_error *err);
+mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
 /* Begin the answer with the names of the outputs. Collective. */
 mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err);
 

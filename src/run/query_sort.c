@@ -207,11 +207,11 @@ static mp_status move_rows(mp_job *j, bool to_head, mp_error *err) {
 /* ---- writing ---- */
 
 static mp_status next_sorted(mp_job *j, mp_batch *out, bool *more, mp_error *err) {
-    int64_t left = mp_rows_count(j->rows) - j->written;
+    int64_t left = mp_rows_count(j->rows) - j->taken;
     int32_t n = left < MP_BATCH_ROWS ? (int32_t)left : MP_BATCH_ROWS;
     *more = n > 0;
-    mp_status st = mp_rows_batch(j->rows, j->order, j->written, n, &j->batch_arena, out, err);
-    j->written += n;
+    mp_status st = mp_rows_batch(j->rows, j->order, j->taken, n, &j->batch_arena, out, err);
+    j->taken += n;
     return st;
 }
 
@@ -223,7 +223,5 @@ mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err) {
     if (!st) st = mp_rows_sort(j->rows, j->sort_keys, j->n_sort_keys, &j->order, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
-    j->written = 0;
-    int64_t pieces = (mp_rows_count(j->rows) + MP_BATCH_ROWS - 1) / MP_BATCH_ROWS;
-    return mp_job_write_pieces(j, next_sorted, pieces, err);
+    return mp_job_write_pieces(j, next_sorted, mp_rows_count(j->rows), err);
 }

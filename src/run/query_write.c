@@ -20,28 +20,36 @@ mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {
     return mp_answer_begin(j->answer, names, (int)n, is_final, err);
 }
 
-/* One piece: one batch, or what is left of the numbers. */
+static mp_status add_batch(writer *w, bool *more, mp_error *err) {
+    mp_job *j = w->j;
+    mp_batch batch;
+    mp_arena_reset(&j->batch_arena);
+    mp_status st = w->next(j, &batch, more, err);
+    if (st || !*more || batch.n_rows == 0) return st;
+    batch.n_cols = j->q.n_outputs;
+    mp_answer_format_rows(j->answer, &batch, &j->text,
+                          mp_answer_cuts(j->answer) ? &j->row_ends : NULL);
+    j->text_rows += batch.n_rows;
+    st = mp_buf_check(&j->text, err);
+    return st ? st : mp_buf_check(&j->row_ends, err);
+}
+
+/* One piece: the batches up to its share of the results, the last piece all that is left. */
 static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
     writer *w = ctx;
     mp_job *j = w->j;
     *done = w->done == w->n_pieces;
     if (*done) return MP_OK;
-    mp_batch batch;
-    bool more = true, cuts = mp_answer_cuts(j->answer);
-    mp_arena_reset(&j->batch_arena);
+    bool more = true, last = w->done + 1 == w->n_pieces;
+    mp_status st = MP_OK;
     mp_buf_clear(&j->text);
     mp_buf_clear(&j->row_ends);
-    mp_status st = w->next(j, &batch, &more, err);
-    int64_t rows = !st && more ? batch.n_rows : 0;
-    if (rows) {
-        batch.n_cols = j->q.n_outputs;
-        mp_answer_format_rows(j->answer, &batch, &j->text, cuts ? &j->row_ends : NULL);
-    }
-    if (!st) st = mp_buf_check(&j->text, err);
-    if (!st) st = mp_buf_check(&j->row_ends, err);
+    j->text_rows = 0;
+    while (more && !st && (last || j->taken < (w->done + 1) * MP_PIECE_ROWS))
+        st = add_batch(w, &more, err);
     if (!st)
-        st = mp_order_submit(mp_answer_order(j->answer), w->piece + w->done, &j->text, rows,
-                             cuts ? &j->row_ends : NULL, err);
+        st = mp_order_submit(mp_answer_order(j->answer), w->piece + w->done, &j->text, j->text_rows,
+                             mp_answer_cuts(j->answer) ? &j->row_ends : NULL, err);
     w->done++;
     return st;
 }
@@ -74,10 +82,11 @@ static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_err
     return st;
 }
 
-mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_pieces, mp_error *err) {
-    writer w = {.j = j, .next = next, .n_pieces = n_pieces};
+mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err) {
+    writer w = {.j = j, .next = next, .n_pieces = (n_rows + MP_PIECE_ROWS - 1) / MP_PIECE_ROWS};
+    j->taken = 0;
     mp_status st = mp_job_begin_answer(j, true, err);
-    if (!st) st = first_piece(j, n_pieces, &w.piece, err);
+    if (!st) st = first_piece(j, w.n_pieces, &w.piece, err);
     if (st) return st;
     mp_flow flow = {.name = "output",
                     .ctx = &w,
