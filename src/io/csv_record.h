@@ -31,8 +31,8 @@ void mp_csv_line_parse(const mp_csv_dialect *d, const uint8_t *p, size_t n, bool
                        int n_columns, uint32_t bias, uint32_t *end, uint8_t *dirty,
                        mp_csv_line *out);
 
-/* As mp_csv_walk, but stops at the first record start: -1 when there is none in p[0..n), and *end_state
- * is the state behind them. */
+/* As mp_csv_walk, but stops at the first record start: -1 when there is none in p[0..n), and
+ * *end_state is the state behind them. */
 int64_t mp_csv_find_record(const mp_csv_dialect *d, const uint8_t *p, size_t n, mp_csv_state s,
                            mp_csv_state *end_state);
 

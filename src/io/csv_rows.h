@@ -1,6 +1,7 @@
 /* csv_rows.h - from a run of records to a batch: filter columns, filter, the other columns, and
  * what is to be done with values that make their row bad.
- * Invariant: which rows survive, and which error is reported, depends on the rows alone, not on where a run was cut. */
+ * Invariant: which rows survive, and which error is reported, depends on the rows alone, not on
+ * where a run was cut. */
 #ifndef MP_IO_CSV_ROWS_H
 #define MP_IO_CSV_ROWS_H
 

@@ -11,7 +11,7 @@
 
 #include "io/csv.h"
 
-/* ---- a text with 64 readable bytes behind it (at_end) or before it, then a page that faults ---- */
+/* ---- a text with 64 readable bytes behind it (at_end) or before it, then a faulting page ---- */
 
 typedef struct {
     uint8_t *text;
