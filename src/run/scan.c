@@ -45,7 +45,7 @@ void mp_scan_drop_reader(mp_scan *s) {
     if (s->reader && s->plan) { /* keep what it saw */
         const mp_evidence *seen = mp_csv_reader_seen(s->reader);
         for (int i = 0; i < s->plan->n_wanted; i++)
-            mp_evidence_add(&s->seen[i], seen[i]);
+            if (s->wanted[i].c >= 0) mp_evidence_add(&s->seen[i], seen[s->wanted[i].c]);
         s->misfit = s->misfit || mp_csv_reader_misfit(s->reader);
     }
     mp_csv_reader_free(&s->reader);
