@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/str.h"
+
 void mp_error_init(mp_error *err) {
     if (err) *err = MP_ERROR_INIT;
 }
@@ -98,6 +100,35 @@ void mp_error_hint(mp_error *err, const char *fmt, ...) {
     va_start(args, fmt);
     put_format(err->hint, sizeof err->hint, fmt, args);
     va_end(args);
+}
+
+static bool is_told(const char *name) {
+    return name && ((unsigned char)name[0] >= ' ' || !name[0]);
+}
+
+void mp_error_hint_names(mp_error *err, const char *name, const char *const *candidates, int n) {
+    int near = mp_str_nearest(name, candidates, n);
+    if (near >= 0 && is_told(candidates[near])) {
+        mp_error_hint(err, "did you mean '%s'?", candidates[near]);
+        return;
+    }
+    char list[300];
+    size_t used = 0;
+    int shown = 0, all = 0;
+    bool full = false;
+    for (int i = 0; i < n; i++) {
+        if (!is_told(candidates[i])) continue;
+        all++;
+        full = full || used + strlen(candidates[i]) + 3 > sizeof list;
+        if (full) continue;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", shown ? ", " : "",
+                                 candidates[i]);
+        shown++;
+    }
+    if (shown && shown < all)
+        mp_error_hint(err, "the columns are %s and %d more", list, all - shown);
+    else if (shown)
+        mp_error_hint(err, "the columns are %s", list);
 }
 
 void mp_error_place(mp_error *err, int32_t file_no, int64_t offset, int64_t split,

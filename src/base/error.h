@@ -48,6 +48,9 @@ mp_status mp_error_nomem(mp_error *err, int64_t request_bytes, int64_t limit_byt
 void mp_error_file(mp_error *err, const char *file);
 void mp_error_column(mp_error *err, const char *column);
 void mp_error_hint(mp_error *err, const char *fmt, ...) MP_PRINTF(2, 3);
+/* Hint for a name that is not among the n candidates: the nearest one, or the first of them. Candidates that start with a
+ * control character are internal and not told; NULL ones are skipped. */
+void mp_error_hint_names(mp_error *err, const char *name, const char *const *candidates, int n);
 void mp_error_place(mp_error *err, int32_t file_no, int64_t offset, int64_t split,
                     int64_t row_in_split);
 

@@ -43,25 +43,7 @@ static void unknown_column(mp_binder *b, const mp_expr *e) {
     if (!names) return;
     for (int32_t i = 0; i < s->n; i++)
         names[i] = s->fields[i].name;
-    int near = mp_str_nearest(e->name.p, names, s->n);
-    if (near >= 0) {
-        mp_error_hint(b->err, "did you mean '%s'?", names[near]);
-        return;
-    }
-    char list[300];
-    size_t n = 0;
-    int32_t shown = 0;
-    for (; shown < s->n; shown++) {
-        size_t len = strlen(names[shown]);
-        if (n + len + 2 >= sizeof list) break;
-        if (n) n += (size_t)snprintf(list + n, sizeof list - n, ", ");
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s", names[shown]);
-    }
-    if (shown == 0) return;
-    if (shown < s->n)
-        mp_error_hint(b->err, "the columns are %s and %d more", list, s->n - shown);
-    else
-        mp_error_hint(b->err, "the columns are %s", list);
+    mp_error_hint_names(b->err, e->name.p, names, s->n);
 }
 
 static bool column(mp_binder *b, mp_node *nd) {

@@ -12,18 +12,13 @@ typedef struct {
 } scope;
 
 static mp_status unknown(const scope *s, const mp_expr *e) {
-    mp_error_set(s->err, MP_USAGE, NULL, "no column '%s'", e->name.p);
+    mp_status st = mp_ex_error(s->err, e->src, "error", "no column '%s'", e->name.p);
     const char **names = mp_arena_alloc(s->arena, (size_t)s->n * sizeof *names + 1, 16);
-    if (!names) return MP_USAGE;
+    if (!names) return st;
     for (int i = 0; i < s->n; i++)
         names[i] = s->names[i].name;
-    int near = mp_str_nearest(e->name.p, names, s->n);
-    if (near >= 0)
-        mp_error_hint(s->err, "did you mean '%s'?", names[near]);
-    else
-        mp_error_hint(s->err, "%s sees only the names that the step before it gives",
-                      e->src->option);
-    return MP_USAGE;
+    mp_error_hint_names(s->err, e->name.p, names, s->n);
+    return st;
 }
 
 static mp_status replace(const scope *s, const mp_expr *e, const mp_expr **out) {
@@ -76,5 +71,20 @@ mp_status mp_expr_column(const char *name, mp_arena *arena, const mp_expr **out,
     if (!e) return mp_error_nomem(err, (int64_t)sizeof *e, 0);
     e->name = mp_str_of(name, len);
     *out = e;
+    return MP_OK;
+}
+
+mp_status mp_expr_check_names(const mp_expr *e, const char *const *names, int n, mp_error *err) {
+    if (e->op == MP_EX_COLUMN) {
+        for (int i = 0; i < n; i++)
+            if (strcmp(names[i], e->name.p) == 0) return MP_OK;
+        mp_status st = mp_ex_error(err, e->src, "error", "no column '%s'", e->name.p);
+        mp_error_hint_names(err, e->name.p, names, n);
+        return st;
+    }
+    for (int32_t i = 0; i < e->n_args; i++) {
+        mp_status st = mp_expr_check_names(e->args[i], names, n, err);
+        if (st) return st;
+    }
     return MP_OK;
 }

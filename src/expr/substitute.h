@@ -14,6 +14,9 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_expr_substitute(const mp_expr *e, const mp_expr_name *names, int n,
                                            bool strict, mp_arena *arena, const mp_expr **out,
                                            mp_error *err);
+/* MP_USAGE, with the nearest name in the hint, when a column of e is none of the n names. */
+MP_MUST_CHECK mp_status mp_expr_check_names(const mp_expr *e, const char *const *names, int n,
+                                            mp_error *err);
 /* A reference to the column called name (which must live as long as the arena). */
 MP_MUST_CHECK mp_status mp_expr_column(const char *name, mp_arena *arena, const mp_expr **out,
                                        mp_error *err);

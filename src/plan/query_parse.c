@@ -13,7 +13,8 @@ typedef struct {
     const mp_table *t;
     mp_arena *arena;
     mp_query *q;
-    int n_selected; /* --select: names that later steps see */
+    const char **source; /* names of the table's columns, n_source of them */
+    int n_selected;      /* --select: names that later steps see */
     mp_expr_name *selected;
     bool has_select;
     int cap_outputs;
@@ -85,6 +86,19 @@ static mp_status add_output(parser *p, const char *name, const mp_expr *expr) {
 
 /* ---- select ---- */
 
+static mp_status name_source(parser *p) {
+    int n = n_source(p->t);
+    p->source = take(p, (size_t)n, sizeof *p->source);
+    for (int i = 0; p->source && i < n; i++)
+        p->source[i] = source_name(p->t, i);
+    return p->source ? MP_OK : MP_NOMEM;
+}
+
+/* Here every column can still be suggested; a plan knows only those in use. */
+static mp_status check_columns(parser *p, const mp_expr *e) {
+    return mp_expr_check_names(e, p->source, n_source(p->t), p->err);
+}
+
 /* --select, or every column: names and expressions over source columns. */
 static mp_status parse_select(parser *p) {
     const char *text = p->spec->query.select;
@@ -94,6 +108,8 @@ static mp_status parse_select(parser *p) {
     if (text) {
         mp_status st =
             mp_expr_parse_list("--select", text, MP_LIST_SELECT, p->arena, &items, &n, p->err);
+        for (int i = 0; i < n && !st; i++)
+            if (items[i].expr) st = check_columns(p, items[i].expr);
         if (st) return st;
     }
     int source = n_source(p->t), total = 0;
@@ -119,8 +135,9 @@ static mp_status parse_select(parser *p) {
 /* Replace selected names. Without --select all source names are themselves. */
 static mp_status over_source(parser *p, const mp_expr *e, bool strict, const mp_expr **out) {
     *out = e;
-    if (!p->has_select) return MP_OK;
-    return mp_expr_substitute(e, p->selected, p->n_selected, strict, p->arena, out, p->err);
+    if (!p->has_select) return check_columns(p, e);
+    mp_status st = mp_expr_substitute(e, p->selected, p->n_selected, strict, p->arena, out, p->err);
+    return st || strict ? st : check_columns(p, *out);
 }
 
 /* ---- group ---- */
@@ -281,8 +298,9 @@ mp_status mp_query_parse(const mp_spec *spec, const mp_table *t, bool typed_outp
         mp_error_hint(err, "--where filters rows");
         return MP_USAGE;
     }
-    mp_status st = MP_OK;
-    if (s->where) st = mp_expr_parse("--where", s->where, false, arena, &out->where, err);
+    mp_status st = name_source(&p);
+    if (!st && s->where) st = mp_expr_parse("--where", s->where, false, arena, &out->where, err);
+    if (!st && s->where) st = check_columns(&p, out->where);
     if (!st) st = parse_select(&p);
     if (!st && out->grouped) st = parse_group(&p);
     for (int i = 0; !out->grouped && i < p.n_selected && !st; i++)

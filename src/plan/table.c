@@ -212,10 +212,8 @@ static mp_status choose_types(opener *o, mp_error *err) {
         const mp_type_choice *choice = &o->spec->input.types[k];
         int c = find_column(t, choice->name);
         if (c < 0) {
-            int near = mp_str_nearest(choice->name, t->names, t->n_columns);
-            mp_error_set(err, MP_USAGE, "unknown column in --types", "no column '%s'",
-                         choice->name);
-            if (near >= 0) mp_error_hint(err, "did you mean '%s'?", t->names[near]);
+            mp_error_set(err, MP_USAGE, "error in --types", "no column '%s'", choice->name);
+            mp_error_hint_names(err, choice->name, t->names, t->n_columns);
             return MP_USAGE;
         }
         t->fixed[c] = choice->type;
