@@ -1,5 +1,6 @@
 /* ast.h - the parsed expression: a tree of nodes in an arena, and the table of functions.
- * Invariant: no node is deeper than MP_EXPR_DEPTH, so walks may recurse; every node knows its own text, for messages. */
+ * Invariant: no node is deeper than MP_EXPR_DEPTH, so walks may recurse; every node knows its own
+ * text, for messages. */
 #ifndef MP_EXPR_AST_H
 #define MP_EXPR_AST_H
 
@@ -88,8 +89,8 @@ struct mp_expr {
     uint32_t begin, end; /* its own text, without parentheses around it */
     int32_t n_args;
     const mp_expr **args;
-    /* MP_EX_COLUMN: the name; MP_EX_LITERAL of a text: the text; both end with a NUL. MP_EX_AGG: the function as
-     * written, in small letters. */
+    /* MP_EX_COLUMN: the name; MP_EX_LITERAL of a text: the text; both end with a NUL. MP_EX_AGG:
+     * the function as written, in small letters. */
     mp_str name;
     /* MP_EX_LITERAL: MP_NULL, MP_BOOL, MP_INT64, MP_DECIMAL, MP_FLOAT64 or MP_STRING */
     mp_type type;

@@ -1,5 +1,6 @@
 /* bind.h - what the files that give nodes their types share.
- * Invariant: after the first error status holds it, and every function returns NULL or false at once. */
+ * Invariant: after the first error status holds it, and every function returns NULL or false at
+ * once. */
 #ifndef MP_EXPR_BIND_H
 #define MP_EXPR_BIND_H
 
@@ -21,7 +22,8 @@ bool mp_bind_nomem(mp_binder *b, size_t n_bytes); /* false */
 /* Room in the arena; NULL: error. */
 void *mp_bind_alloc(mp_binder *b, size_t n_bytes);
 
-/* Conversions: *p is replaced by a node that converts where that is needed; false: MP_USAGE, "'x' is text, not a number". */
+/* Conversions: *p is replaced by a node that converts where that is needed; false: MP_USAGE, "'x'
+ * is text, not a number". */
 bool mp_bind_number(mp_binder *b, mp_node **p); /* bool counts as 0 and 1 */
 bool mp_bind_whole(mp_binder *b, mp_node **p);  /* int64 */
 bool mp_bind_float(mp_binder *b, mp_node **p);

@@ -1,5 +1,5 @@
-/* bind_arith.c - type and kernel of arithmetic: int64 stays int64, with a decimal it is decimal, with a float64 it is float64;
- * days and seconds are added to dates. */
+/* bind_arith.c - type and kernel of arithmetic: int64 stays int64, with a decimal it is decimal,
+ * with a float64 it is float64; days and seconds are added to dates. */
 #include "expr/bind.h"
 
 static bool give(mp_node *nd, mp_kernel run, mp_type type) {

@@ -1,4 +1,5 @@
-/* bind_convert.c - making types meet: numbers, texts read as dates, one type for all branches of a choice. */
+/* bind_convert.c - making types meet: numbers, texts read as dates, one type for all branches of a
+ * choice. */
 #include "data/date.h"
 #include "expr/bind.h"
 

@@ -1,4 +1,5 @@
-/* eval.c - carrying out a program on a batch: columns and constants in, one full column or a selection out. */
+/* eval.c - carrying out a program on a batch: columns and constants in, one full column or a
+ * selection out. */
 #include <stdarg.h>
 
 #include "expr/prog.h"

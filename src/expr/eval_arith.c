@@ -1,5 +1,6 @@
-/* eval_arith.c - + - * / % and the sign. Integers and decimals are checked row by row without branches: a row's overflow
- * leaves a mark, and only a marked batch is looked through again, for the first row that counts. */
+/* eval_arith.c - + - * / % and the sign. Integers and decimals are checked row by row without
+ * branches: a row's overflow leaves a mark, and only a marked batch is looked through again, for
+ * the first row that counts. */
 #include <math.h>
 
 #include "expr/prog.h"

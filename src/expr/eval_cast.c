@@ -1,4 +1,5 @@
-/* eval_cast.c - int, float, decimal, string. A text that is no number is bad data, never a silent null. */
+/* eval_cast.c - int, float, decimal, string. A text that is no number is bad data, never a silent
+ * null. */
 #include <math.h>
 
 #include "data/date.h"

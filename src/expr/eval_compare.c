@@ -1,6 +1,6 @@
-/* eval_compare.c - comparisons. Three of them do for six: > >= != are the negations of <= < =, which the total order of
- * doubles (NaN equal to itself, above all numbers) allows. A constant is brought to the column's scale, so that the loop
- * over rows compares plain integers. */
+/* eval_compare.c - comparisons. Three of them do for six: > >= != are the negations of <= < =,
+ * which the total order of doubles (NaN equal to itself, above all numbers) allows. A constant is
+ * brought to the column's scale, so that the loop over rows compares plain integers. */
 #include "expr/prog.h"
 
 typedef enum { CMP_EQ, CMP_LT, CMP_LE } basic;
@@ -89,7 +89,39 @@ static void bool_rows(relation r, const mp_vec *a, const mp_vec *b, uint8_t *res
     THREE(x[i * ka] == y[i * kb], x[i * ka] < y[i * kb], x[i * ka] <= y[i * kb]);
 }
 
+static inline uint32_t load4(const char *p) {
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static inline uint64_t load8(const char *p) {
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+/* Equality with a constant of 4 to 16 bytes: two loads that overlap, no call. */
+static void str_equal(const mp_str *a, mp_str c, uint8_t flip, uint8_t *restrict out, int32_t n) {
+    const uint32_t len = c.len;
+    if (len < 8) {
+        const uint32_t first = load4(c.p), last = load4(c.p + len - 4);
+        for (int32_t i = 0; i < n; i++)
+            out[i] = flip ^ (a[i].len == len &&
+                             ((load4(a[i].p) ^ first) | (load4(a[i].p + len - 4) ^ last)) == 0);
+        return;
+    }
+    const uint64_t first = load8(c.p), last = load8(c.p + len - 8);
+    for (int32_t i = 0; i < n; i++)
+        out[i] = flip ^ (a[i].len == len &&
+                         ((load8(a[i].p) ^ first) | (load8(a[i].p + len - 8) ^ last)) == 0);
+}
+
 static void str_const(relation r, const mp_str *a, mp_str c, uint8_t *restrict out, int32_t n) {
+    if (r.op == CMP_EQ && c.len >= 4 && c.len <= 16) {
+        str_equal(a, c, r.flip, out, n);
+        return;
+    }
     THREE(mp_str_eq(a[i], c), mp_str_cmp(a[i], c) < 0, mp_str_cmp(a[i], c) <= 0);
 }
 

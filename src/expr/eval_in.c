@@ -1,5 +1,5 @@
-/* eval_in.c - x in (...). A few items are compared one by one, column by column; many literals are a set: integers sorted,
- * doubles sorted, texts hashed. */
+/* eval_in.c - x in (...). A few items are compared one by one, column by column; many literals are
+ * a set: integers sorted, doubles sorted, texts hashed. */
 #include <stdlib.h>
 
 #include "base/hash.h"

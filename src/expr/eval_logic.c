@@ -1,5 +1,6 @@
-/* eval_logic.c - three-valued logic, and the choices: if, case, coalesce. What a left side or a condition has decided is not
- * looked at for errors further right, so `x != 0 and int(y) / x > 1` guards itself. */
+/* eval_logic.c - three-valued logic, and the choices: if, case, coalesce. What a left side or a
+ * condition has decided is not looked at for errors further right, so `x != 0 and int(y) / x > 1`
+ * guards itself. */
 #include "expr/prog.h"
 
 /* A null constant or a constant beside rows, as rows. */
@@ -179,31 +180,42 @@ static mp_status choice_init(choice *c, mp_eval *ev, const mp_node *nd, const ui
     return MP_OK;
 }
 
-/* take := open rows where cond is true; returns whether there are any. */
-static bool take_true(choice *c, const mp_vec *cond) {
-    int32_t n = c->ev->n;
-    uint8_t any = 0;
-    if (mp_vec_all_null(cond)) return false;
-    for (int32_t i = 0; i < n; i++) {
-        int64_t k = mp_vec_at(cond, i);
-        c->take[i] = c->open[i] & cond->c.b[k] & (cond->c.valid ? cond->c.valid[k] : 1);
-        any |= c->take[i];
-    }
-    return any;
-}
-
 static bool take_open(choice *c) {
     size_t n = (size_t)c->ev->n;
     if (n) memcpy(c->take, c->open, n);
     return n && memchr(c->open, 1, n) != NULL;
 }
 
+/* take := open rows where cond is true; returns whether there are any. */
+static bool take_true(choice *c, const mp_vec *cond) {
+    const int32_t n = c->ev->n;
+    const uint8_t *restrict open = c->open, *restrict b = cond->c.b, *restrict ok = cond->c.valid;
+    uint8_t *restrict take = c->take;
+    uint8_t any = 0;
+    if (mp_vec_all_null(cond) || (cond->is_const && !b[0])) return false;
+    if (cond->is_const) return take_open(c);
+    if (ok)
+        for (int32_t i = 0; i < n; i++)
+            any |= take[i] = open[i] & b[i] & ok[i];
+    else
+        for (int32_t i = 0; i < n; i++)
+            any |= take[i] = open[i] & b[i];
+    return any;
+}
+
 /* The rows taken get value v; they are open no more. */
 static void close_rows(choice *c, const mp_vec *v, bool only_values) {
-    for (int32_t i = 0; i < c->ev->n; i++) {
-        if (!c->take[i] || (only_values && mp_vec_null(v, i))) continue;
-        c->arm[i] = c->n_arms;
-        c->open[i] = 0;
+    const uint8_t *valid = only_values && !v->is_const ? v->c.valid : NULL;
+    const int32_t arm = c->n_arms, n = c->ev->n;
+    int32_t *restrict arms = c->arm;
+    uint8_t *restrict open = c->open, *restrict take = c->take;
+    if (valid)
+        for (int32_t i = 0; i < n; i++)
+            take[i] &= valid[i];
+    for (int32_t i = 0; i < n; i++) {
+        int32_t mask = -(int32_t)take[i];
+        arms[i] = (arms[i] & ~mask) | (arm & mask);
+        open[i] &= take[i] ^ 1;
     }
     c->value[c->n_arms++] = *v;
 }
@@ -265,22 +277,60 @@ static mp_status rescale_arms(choice *c) {
     return st;
 }
 
-static void gather(const choice *c, void *data, uint8_t *valid) {
+/* The rows of one arm take its value: without branches, because which rows those are is anybody's
+ * guess. */
+#define PUT_ARM(T, from)                                                                           \
+    do {                                                                                           \
+        const T *restrict x = (from);                                                              \
+        T *restrict r = data;                                                                      \
+        const T same = x[0];                                                                       \
+        for (int32_t i = 0; i < n; i++) {                                                          \
+            const T mask = (T) - (T)(arm[i] == k);                                                 \
+            r[i] = (T)((r[i] & ~mask) | ((one ? same : x[i]) & mask));                             \
+        }                                                                                          \
+    } while (0)
+
+static void put_arm(const choice *c, int32_t k, void *data, uint8_t *restrict valid) {
+    const mp_vec *v = &c->value[k];
+    const int32_t *restrict arm = c->arm;
+    const int32_t n = c->ev->n;
+    const bool one = v->is_const;
+    const uint8_t *ok = one ? NULL : v->c.valid;
+    for (int32_t i = 0; i < n; i++)
+        valid[i] |= (uint8_t)((arm[i] == k) & (ok ? ok[i] : 1));
+    if (c->nd->type == MP_BOOL)
+        PUT_ARM(uint8_t, v->c.b);
+    else if (c->nd->type == MP_STRING)
+        for (int32_t i = 0; i < n; i++) {
+            if (arm[i] == k && valid[i]) ((mp_str *)data)[i] = v->c.str[mp_vec_at(v, i)];
+        }
+    else
+        PUT_ARM(int64_t, v->c.i64); /* doubles move as their bits */
+}
+
+/* Many arms: each row fetches its own. */
+static void gather_rows(const choice *c, void *data, uint8_t *valid) {
     int width = mp_type_width(c->nd->type);
-    bool text = c->nd->type == MP_STRING;
     for (int32_t i = 0; i < c->ev->n; i++) {
-        const mp_vec *v = c->arm[i] < 0 ? NULL : &c->value[c->arm[i]];
-        valid[i] = v && !mp_vec_null(v, i);
-        int64_t k = v ? mp_vec_at(v, i) : 0;
-        if (width == 1)
-            ((uint8_t *)data)[i] = valid[i] ? v->c.b[k] : 0;
-        else if (text)
-            ((mp_str *)data)[i] = valid[i] ? v->c.str[k] : (mp_str){"", 0, 0};
-        else if (valid[i])
-            memcpy((int64_t *)data + i, v->c.i64 + k, 8);
-        else
-            memset((int64_t *)data + i, 0, 8);
+        if (c->arm[i] < 0) continue;
+        const mp_vec *v = &c->value[c->arm[i]];
+        if (mp_vec_null(v, i)) continue;
+        valid[i] = 1;
+        const char *from = (const char *)v->c.p + mp_vec_at(v, i) * width;
+        memcpy((char *)data + (int64_t)i * width, from, (size_t)width);
     }
+}
+
+static void gather(const choice *c, void *data, uint8_t *valid) {
+    enum { FEW = 8 };
+    size_t n = (size_t)c->ev->n;
+    memset(data, 0, n * (size_t)mp_type_width(c->nd->type));
+    memset(valid, 0, n);
+    if (c->n_arms > FEW)
+        gather_rows(c, data, valid);
+    else
+        for (int32_t k = 0; k < c->n_arms && n > 0; k++)
+            put_arm(c, k, data, valid);
 }
 
 mp_status mp_run_choice(mp_eval *ev, const mp_node *nd, const uint8_t *active, mp_vec *out) {

@@ -1,5 +1,6 @@
-/* eval_math.c - abs, round, floor, ceil and the functions of doubles. Rounding is half away from zero on the exact value; a
- * result that is no number (log(-1)) is null, unless an argument was NaN. */
+/* eval_math.c - abs, round, floor, ceil and the functions of doubles. Rounding is half away from
+ * zero on the exact value; a result that is no number (log(-1)) is null, unless an argument was
+ * NaN. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -56,7 +57,8 @@ static int clamp_digits(int64_t n) {
     return n > 40 ? 40 : n < -40 ? -40 : (int)n;
 }
 
-/* Mantissa m at scale s rounded to digits behind the point, as a mantissa at scale to <= s. false: it does not fit. */
+/* Mantissa m at scale s rounded to digits behind the point, as a mantissa at scale to <= s. false:
+ * it does not fit. */
 static bool round_decimal(int64_t m, int s, int digits, int to, int64_t *out) {
     int k = s - digits; /* digits to drop */
     if (k <= 0) return mp_decimal_rescale(m, s, to, out);
@@ -97,8 +99,8 @@ static double round_to_tens(double x, int k) {
     return copysign(r, x);
 }
 
-/* x to n > 0 digits by way of its text. Printing rounds half to even, and a half is exact only where the last binary digit of
- * x is 2^-(n+1): then the next double away from zero is printed. */
+/* x to n > 0 digits by way of its text. Printing rounds half to even, and a half is exact only
+ * where the last binary digit of x is 2^-(n+1): then the next double away from zero is printed. */
 static double round_by_text(double x, int n) {
     double y = ldexp(x, n + 1);
     if (y == trunc(y) && fmod(y, 2) != 0) x = nextafter(x, x > 0 ? INFINITY : -INFINITY);

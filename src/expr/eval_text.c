@@ -1,5 +1,6 @@
-/* eval_text.c - functions of texts. Characters are those of UTF-8 (a byte that is no continuation starts one); letters
- * change case in ASCII only, whatever the locale. Results are views of their argument where they can be. */
+/* eval_text.c - functions of texts. Characters are those of UTF-8 (a byte that is no continuation
+ * starts one); letters change case in ASCII only, whatever the locale. Results are views of their
+ * argument where they can be. */
 #include "expr/prog.h"
 
 static mp_status start(mp_eval *ev, const mp_node *nd, const uint8_t *active, mp_vec *v,
@@ -98,7 +99,8 @@ static uint32_t skip_chars(mp_str s, int64_t n) {
     return k;
 }
 
-/* Characters from .. from + n - 1, of which those before the first do not exist (as in standard SQL). */
+/* Characters from .. from + n - 1, of which those before the first do not exist (as in standard
+ * SQL). */
 static mp_str substr(mp_str s, int64_t from, int64_t n) {
     int64_t end; /* the character behind the last */
     if (n < 0 || __builtin_add_overflow(from, n, &end)) end = n < 0 ? from : INT64_MAX;

@@ -1,4 +1,5 @@
-/* functions.c - the table of functions and aggregates, from which the parser takes names and numbers of arguments. */
+/* functions.c - the table of functions and aggregates, from which the parser takes names and
+ * numbers of arguments. */
 #include "expr/ast.h"
 
 #define FN(name, op, min, max)                                                                     \

@@ -1,4 +1,5 @@
-/* lex.c - cut the text of an expression into tokens. ASCII rules, whatever the locale; bytes above 127 belong to names. */
+/* lex.c - cut the text of an expression into tokens. ASCII rules, whatever the locale; bytes above
+ * 127 belong to names. */
 #include "expr/lex.h"
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* lex.h - the words of an expression's text.
- * Invariant: a token lies within the text; every byte of the text is either blank or in exactly one token. */
+ * Invariant: a token lies within the text; every byte of the text is either blank or in exactly one
+ * token. */
 #ifndef MP_EXPR_LEX_H
 #define MP_EXPR_LEX_H
 
@@ -48,11 +49,12 @@ typedef enum {
 typedef struct {
     mp_token_kind kind;
     uint32_t begin, end; /* bytes of the text */
-    mp_str
-        value; /* NAME, QUOTED, TEXT: without quotes, doubled ones made single; keywords: as written */
+    mp_str value; /* NAME, QUOTED, TEXT: without quotes, doubled ones made single; keywords: as
+                     written */
 } mp_token;
 
-/* All tokens of src, the last one MP_TOK_END, in arena. MP_USAGE: a quote that is not closed, a stray character. */
+/* All tokens of src, the last one MP_TOK_END, in arena. MP_USAGE: a quote that is not closed, a
+ * stray character. */
 MP_MUST_CHECK mp_status mp_ex_lex(const mp_ex_source *src, mp_arena *arena, mp_token **out,
                                   mp_error *err);
 

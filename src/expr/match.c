@@ -1,5 +1,6 @@
-/* match.c - like and ~. A like pattern without _ is cut at its % into pieces that are searched one after the other; with _ it
- * goes character by character. A regular expression is compiled once, by PCRE2 with its just-in-time compiler. */
+/* match.c - like and ~. A like pattern without _ is cut at its % into pieces that are searched one
+ * after the other; with _ it goes character by character. A regular expression is compiled once, by
+ * PCRE2 with its just-in-time compiler. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -28,7 +29,8 @@ static bool starts(const char *s, const char *end, mp_str piece) {
     return (size_t)(end - s) >= piece.len && (piece.len == 0 || memcmp(s, piece.p, piece.len) == 0);
 }
 
-/* The first piece is at the start, the last at the end, the others at the first place that is left for them. */
+/* The first piece is at the start, the last at the end, the others at the first place that is left
+ * for them. */
 static bool like_pieces(mp_str text, mp_str pattern) {
     const char *s = text.p, *s_end = s + text.len, *p = pattern.p, *p_end = p + pattern.len;
     mp_str piece = next_piece(p, p_end);
@@ -107,7 +109,8 @@ struct mp_regex {
     pcre2_jit_stack *stack;
 };
 
-/* Can bytes be matched as bytes with the same answer? Only if nothing in the pattern stands for a character outside ASCII. */
+/* Can bytes be matched as bytes with the same answer? Only if nothing in the pattern stands for a
+ * character outside ASCII. */
 static bool is_plain_ascii(mp_str s) {
     for (uint32_t i = 0; i < s.len; i++) {
         char c = s.p[i], d = i + 1 < s.len ? s.p[i + 1] : 0;

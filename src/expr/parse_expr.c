@@ -1,5 +1,5 @@
-/* parse_expr.c - recursive descent with the precedence of SQL, loosest first: or; and; not; is null; comparison (does not
- * chain); in, between, like, ~; + -; * / %; unary minus. */
+/* parse_expr.c - recursive descent with the precedence of SQL, loosest first: or; and; not; is
+ * null; comparison (does not chain); in, between, like, ~; + -; * / %; unary minus. */
 #include "data/parse_num.h"
 #include "expr/parser.h"
 
@@ -127,7 +127,8 @@ static const mp_expr *literal(mp_parser *p, mp_type type, int64_t value, uint32_
     return e;
 }
 
-/* The number token just read; negative: a minus stood before it, so that the least int64 can be written. */
+/* The number token just read; negative: a minus stood before it, so that the least int64 can be
+ * written. */
 static const mp_expr *number(mp_parser *p, bool negative, uint32_t begin) {
     const mp_token *t = &p->tok[p->i - 1];
     const char *from = p->src->text + t->begin;

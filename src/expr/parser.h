@@ -1,5 +1,6 @@
 /* parser.h - what the parser of one expression and the parser of lists share.
- * Invariant: after the first error status holds it, and every parse function returns NULL at once. */
+ * Invariant: after the first error status holds it, and every parse function returns NULL at once.
+ */
 #ifndef MP_EXPR_PARSER_H
 #define MP_EXPR_PARSER_H
 

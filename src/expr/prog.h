@@ -1,6 +1,7 @@
-/* prog.h - a bound expression: the tree again, each node with its type and the function that computes it.
- * Invariant: a node's value has exactly the node's type, or is a null constant; constants stay one value until the end.
- * Rows outside "active" are computed like the others, but their errors do not count. */
+/* prog.h - a bound expression: the tree again, each node with its type and the function that
+ * computes it. Invariant: a node's value has exactly the node's type, or is a null constant;
+ * constants stay one value until the end. Rows outside "active" are computed like the others, but
+ * their errors do not count. */
 #ifndef MP_EXPR_PROG_H
 #define MP_EXPR_PROG_H
 
@@ -81,8 +82,8 @@ void *mp_ev_alloc(mp_eval *ev, size_t n_bytes);
 mp_vec mp_vec_null_const(mp_type type);
 /* Evaluates the first n_args arguments of nd (at most 3) into v. */
 mp_status mp_ev_args(mp_eval *ev, const mp_node *nd, const uint8_t *active, mp_vec *v);
-/* Prepares the result of a strict function of n_args vectors: validity, n values of room. *n: 1 for constants, 0 when the
- * result is all null and done. */
+/* Prepares the result of a strict function of n_args vectors: validity, n values of room. *n: 1 for
+ * constants, 0 when the result is all null and done. */
 mp_status mp_ev_result(mp_eval *ev, mp_type type, const mp_vec *v, int n_args, mp_vec *out,
                        void **data, int32_t *n);
 /* The validity bytes of out as bytes to write to. */
@@ -99,8 +100,9 @@ mp_status mp_ev_doubles(mp_eval *ev, mp_vec *v);
 static inline int mp_vec_scale(const mp_vec *v) {
     return v->c.type == MP_DECIMAL ? v->c.scale : 0;
 }
-/* The scale at which values of decimal node nd are computed when its inputs have scale at_least: the bound, so that
- * overflow does not depend on which rows share a batch; where no bound is known, what the batch needs. */
+/* The scale at which values of decimal node nd are computed when its inputs have scale at_least:
+ * the bound, so that overflow does not depend on which rows share a batch; where no bound is known,
+ * what the batch needs. */
 static inline int mp_node_scale(const mp_node *nd, int at_least) {
     if (nd->type != MP_DECIMAL) return at_least;
     return nd->scale == MP_SCALE_MAX || nd->scale < at_least ? at_least : nd->scale;

@@ -1,4 +1,5 @@
-/* walk.c - questions about an expression that need no column types: its columns and what each place asks of them. */
+/* walk.c - questions about an expression that need no column types: its columns and what each place
+ * asks of them. */
 #include "expr/ast.h"
 
 const char *mp_expr_column_name(const mp_expr *e) {

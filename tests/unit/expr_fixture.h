@@ -1,4 +1,5 @@
-/* expr_fixture.h - a table of six rows and a way to see what an expression gives on it, as text: "1||3.5|..." */
+/* expr_fixture.h - a table of six rows and a way to see what an expression gives on it, as text:
+ * "1||3.5|..." */
 #ifndef EXPR_FIXTURE_H
 #define EXPR_FIXTURE_H
 
@@ -89,8 +90,8 @@ static inline size_t print_cell(const mp_col *c, int i, char *to) {
     }
 }
 
-/* What text gives on the fixture, row by row with | between, null as nothing; "!why" when parsing or binding fails,
- * "row N: why" when a row does. Valid until the next call. */
+/* What text gives on the fixture, row by row with | between, null as nothing; "!why" when parsing
+ * or binding fails, "row N: why" when a row does. Valid until the next call. */
 static inline const char *value_of(const char *text) {
     static char out[65536];
     mp_arena arena;

@@ -1,4 +1,5 @@
-/* test_expr_parse.c - syntax: trees, places of errors, lists, aggregates and their names, columns and what is asked of them. */
+/* test_expr_parse.c - syntax: trees, places of errors, lists, aggregates and their names, columns
+ * and what is asked of them. */
 #include "expr_fixture.h"
 
 #include "expr/ast.h"
