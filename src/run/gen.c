@@ -39,6 +39,7 @@ typedef struct {
     uint64_t n_pieces, next_piece; /* next: rank 0 */
     uint64_t piece, row, row_end;
     mp_buf text;
+    size_t expected; /* bytes of a piece, from the one before */
 } gen;
 
 static bool is_root(const gen *g) {
@@ -196,6 +197,7 @@ static mp_status split_begin(void *ctx, int64_t split, const uint8_t *desc, size
     g->row = g->piece * PIECE_ROWS;
     g->row_end = t->n_rows - g->row < PIECE_ROWS ? t->n_rows : g->row + PIECE_ROWS;
     mp_buf_clear(&g->text);
+    mp_buf_reserve(&g->text, g->expected);
     if (g->piece == 0) mp_buf_put(&g->text, t->header, strlen(t->header));
     return mp_buf_check(&g->text, err);
 }
@@ -204,6 +206,7 @@ static mp_status submit(gen *g, mp_error *err) {
     uint64_t rows = g->row_end - g->piece * PIECE_ROWS;
     g->report->mine.rows += (int64_t)rows;
     g->report->mine.bytes += (int64_t)g->text.len;
+    g->expected = g->text.len + g->text.len / 16;
     return mp_order_submit(g->order, (int64_t)g->piece, &g->text, (int64_t)rows, NULL, err);
 }
 
