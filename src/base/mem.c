@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void mp_mem_init(mp_mem *m, int64_t limit_bytes) {
     *m = (mp_mem){.limit_bytes = limit_bytes};
@@ -16,8 +17,19 @@ static bool fits(const mp_mem *m, size_t n_bytes) {
     return !m || m->limit_bytes <= 0 || (int64_t)n_bytes <= m->limit_bytes - m->used_bytes;
 }
 
+enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 8 << 20 };
+
+/* Random access to a large block costs a second miss for the page's address; huge pages spare it. A refusal does not matter. */
+static void ask_for_huge_pages(void *p, size_t n_bytes) {
+    if (!p || n_bytes < HUGE_FROM) return;
+    uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t to = ((uintptr_t)p + n_bytes) & ~(uintptr_t)(HUGE_PAGE - 1);
+    if (to > from) (void)!madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
 /* Count a fresh block; the block is given back when the allocator's rounding does not fit. */
 static void *count(mp_mem *m, void *p) {
+    if (p) ask_for_huge_pages(p, malloc_usable_size(p));
     if (!p || !m) return p;
     size_t size = malloc_usable_size(p);
     if (!fits(m, size)) {
@@ -53,6 +65,7 @@ void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes) {
         (n_bytes > (size_t)PTRDIFF_MAX - 8192 || !fits(m, n_bytes - old + rounding(n_bytes))))
         return NULL;
     void *q = realloc(p, n_bytes ? n_bytes : 1);
+    if (q && n_bytes > old) ask_for_huge_pages(q, n_bytes);
     if (!q || !m) return q;
     m->used_bytes += (int64_t)malloc_usable_size(q) - (int64_t)old;
     if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
@@ -79,7 +92,7 @@ mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     return mp_error_nomem(err, request, m && !fits(m, n_bytes) ? m->limit_bytes : 0);
 }
 
-enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 1024 * 1024 };
+enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 1024 * 1024, KEEP_MAX = 16 * 1024 * 1024 };
 
 struct mp_arena_chunk {
     mp_arena_chunk *older;
@@ -107,24 +120,27 @@ static char *chunk_data(mp_arena_chunk *c) {
     return (char *)c + sizeof(mp_arena_chunk);
 }
 
-void mp_arena_reset(mp_arena *a) {
-    mp_arena_chunk *keep = a->head;
-    if (!keep) return;
-    if (keep->cap > CHUNK_MAX) {
-        mp_arena_release(a);
-        return;
-    }
-    free_chunks(a, keep->older);
-    keep->older = NULL;
-    a->next = chunk_data(keep);
-    a->end = a->next + keep->cap;
-    a->total_bytes = 0;
-}
-
 static mp_arena_chunk *new_chunk(mp_arena *a, size_t cap) {
     mp_arena_chunk *c = mp_mem_alloc(a->mem, sizeof *c + cap);
     if (c) *c = (mp_arena_chunk){NULL, cap};
     return c;
+}
+
+/* What one round needed in several chunks, the next one finds in one. */
+void mp_arena_reset(mp_arena *a) {
+    mp_arena_chunk *keep = a->head;
+    if (!keep) return;
+    if (keep->older || keep->cap > KEEP_MAX) {
+        size_t need = a->total_bytes + a->total_bytes / 4;
+        mp_arena_release(a);
+        if (need > KEEP_MAX) return;
+        keep = new_chunk(a, need < CHUNK_MIN ? CHUNK_MIN : need);
+        if (!keep) return;
+        a->head = keep;
+    }
+    a->next = chunk_data(keep);
+    a->end = a->next + keep->cap;
+    a->total_bytes = 0;
 }
 
 void *mp_arena_grow(mp_arena *a, size_t n_bytes, size_t align) {

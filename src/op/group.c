@@ -5,9 +5,11 @@
 
 #include "op/group_state.h"
 
-/* A table beyond this has left the cache; below this many rows per new group it does not reduce. */
-static const int64_t CACHE_BYTES = 3 << 19;
-enum { ROWS_PER_NEW_GROUP = 8, RECENT_ROWS = 1 << 17 };
+/* Before the exchange groups are made in one table, which may leave the cache as long as it reduces: so many rows share a group that a
+ * miss per row is cheaper than a record per row. Only when a large table is full does it show whether they do; if not, a table that
+ * fits the cache catches what it can, and the rest goes to the owners. */
+static const int64_t CACHE_BYTES = 3 << 19, LARGE_BYTES = 256 << 20;
+enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 2, RECENT_ROWS = 1 << 17 };
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -132,7 +134,7 @@ void mp_group_clear(mp_group *g) {
         if (g->agg[i]->ops->clear) g->agg[i]->ops->clear(g->agg[i]);
     g->emitting = false;
     g->emitted = 0;
-    g->recent_rows = g->recent_new = 0;
+    g->rows = g->recent_rows = g->recent_new = 0;
     g->next = 0;
     mp_mem_free(g->mem, g->order);
     g->order = NULL;
@@ -168,6 +170,7 @@ static void count_rows(mp_group *g, int32_t n) {
 }
 
 static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
+    g->rows += rows;
     g->recent_rows += rows;
     g->recent_new += new_groups;
     if (g->recent_rows < RECENT_ROWS) return;
@@ -193,7 +196,14 @@ int64_t mp_group_count(const mp_group *g) {
     return g->table.n;
 }
 
-bool mp_group_should_flush(const mp_group *g) {
-    return mp_table_hot_bytes(&g->table) > CACHE_BYTES &&
+bool mp_group_should_flush(mp_group *g) {
+    int64_t bytes = mp_table_hot_bytes(&g->table), large = LARGE_BYTES;
+    if (g->mem && g->mem->limit_bytes > 0 && g->mem->limit_bytes / 8 < large)
+        large = g->mem->limit_bytes / 8;
+    if (bytes > large) {
+        g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
+        return true;
+    }
+    return g->scattered && bytes > CACHE_BYTES &&
            g->recent_rows < ROWS_PER_NEW_GROUP * g->recent_new;
 }

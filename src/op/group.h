@@ -40,8 +40,9 @@ void mp_group_free(mp_group **g);
 /* Rows into groups. Errors that belong to a row (none today) would name it; overflow is only looked at in the result. */
 MP_MUST_CHECK mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err);
 int64_t mp_group_count(const mp_group *g);
-/* True when this table has outgrown the cache and does not reduce: emit it, then go on (pre-aggregation before an exchange). */
-bool mp_group_should_flush(const mp_group *g);
+/* True when this table should be emitted before more rows come (pre-aggregation before an exchange): it is as large as it may be, or it has
+ * been found not to reduce and has left the cache. */
+bool mp_group_should_flush(mp_group *g);
 
 /* Hand out groups as records {owner, bytes}, at most max_groups per call, until *done; then the table is empty again. */
 typedef mp_status (*mp_group_put_fn)(void *ctx, int owner, const void *record, size_t n,

@@ -36,7 +36,9 @@ struct mp_group {
     uint32_t *batch_group;
     const uint8_t **batch_record;
     mp_arena scratch;
+    int64_t rows; /* since the table was empty */
     int64_t recent_rows, recent_new;
+    bool scattered; /* a large table did not reduce: keep to the cache */
     /* emission */
     uint32_t emitted;
     bool emitting;

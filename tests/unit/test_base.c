@@ -206,7 +206,7 @@ static void arena_pieces(void **state) {
                 if (piece[i][j] != (i & 127)) fail_msg("piece %d overwritten", i);
         mp_arena_reset(&a);
         assert_int_equal(a.total_bytes, 0);
-        assert_true(m.used_bytes < 2 << 20);
+        assert_true(m.used_bytes <= 17 << 20); /* one chunk is kept, of 16 MiB at most */
     }
     assert_null(mp_arena_alloc(&a, SIZE_MAX - 8, 8));
     mp_arena_release(&a);
