@@ -77,6 +77,12 @@ static bool agg_needs_number(mp_agg_fn fn) {
     }
 }
 
+/* Keys as they stand in the text would not be read the same where numbers or dates have a form of their own. */
+static bool keys_typed(const binder *b) {
+    const mp_csv_dialect *d = &b->t->dialect;
+    return d->decimal_comma || d->thousands || d->date_format;
+}
+
 /* A plain column that may go through as text: an output or a key whose type nobody asks for. */
 static int direct_column(const binder *b, const mp_expr *e, bool typed) {
     const char *name = mp_expr_column_name(e);
@@ -102,7 +108,7 @@ static void note_all(binder *b) {
         b->filtering = false;
     }
     for (int i = 0; i < q->n_keys; i++)
-        note_value(b, q->keys[i].expr, false, false);
+        note_value(b, q->keys[i].expr, false, keys_typed(b));
     for (int i = 0; i < q->n_calls; i++)
         for (int k = 0; k < 2; k++) {
             const mp_agg_call *call = &q->calls[i];
@@ -260,7 +266,7 @@ static mp_status bind_values(binder *b) {
     if (!p->values || !p->aggs) return MP_NOMEM;
     mp_status st = MP_OK;
     for (int i = 0; i < q->n_keys && !st; i++)
-        st = bind_value(b, q->keys[i].expr, false, &p->values[p->n_values++]);
+        st = bind_value(b, q->keys[i].expr, keys_typed(b), &p->values[p->n_values++]);
     for (int i = 0; i < q->n_calls && !st; i++)
         st = bind_agg(b, i);
     for (int i = 0; !q->grouped && i < q->n_outputs && !st; i++)
