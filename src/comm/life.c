@@ -122,12 +122,25 @@ static bool all_sent(void *ctx) {
     return c->n_ops == c->n_receiving;
 }
 
+static mp_status discard(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    (void)ctx, (void)src, (void)bytes, (void)len, (void)err;
+    return MP_OK;
+}
+
+/* After a failure messages may be under way that nobody listens to any more; a long one is sent only when it is taken. */
+static void take_what_is_left(mp_comm *c) {
+    for (int tag = 0; tag < MP_TAG_COUNT; tag++)
+        if (!c->listen[tag].fn) mp_comm_listen(c, (mp_tag)tag, discard, NULL);
+}
+
 void mp_comm_free(mp_comm **comm) {
     if (!comm || !*comm) return;
     mp_comm *c = *comm;
     *comm = NULL;
+    take_what_is_left(c);
     /* nobody closes while another still sends to it; without MPI there is nothing left to wait for */
-    if (!c->broken && mp_comm_barrier(c, NULL) == MP_OK)
+    if (!c->broken && mp_wait_quietly(c, all_sent, c, "last messages", NULL) == MP_OK &&
+        mp_comm_barrier(c, NULL) == MP_OK)
         (void)!mp_wait_quietly(c, all_sent, c, "last messages", NULL);
     release(c);
 }

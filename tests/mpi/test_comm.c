@@ -390,6 +390,23 @@ static void test_two(void **state) {
     mp_comm_free(&other);
 }
 
+/* Long messages that nobody listens to must not keep their senders (the alarm ends this otherwise). */
+static void test_free_with_messages_left(void **state) {
+    (void)state;
+    mp_comm *other = NULL;
+    assert_int_equal(mp_comm_new(MPI_COMM_WORLD, &other, NULL), MP_OK);
+    for (int dest = 0; dest < mp_comm_size(other); dest++) {
+        mp_buf b;
+        mp_buf_init(&b, NULL);
+        assert_true(mp_buf_reserve(&b, 3 << 20));
+        memset(b.data, 7, 3 << 20);
+        b.len = 3 << 20;
+        assert_int_equal(mp_comm_send_buf(other, dest, MP_TAG_ORDER, &b, dest % 2, NULL), MP_OK);
+    }
+    mp_comm_free(&other);
+    assert_null(other);
+}
+
 static int setup(void **state) {
     mp_comm *c = NULL;
     if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
@@ -416,7 +433,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_handler_error), cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_waiting),       cmocka_unit_test(test_watched),
         cmocka_unit_test(test_doorbell),      cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_two),           cmocka_unit_test(test_free_with_messages_left),
     };
     int failed = cmocka_run_group_tests(tests, setup, teardown);
     MPI_Finalize();
