@@ -22,14 +22,21 @@ B := build
 PROGRAM := mpart
 endif
 GOALS := $(or $(MAKECMDGOALS),all)
-NO_BUILD := clean deps help format
+NO_BUILD := clean deps help format check-layers uninstall
+TEST_TOOLS := python3 sqlite3 zstd
 ifneq ($(filter-out $(NO_BUILD),$(GOALS)),)
-HAVE_PKGS := $(shell command -v mpicc >/dev/null 2>&1 && pkg-config --exists $(PKGS) 2>/dev/null && echo yes)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+TESTING := $(filter check% bench,$(GOALS))
+MISSING := $(shell for tool in mpicc mpirun pkg-config $(if $(TESTING),$(TEST_TOOLS)); do \
+  command -v $$tool >/dev/null 2>&1 || echo $$tool; done; \
+  pkg-config --exists $(PKGS) $(if $(TESTING),cmocka) 2>/dev/null || echo libraries)
 endif
-CFLAGS_ALL = $(CFLAGS_BASE) $(OPT) $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(CFLAGS)
-LDFLAGS_ALL = $(OPT) $(LDFLAGS)
+
+# Asked for in the recipes: what `make deps` installs is not there yet when this file is read.
+PKG_CFLAGS = $$(pkg-config --cflags $(1) | sed 's/-I/-isystem /g')
+PKG_LIBS = $$(pkg-config --libs $(1))
+COMPILE = $(CC) $(CFLAGS_BASE) $(OPT) $(call PKG_CFLAGS,$(1)) $(CFLAGS)
+LINK = $(CC) $(OPT) $(LDFLAGS)
+say = @$(if $(filter 1,$(V)),:,echo '  $(1)')
 
 SRCS := $(sort $(wildcard src/*/*.c))
 # Files named *_avx2.c and *_avx512.c are one kernel source compiled once per SIMD level.
@@ -45,9 +52,9 @@ MPIT := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/mpi/test_*.c))
 
 all: $(PROGRAM) $(B)/libmpart.a $(B)/libmpart.so
 
-# The first build on a fresh machine installs what is missing.
-ifneq ($(HAVE_PKGS),yes)
-$(OBJS): | deps
+# The first build on a fresh machine installs what is missing. Everything compiled waits for the stamp of the flags.
+ifneq ($(MISSING),)
+$(B)/flags: | deps
 endif
 
 deps:
@@ -56,7 +63,8 @@ deps:
 # A change of flags rebuilds everything.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+	@{ echo '$(CC) $(CFLAGS_BASE) $(OPT) $(CFLAGS) $(LDFLAGS)'; pkg-config --cflags --libs $(PKGS); } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(B)/version.h: FORCE
 	@mkdir -p $(B)
@@ -73,28 +81,26 @@ $(B)/obj/cli/version.o: SIMD_FLAGS = -I$(B)
 
 $(B)/obj/%.o: src/%.c $(B)/flags Makefile
 	@mkdir -p $(@D)
-	@$(if $(filter 1,$(V)),,echo '  CC    $<')
-	$(Q)pkgc=$$(pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g'); \
-	  $(CC) $(CFLAGS_BASE) $(OPT) $$pkgc $(CFLAGS) $(SIMD_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC    $<)
+	$(Q)$(call COMPILE,$(PKGS)) $(SIMD_FLAGS) -MMD -MP -c $< -o $@
 
 $(B)/libmpart.a: $(LIB_OBJS)
-	@$(if $(filter 1,$(V)),,echo '  AR    $@')
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(call say,AR    $@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/libmpart.so: $(LIB_OBJS)
-	@$(if $(filter 1,$(V)),,echo '  LD    $@')
-	$(Q)$(CC) -shared -Wl,-soname,libmpart.so.0 $(LDFLAGS_ALL) $^ -o $@ $$(pkg-config --libs $(PKGS)) $(LDLIBS)
+	$(call say,LD    $@)
+	$(Q)$(LINK) -shared -Wl,-soname,libmpart.so.0 $^ -o $@ $(call PKG_LIBS,$(PKGS)) $(LDLIBS)
 
 $(PROGRAM): $(B)/obj/cli/main.o $(B)/libmpart.a
-	@$(if $(filter 1,$(V)),,echo '  LD    $@')
-	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $$(pkg-config --libs $(PKGS)) $(LDLIBS)
+	$(call say,LD    $@)
+	$(Q)$(LINK) $^ -o $@ $(call PKG_LIBS,$(PKGS)) $(LDLIBS)
 
-$(B)/tests/%: tests/%.c $(B)/libmpart.a $(B)/flags
+$(B)/tests/%: tests/%.c $(B)/libmpart.a $(B)/flags Makefile
 	@mkdir -p $(@D)
-	@$(if $(filter 1,$(V)),,echo '  CC    $<')
-	$(Q)pkgc=$$(pkg-config --cflags $(PKGS) cmocka | sed 's/-I/-isystem /g'); \
-	  $(CC) $(CFLAGS_BASE) $(OPT) $$pkgc $(CFLAGS) -MMD -MP $< $(B)/libmpart.a -o $@ \
-	  $(LDFLAGS) $$(pkg-config --libs $(PKGS) cmocka) $(LDLIBS)
+	$(call say,CC    $<)
+	$(Q)$(call COMPILE,$(PKGS) cmocka) $(LDFLAGS) -MMD -MP $< $(B)/libmpart.a -o $@ \
+	  $(call PKG_LIBS,$(PKGS) cmocka) $(LDLIBS)
 
 check: all $(UNIT) $(MPIT)
 	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh layers unit mpi cli slurm
@@ -118,7 +124,10 @@ bench: $(PROGRAM)
 	$(Q)scripts/bench/run.sh $(BENCH_ARGS)
 
 format:
-	$(Q)clang-format -i $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' | grep -v table)
+	@command -v clang-format >/dev/null || \
+	  { echo 'clang-format is missing; install the package clang-format' >&2; exit 1; }
+	$(Q)git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' | grep -vE '_(table|vectors)\.[ch]$$' | \
+	  xargs clang-format -i
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/mpart
@@ -127,8 +136,9 @@ install: all
 	install -m 755 $(B)/libmpart.so $(DESTDIR)$(PREFIX)/lib/libmpart.so.0
 	ln -sf libmpart.so.0 $(DESTDIR)$(PREFIX)/lib/libmpart.so
 	install -m 644 include/mpart/*.h $(DESTDIR)$(PREFIX)/include/mpart/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(PKGS)|' scripts/mpart.pc.in \
-	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mpart.pc
+	mpi=$$(pkg-config --exists mpi-c && echo mpi-c); \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e "s|@MPI@|$$mpi|" -e 's|@REQUIRES@|$(PKGS)|' \
+	  scripts/mpart.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mpart.pc
 
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/mpart $(DESTDIR)$(PREFIX)/lib/libmpart.* \
@@ -140,11 +150,13 @@ clean:
 help:
 	@echo 'make [all]       ./mpart, build/libmpart.a, build/libmpart.so'
 	@echo 'make demo        sample data, the main job on 4 ranks, its answer'
-	@echo 'make check       every test (check-unit, check-mpi, check-cli, check-layers, check-slurm)'
+	@echo 'make check       every test (check-layers, check-unit, check-mpi, check-cli, check-slurm)'
 	@echo 'make check-long  long series: sanitizers, many ranks, many runs'
 	@echo 'make bench       seconds and ratios against other engines'
-	@echo 'make install     PREFIX=/usr/local DESTDIR='
+	@echo 'make install     PREFIX=/usr/local DESTDIR= (uninstall takes it away again)'
+	@echo 'make deps        installs the Debian packages that are missing; the first build does so by itself'
 	@echo 'make format      clang-format on every source'
+	@echo 'make clean       removes everything built'
 	@echo 'variables        V=1 shows commands, SAN=1 builds with sanitizers into build/san'
 
 -include $(wildcard $(B)/obj/*/*.d) $(wildcard $(B)/tests/*/*.d)
