@@ -1,6 +1,7 @@
-/* agg.h - the state of one aggregate over all groups of a table: how rows, records of other ranks and results meet it.
- * A state is a fixed number of bytes in the group's row (behind the key and the row count) and, for some aggregates, more
- * beside the table. Invariant: states merge in any order and any cutting to the same result, bit for bit. */
+/* agg.h - the state of one aggregate over all groups of a table: how rows, records of other
+ * ranks and results meet it. A state is a fixed number of bytes in the group's row (behind the
+ * key and the row count) and, for some aggregates, more beside the table. Invariant: states
+ * merge in any order and any cutting to the same result, bit for bit. */
 #ifndef MP_OP_AGG_H
 #define MP_OP_AGG_H
 
@@ -12,7 +13,8 @@
 
 typedef struct mp_agg mp_agg;
 
-/* A result column of n groups, made by the caller. Decimals come with a scale each, trailing zeros stripped. */
+/* A result column of n groups, made by the caller. Decimals come with a scale each, trailing
+ * zeros stripped. */
 typedef struct {
     mp_type type;
     uint8_t ts_sep;
@@ -30,15 +32,18 @@ typedef struct {
 typedef struct {
     /* The state of a group without rows; NULL: zero bytes. */
     void (*blank)(const mp_agg *a, uint8_t *state);
-    /* Row i of the batch belongs to group[i]; the groups exist and their row counts are up to date. */
+    /* Row i of the batch belongs to group[i]; the groups exist and their row counts are up to
+     * date. */
     mp_status (*update)(mp_agg *a, const uint32_t *group, const mp_batch *in, mp_error *err);
     /* NULL put and absorb: no fixed part.
      * The fixed part of the records of groups first .. first + n, out_stride bytes apart. */
     void (*put)(const mp_agg *a, uint32_t first, int32_t n, uint8_t *out, size_t out_stride);
-    /* Merge the fixed parts at in[i] + wire_at into group[i]. Hostile bytes: MP_FAILED or harmless. */
+    /* Merge the fixed parts at in[i] + wire_at into group[i]. Hostile bytes: MP_FAILED or
+     * harmless. */
     mp_status (*absorb)(mp_agg *a, const uint32_t *group, const uint8_t *const *in, int32_t n,
                         mp_error *err);
-    /* Append what does not fit the fixed part (nothing: none); *cursor starts at 0; true: call again for a further record. */
+    /* Append what does not fit the fixed part (nothing: none); *cursor starts at 0; true: call
+     * again for a further record. */
     bool (*put_more)(mp_agg *a, uint32_t group, uint64_t *cursor, mp_buf *out);
     mp_status (*absorb_more)(mp_agg *a, uint32_t group, mp_rd *in, mp_error *err);
     /* Before put_more (emit) or result are called for all groups; NULL: nothing to do. */
@@ -112,7 +117,8 @@ mp_status mp_agg_damaged(mp_error *err);
 /* Most nulls or rows in one record; more is nonsense. */
 static const uint64_t MP_AGG_COUNT_MAX = UINT64_C(1) << 48;
 
-/* Bool, int64, date, timestamp and float64 values as int64 with the same order (NaN last, -0 as 0), and back. */
+/* Bool, int64, date, timestamp and float64 values as int64 with the same order (NaN last, -0 as
+ * 0), and back. */
 static inline int64_t mp_order_of_double(double v) {
     int64_t b;
     v += 0.0;

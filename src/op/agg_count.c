@@ -1,5 +1,6 @@
-/* agg_count.c - count(), count(x), and every aggregate of a column that holds nothing but nulls. The rows of a group are counted once for all aggregates; a state counts nulls, so columns without
- * nulls cost nothing. */
+/* agg_count.c - count(), count(x), and every aggregate of a column that holds nothing but nulls.
+ * The rows of a group are counted once for all aggregates; a state counts nulls, so columns
+ * without nulls cost nothing. */
 #include "op/agg.h"
 
 static mp_status count_update(mp_agg *a, const uint32_t *group, const mp_batch *in, mp_error *err) {

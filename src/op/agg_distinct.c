@@ -1,6 +1,7 @@
-/* agg_distinct.c - count_distinct, exact: a second hash table, of (group, value).
- * Its keys: one byte length plus one, the value's bytes, zeros, the group in the last 4 of 16 bytes; longer than 11 bytes: a reference to the
- * group and the bytes. A value's bytes follow from the value alone: decimals stripped, one zero, one NaN. */
+/* agg_distinct.c - count_distinct, exact: a second hash table, of (group, value). Its keys: one
+ * byte length plus one, the value's bytes, zeros, the group in the last 4 of 16 bytes; longer
+ * than 11 bytes: a reference to the group and the bytes. A value's bytes follow from the value
+ * alone: decimals stripped, one zero, one NaN. */
 #include "op/agg.h"
 
 #include <string.h>

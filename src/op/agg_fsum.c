@@ -1,6 +1,7 @@
-/* agg_fsum.c - sum and mean of float64: the exact sum, rounded once.
- * A state is a 128-bit window; what it refuses goes to superaccumulators beside the table. Invariant: window + accumulator is the exact
- * sum, so neither the order of the rows nor the window's place shows in the result. */
+/* agg_fsum.c - sum and mean of float64: the exact sum, rounded once. A state is a 128-bit
+ * window; what it refuses goes to superaccumulators beside the table. Invariant: window +
+ * accumulator is the exact sum, so neither the order of the rows nor the window's place shows in
+ * the result. */
 #include "op/agg.h"
 
 #include <string.h>

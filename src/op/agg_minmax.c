@@ -1,6 +1,6 @@
-/* agg_minmax.c - min and max of every type.
- * Numbers are held as integers in the values' order, complemented for max, so that every state is a minimum: 64 bits, or for decimals 128
- * bits at scale 18. A group has a value when it has more rows than nulls. Strings are copied. */
+/* agg_minmax.c - min and max of every type. Numbers are held as integers in the values' order,
+ * complemented for max, so that every state is a minimum: 64 bits, or for decimals 128 bits at
+ * scale 18. A group has a value when it has more rows than nulls. Strings are copied. */
 #include "op/agg.h"
 
 #include <string.h>

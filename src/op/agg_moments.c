@@ -1,8 +1,8 @@
-/* agg_moments.c - var, std and corr from exact sums.
- * Values are integers: int64 as they are, decimals at the scale of the aggregate (which only grows), doubles as multiples of 2^w; doubles
- * that are none go to superaccumulators beside the table, the whole row of them. A state is the nulls, then 128-bit sums: x, xx; or x, y,
- * xx, yy, xy. Invariant: bound is at least any sum of squares; before it could pass 2^126 those sums move to 256 bits beside the table,
- * once. */
+/* agg_moments.c - var, std and corr from exact sums. Values are integers: int64 as they are,
+ * decimals at the scale of the aggregate (which only grows), doubles as multiples of 2^w;
+ * doubles that are none go to superaccumulators beside the table, the whole row of them. A state
+ * is the nulls, then 128-bit sums: x, xx; or x, y, xx, yy, xy. Invariant: bound is at least any
+ * sum of squares; before it could pass 2^126 those sums move to 256 bits beside the table, once. */
 #include "op/agg.h"
 
 #include <math.h>
@@ -150,7 +150,8 @@ static void take_integers(const mp_col *c, int32_t n, const uint8_t *valid, int6
         out[i] = valid[i] ? out[i] : 0;
 }
 
-/* Multiplies by the factors, unless some product does not fit in int64: then the batch stays as it is, and is huge. */
+/* Multiplies by the factors, unless some product does not fit in int64: then the batch stays as
+ * it is, and is huge. */
 static void align(values *v, int n_sums, int32_t n) {
     int64_t unused;
     for (int k = 0; k < n_sums; k++)
@@ -272,7 +273,8 @@ static void add_wide(moments_agg *a, const uint32_t *group, const values *v, int
     }
 }
 
-/* Values beyond int64 at the scale of the aggregate; what could pass 188 bits when squared would fail in the end anyway. */
+/* Values beyond int64 at the scale of the aggregate; what could pass 188 bits when squared would
+ * fail in the end anyway. */
 static mp_status add_huge(moments_agg *a, const uint32_t *group, const values *v, int32_t n,
                           mp_error *err) {
     mp_status status = widen(a, err);

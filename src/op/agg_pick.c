@@ -1,5 +1,6 @@
-/* agg_pick.c - first and last: the value that is not null with the least (greatest) position in the input.
- * A position is (file, byte offset), so it does not depend on which rank read the row, or when. */
+/* agg_pick.c - first and last: the value that is not null with the least (greatest) position in
+ * the input. A position is (file, byte offset), so it does not depend on which rank read the
+ * row, or when. */
 #include "op/agg.h"
 
 #include <string.h>

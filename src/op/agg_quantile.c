@@ -1,7 +1,7 @@
-/* agg_quantile.c - quantiles and medians, exact: every value is kept.
- * Int64 and decimals become the nearest double at once; that keeps their order, so the result is that of selecting first. Values arrive as
- * (group, value) pairs in chunks and are sorted into groups when they are asked for. Invariant: a value is in exactly one of the chunks
- * and the sorted lists. */
+/* agg_quantile.c - quantiles and medians, exact: every value is kept. Int64 and decimals become
+ * the nearest double at once; that keeps their order, so the result is that of selecting first.
+ * Values arrive as (group, value) pairs in chunks and are sorted into groups when they are asked
+ * for. Invariant: a value is in exactly one of the chunks and the sorted lists. */
 #include "op/agg.h"
 
 #include <math.h>
@@ -110,7 +110,8 @@ static void free_sorted(quantile_agg *a) {
     a->n_groups = 0;
 }
 
-/* Counts into start[g + 1]; then, with places, each value to its place (start[g] becomes the end of g). */
+/* Counts into start[g + 1]; then, with places, each value to its place (start[g] becomes the end
+ * of g). */
 static void count_values(const quantile_agg *a, int64_t *start) {
     for (const chunk *c = a->head; c; c = c->older)
         for (int32_t i = 0; i < c->n; i++)
@@ -149,7 +150,8 @@ static mp_status quantile_settle(mp_agg *base, bool emit, mp_error *err) {
         mp_mem_free(base->mem, sorted);
         return mp_mem_error(base->mem, (size_t)total * sizeof *sorted, err);
     }
-    /* one place further on: while values are placed, start[g + 1] moves from the begin of g to its end */
+    /* one place further on: while values are placed, start[g + 1] moves from the begin of g to
+     * its end */
     count_values(a, start + 1);
     for (int64_t g = 0; g < n_groups; g++)
         start[g + 2] += start[g + 1];
@@ -202,8 +204,8 @@ static int64_t median3(int64_t a, int64_t b, int64_t c) {
     return c <= a ? a : c >= b ? b : c;
 }
 
-/* Quickselect (Hoare): afterwards v[k] is in place, nothing before it is larger, nothing behind it smaller. Where partitions
- * stay lopsided, the heap takes over. */
+/* Quickselect (Hoare): afterwards v[k] is in place, nothing before it is larger, nothing behind
+ * it smaller. Where partitions stay lopsided, the heap takes over. */
 static void select_at(int64_t *v, int64_t n, int64_t k) {
     for (int rounds = 0; n > 32; rounds++) {
         if (rounds > 100) break;

@@ -1,7 +1,7 @@
-/* agg_sum.c - sum and mean of bool, int64 and decimal columns, exact.
- * A state is a 128-bit sum at the scale of the whole aggregate, which only grows. Invariant: bound is at least the absolute value of any
- * sum; before it could pass 2^126 the sums move to 256 bits beside the table, once, which holds all that can come (2^63 rows of
- * 2^63 at 18 more digits). */
+/* agg_sum.c - sum and mean of bool, int64 and decimal columns, exact. A state is a 128-bit sum
+ * at the scale of the whole aggregate, which only grows. Invariant: bound is at least the
+ * absolute value of any sum; before it could pass 2^126 the sums move to 256 bits beside the
+ * table, once, which holds all that can come (2^63 rows of 2^63 at 18 more digits). */
 #include "op/agg.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
-/* agg_top.c - the k greatest (top) or least (bottom) values of a group.
- * A state is a heap with the worst kept value at its root. Numbers are integers in the values' order, complemented for bottom (decimals at
- * scale 18), so that more is better; strings are copied and compared bytewise. A few values lie in the row, more beside the table. */
+/* agg_top.c - the k greatest (top) or least (bottom) values of a group. A state is a heap with
+ * the worst kept value at its root. Numbers are integers in the values' order, complemented for
+ * bottom (decimals at scale 18), so that more is better; strings are copied and compared
+ * bytewise. A few values lie in the row, more beside the table. */
 #include "op/agg.h"
 
 #include <string.h>

@@ -1,13 +1,15 @@
-/* group.c - making a group table, and rows into it: keys of the batch, their numbers, then each aggregate column by column. */
+/* group.c - making a group table, and rows into it: keys of the batch, their numbers, then each
+ * aggregate column by column. */
 #include "op/group.h"
 
 #include <string.h>
 
 #include "op/group_state.h"
 
-/* Before the exchange groups are made in one table, which may leave the cache as long as it reduces: so many rows share a group that a
- * miss per row is cheaper than a record per row. Only when a large table is full does it show whether they do; if not, a table that
- * fits the cache catches what it can, and the rest goes to the owners. */
+/* Before the exchange groups are made in one table, which may leave the cache as long as it
+ * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Only
+ * when a large table is full does it show whether they do; if not, a table that fits the cache
+ * catches what it can, and the rest goes to the owners. */
 static const int64_t CACHE_BYTES = 3 << 19, LARGE_BYTES = 256 << 20;
 enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 2, RECENT_ROWS = 1 << 17 };
 

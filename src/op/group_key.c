@@ -1,5 +1,6 @@
-/* group_key.c - encoding of keys, column by column: short ones in registers, long ones row by row.
- * Invariant: a row is encoded in 16 bytes exactly when they suffice, so equal keys never differ in form. */
+/* group_key.c - encoding of keys, column by column: short ones in registers, long ones row by
+ * row. Invariant: a row is encoded in 16 bytes exactly when they suffice, so equal keys never
+ * differ in form. */
 #include "op/group_key.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ static const uint64_t low_bytes[17][2] = {
     {UINT64_MAX, UINT64_MAX},
 };
 
-/* A load that stays inside one page cannot fault, so the bytes behind the text may be read and masked off. */
+/* A load that stays inside one page cannot fault, so the bytes behind the text may be read and
+ * masked off. */
 __attribute__((no_sanitize_address)) static inline mp_key load16(const char *p, size_t n) {
     if (n == 0) return (mp_key){0, 0};
     if (((uintptr_t)p & (PAGE - 1)) <= PAGE - 16) {
@@ -57,7 +59,38 @@ int mp_key_cmp(const mp_key *a, const mp_key *b) {
     return c ? c : (na > nb) - (na < nb);
 }
 
-/* The only or first column. */
+/* The text of n <= 15 bytes at p behind its length byte. */
+__attribute__((no_sanitize_address)) static inline mp_key prefixed16(const char *p, size_t n) {
+    uintptr_t before = (uintptr_t)p - 1; /* loaded from there, the text is in place already */
+    if (n > 0 && (before & (PAGE - 1)) <= PAGE - 16) {
+        uint64_t lo = ((const unaligned64 *)before)->v, hi = ((const unaligned64 *)before + 1)->v;
+        lo &= low_bytes[n + 1][0] & ~(uint64_t)0xFF;
+        return (mp_key){lo | (n + 1), hi & low_bytes[n + 1][1]};
+    }
+    mp_key t = load16(p, n);
+    return (mp_key){t.lo << 8 | (n + 1), t.hi << 8 | t.lo >> 56};
+}
+
+/* The only column: with the hashes. Returns whether some text is too long for 16 bytes and was
+ * left out. */
+__attribute__((no_sanitize_address)) static bool
+only_column(const mp_str *text, const uint8_t *valid, int32_t n, mp_key *key, uint64_t *hash) {
+    bool any_long = false;
+    for (int32_t i = 0; i < n; i++) {
+        bool null = valid && !valid[i];
+        mp_key k = {0, 0};
+        if (!null && text[i].len > 15) {
+            any_long = true;
+            continue;
+        }
+        if (!null) k = prefixed16(text[i].p, text[i].len);
+        key[i] = k;
+        hash[i] = mp_hash_16(k.lo, k.hi);
+    }
+    return any_long;
+}
+
+/* The first of several columns. */
 __attribute__((no_sanitize_address)) static bool
 first_column(const mp_str *text, const uint8_t *valid, int32_t n, mp_key *key, uint8_t *used) {
     bool any_long = false;
@@ -67,8 +100,7 @@ first_column(const mp_str *text, const uint8_t *valid, int32_t n, mp_key *key, u
             key[i] = (mp_key){0, 0};
             used[i] = 1;
         } else if (len <= 15) {
-            mp_key t = load16(text[i].p, len);
-            key[i] = (mp_key){t.lo << 8 | (len + 1), t.hi << 8 | t.lo >> 56};
+            key[i] = prefixed16(text[i].p, len);
             used[i] = (uint8_t)(len + 1);
         } else {
             used[i] = TOO_LONG;
@@ -136,20 +168,32 @@ static mp_status encode_row(const mp_str *const *col, const uint8_t *const *vali
     return MP_OK;
 }
 
+/* Keys of no or several columns, all hashes; used[i]: bytes, or TOO_LONG. */
+static bool several_columns(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
+                            int32_t n, mp_key *key, uint64_t *hash, uint8_t *used) {
+    bool any_long = false;
+    if (n_cols == 0)
+        memset(key, 0, (size_t)n * sizeof *key);
+    else
+        any_long = first_column(col[0], valid[0], n, key, used);
+    for (int c = 1; c < n_cols; c++)
+        any_long |= next_column(col[c], valid[c], n, key, used);
+    for (int32_t i = 0; i < n; i++)
+        hash[i] = mp_hash_16(key[i].lo, key[i].hi);
+    return any_long;
+}
+
 mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
                         int32_t n, mp_arena *scratch, mp_key *key, uint64_t *hash, mp_error *err) {
     uint8_t used[MP_BATCH_ROWS];
-    bool any_long = false;
-    if (n_cols == 0) {
-        memset(key, 0, (size_t)n * sizeof *key);
-    } else {
-        any_long = first_column(col[0], valid[0], n, key, used);
-        for (int c = 1; c < n_cols; c++)
-            any_long |= next_column(col[c], valid[c], n, key, used);
+    if (n_cols == 1) {
+        if (!only_column(col[0], valid[0], n, key, hash)) return MP_OK;
+        for (int32_t i = 0; i < n; i++)
+            used[i] = col[0][i].len > 15 && !(valid[0] && !valid[0][i]) ? TOO_LONG : 0;
+    } else if (!several_columns(col, valid, n_cols, n, key, hash, used)) {
+        return MP_OK;
     }
-    for (int32_t i = 0; i < n; i++)
-        hash[i] = mp_hash_16(key[i].lo, key[i].hi);
-    for (int32_t i = 0; any_long && i < n; i++) {
+    for (int32_t i = 0; i < n; i++) {
         if (used[i] != TOO_LONG) continue;
         mp_status s = encode_row(col, valid, n_cols, i, scratch, &key[i], &hash[i], err);
         if (s != MP_OK) return s;

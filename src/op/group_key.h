@@ -1,7 +1,8 @@
-/* group_key.h - the encoded key of a row: unambiguous bytes, in 16 bytes where they fit.
- * Per key column: 0 is null; 1..0xF0 is a text of that many bytes less one, which follow; 0xFF: u32 length, then the bytes.
- * The whole is padded with zero bytes to at least 16. Invariant: two rows have equal encodings just when their keys are equal column
- * by column; the hash of a key is mp_hash_bytes of its encoding. */
+/* group_key.h - the encoded key of a row: unambiguous bytes, in 16 bytes where they fit. Per key
+ * column: 0 is null; 1..0xF0 is a text of that many bytes less one, which follow; 0xFF: u32
+ * length, then the bytes. The whole is padded with zero bytes to at least 16. Invariant: two
+ * rows have equal encodings just when their keys are equal column by column; the hash of a key
+ * is mp_hash_bytes of its encoding. */
 #ifndef MP_OP_GROUP_KEY_H
 #define MP_OP_GROUP_KEY_H
 
@@ -11,8 +12,8 @@
 
 enum { MP_KEY_SHORT_MAX = 0xEF, MP_KEY_LONG_TEXT = 0xFF, MP_KEY_REFERENCE = 0xFE };
 
-/* An encoding of 16 bytes as it is, or a reference to a longer one: the byte MP_KEY_REFERENCE (which starts no encoding), 40 bits
- * of length and 16 bits of hash, then the address. */
+/* An encoding of 16 bytes as it is, or a reference to a longer one: the byte MP_KEY_REFERENCE
+ * (which starts no encoding), 40 bits of length and 16 bits of hash, then the address. */
 typedef struct {
     uint64_t lo, hi;
 } mp_key;
@@ -42,19 +43,21 @@ static inline uint64_t mp_key_hash(const mp_key *k) {
 /* Bytewise order of the encodings, shorter first on a tie. */
 int mp_key_cmp(const mp_key *a, const mp_key *b);
 
-/* Encodings of n rows of n_cols columns of texts (col[c][row], valid[c] NULL or as in mp_col), and their hashes. Long ones
- * live in scratch. MP_NOMEM. */
+/* Encodings of n rows of n_cols columns of texts (col[c][row], valid[c] NULL or as in mp_col),
+ * and their hashes. Long ones live in scratch. MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid,
                                       int n_cols, int32_t n, mp_arena *scratch, mp_key *key,
                                       uint64_t *hash, mp_error *err);
 
-/* Walks an encoding: the next column's text; *null true (and an empty text) for null. false: the bytes are no encoding. */
+/* Walks an encoding: the next column's text; *null true (and an empty text) for null. false: the
+ * bytes are no encoding. */
 bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *text, bool *null);
-/* Key of n >= 16 bytes from another rank; false: not an encoding of n_cols columns. A long one refers to the bytes. */
+/* Key of n >= 16 bytes from another rank; false: not an encoding of n_cols columns. A long one
+ * refers to the bytes. */
 bool mp_key_check(const uint8_t *bytes, size_t n, int n_cols, mp_key *out, uint64_t *hash);
 
-/* The 16 bytes at p of which the first n (<= 16) are a text, the rest zero. May read up to 15 bytes past the text, never across
- * a page. */
+/* The 16 bytes at p of which the first n (<= 16) are a text, the rest zero. May read up to 15
+ * bytes past the text, never across a page. */
 mp_key mp_key_load16(const char *p, size_t n);
 
 #endif

@@ -1,6 +1,6 @@
 /* group_move.c - groups as records to their owners, and records of other ranks into the table.
- * Invariant: whatever bytes arrive, nothing outside them is read and the table stays sound; a record is believed only after its lengths and its
- * key were checked. */
+ * Invariant: whatever bytes arrive, nothing outside them is read and the table stays sound; a
+ * record is believed only after its lengths and its key were checked. */
 #include <string.h>
 
 #include "op/group_state.h"
@@ -35,7 +35,8 @@ static bool put_more(mp_group *g, uint32_t group, mp_buf *out) {
     return more;
 }
 
-/* A group whose record has no fixed size. fixed: header and fixed parts, ready but for the lengths. */
+/* A group whose record has no fixed size. fixed: header and fixed parts, ready but for the
+ * lengths. */
 static mp_status emit_long(mp_group *g, uint32_t group, const uint8_t *fixed, mp_group_put_fn put,
                            void *ctx, mp_error *err) {
     const mp_key *key = mp_table_key(&g->table, group);
@@ -115,7 +116,8 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
 
 /* ---- absorbing ---- */
 
-/* The records that begin at *at, up to a batch of them, with their keys and hashes. -1: malformed. */
+/* The records that begin at *at, up to a batch of them, with their keys and hashes. -1:
+ * malformed. */
 static int32_t parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at) {
     int32_t n = 0;
     while (n < MP_BATCH_ROWS && *at < len) {

@@ -21,7 +21,8 @@ static void sift(const mp_table *t, mp_group_rank *v, int64_t at, int64_t n) {
     v[at] = x;
 }
 
-/* Buckets are a few groups; only hashes made to meet fill one, and then the heap keeps it in bounds. */
+/* Buckets are a few groups; only hashes made to meet fill one, and then the heap keeps it in
+ * bounds. */
 static void sort_bucket(const mp_table *t, mp_group_rank *v, int64_t n) {
     if (n > 64) {
         for (int64_t i = n / 2 - 1; i >= 0; i--)
@@ -43,7 +44,8 @@ static void sort_bucket(const mp_table *t, mp_group_rank *v, int64_t n) {
     }
 }
 
-/* Hashes are even over the range of this rank's owners, so a bucket is a few steps of that range. */
+/* Hashes are even over the range of this rank's owners, so a bucket is a few steps of that
+ * range. */
 static mp_status order_by_hash(mp_group *g, mp_error *err) {
     const mp_table *t = &g->table;
     int64_t n = t->n;
@@ -128,7 +130,8 @@ static mp_status make_columns(mp_group *g, int32_t n, mp_arena *arena, mp_error 
     return s;
 }
 
-/* A decimal of any length that fits in int64: a computed one may have 19 digits, which no column read from text has. */
+/* A decimal of any length that fits in int64: a computed one may have 19 digits, which no column
+ * read from text has. */
 static bool long_decimal(mp_str text, int64_t *mantissa, int *scale) {
     bool neg = text.len > 0 && text.p[0] == '-', point = false;
     int64_t m = 0;
@@ -203,7 +206,8 @@ static mp_status put_keys(mp_group *g, const uint32_t *group, int32_t n, mp_erro
     return MP_OK;
 }
 
-/* Rows of a decimal column that go into one batch at one scale: the most from the first on. *scale: theirs. */
+/* Rows of a decimal column that go into one batch at one scale: the most from the first on.
+ * *scale: theirs. */
 static int32_t align_rows(const mp_agg_column *c, int32_t n, int *scale) {
     int64_t m;
     *scale = 0;

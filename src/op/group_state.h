@@ -1,7 +1,8 @@
-/* group_state.h - what the files of group by share: the table, its aggregates and the scratch of one batch.
- * A row of the table: mp_key, uint64_t rows of the group, the states of the aggregates.
- * A record: u32 length of it all, u32 length of the key, u64 rows of the group, the fixed parts of the aggregates, the key's encoding, then
- * for what does not fit a fixed part: {u32 aggregate, u32 length, bytes}. A group with very much of that takes several records,
+/* group_state.h - what the files of group by share: the table, its aggregates and the scratch of
+ * one batch. A row of the table: mp_key, uint64_t rows of the group, the states of the
+ * aggregates. A record: u32 length of it all, u32 length of the key, u64 rows of the group, the
+ * fixed parts of the aggregates, the key's encoding, then for what does not fit a fixed part:
+ * {u32 aggregate, u32 length, bytes}. A group with very much of that takes several records,
  * whose fixed parts are those of a group without rows from the second on. */
 #ifndef MP_OP_GROUP_STATE_H
 #define MP_OP_GROUP_STATE_H
@@ -62,7 +63,8 @@ MP_MUST_CHECK mp_status mp_group_lone(mp_group *g, mp_error *err);
 /* Aggregates ready for put_more and result. */
 MP_MUST_CHECK mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err);
 
-/* Texts of a column: strings as they are, other types as canonical text in arena. *valid: NULL or n bytes. MP_NOMEM. */
+/* Texts of a column: strings as they are, other types as canonical text in arena. *valid: NULL
+ * or n bytes. MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_group_texts(const mp_col *c, int32_t n, mp_arena *arena,
                                        const mp_str **text, const uint8_t **valid, mp_error *err);
 /* The text of v as a value of type t, canonical; at most MP_GROUP_TEXT_MAX bytes into out. */

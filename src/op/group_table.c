@@ -1,5 +1,5 @@
-/* group_table.c - open addressing with linear probing, at most half full; keys are looked up in blocks, so that the cache misses of
- * many keys overlap. */
+/* group_table.c - open addressing with linear probing, at most half full; in a table beyond the
+ * cache slots and rows are fetched some keys ahead, so that the misses of many keys overlap. */
 #include "op/group_table.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 enum {
     FIRST_SLOTS = 1024,
     FIRST_ROWS = 256,
-    BLOCK = 512,                    /* keys whose lines are fetched together */
+    AHEAD = 24, /* keys between fetching a slot, fetching its row, and looking */
     PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
     KEEP_BYTES = 8 << 20            /* memory that a cleared table keeps */
 };
@@ -67,7 +67,8 @@ void mp_table_clear(mp_table *t) {
 }
 
 static mp_status grow_rows(mp_table *t, mp_error *err) {
-    /* large blocks are moved by remapping pages, so growing in smaller steps costs little and wastes less of the budget */
+    /* large blocks are moved by remapping pages, so growing in smaller steps costs little and
+     * wastes less of the budget */
     bool large = t->cap * (int64_t)t->stride > (int64_t)64 << 20;
     int64_t cap = large ? t->cap + t->cap / 4 : t->cap * 2;
     if (t->n >= MAX_ROWS)
@@ -124,50 +125,64 @@ static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t 
     return MP_OK;
 }
 
-static void prefetch(const mp_table *t, const uint64_t *hash, int32_t n) {
-    for (int32_t i = 0; i < n; i++)
-        __builtin_prefetch(&t->slot[(uint32_t)hash[i] & t->mask]);
-    for (int32_t i = 0; i < n; i++) {
-        uint64_t s = t->slot[(uint32_t)hash[i] & t->mask];
-        if (!s) continue;
-        const uint8_t *row = mp_table_row(t, (uint32_t)(s >> 32) - 1);
-        __builtin_prefetch(row, 1);
-        __builtin_prefetch(row + t->stride - 1, 1);
+/* Number of the key, or -1. The table does not change. */
+static inline int64_t look(const mp_table *t, const mp_key *key, uint64_t hash) {
+    uint32_t tag = (uint32_t)hash;
+    uint64_t s;
+    for (uint64_t at = tag & t->mask; (s = t->slot[at]) != 0; at = (at + 1) & t->mask) {
+        if ((uint32_t)s != tag) continue;
+        uint32_t number = (uint32_t)(s >> 32) - 1;
+        if (mp_key_eq(mp_table_key(t, number), key)) return number;
     }
+    return -1;
 }
 
-static mp_status find_block(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
-                            uint32_t *number, mp_error *err) {
-    const uint8_t *rows = t->rows;
-    const uint64_t *slot = t->slot;
-    size_t stride = t->stride;
-    uint64_t mask = t->mask;
+static inline void fetch_slot(const mp_table *t, uint64_t hash) {
+    __builtin_prefetch(&t->slot[(uint32_t)hash & t->mask]);
+}
+
+/* Key and states, which lie in a line or two. */
+static inline void fetch_row(const mp_table *t, uint64_t hash) {
+    uint64_t s = t->slot[(uint32_t)hash & t->mask];
+    if (!s) return;
+    const uint8_t *row = mp_table_row(t, (uint32_t)(s >> 32) - 1);
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + t->stride - 1, 1);
+}
+
+static mp_status find_far(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
+                          uint32_t *number, mp_error *err) {
+    for (int32_t i = 0; i < n && i < 2 * AHEAD; i++)
+        fetch_slot(t, hash[i]);
+    for (int32_t i = 0; i < n && i < AHEAD; i++)
+        fetch_row(t, hash[i]);
     for (int32_t i = 0; i < n; i++) {
-        uint32_t tag = (uint32_t)hash[i];
-        uint64_t at = tag & mask, s;
-        for (; (s = slot[at]) != 0; at = (at + 1) & mask) {
-            if ((uint32_t)s != tag) continue;
-            number[i] = (uint32_t)(s >> 32) - 1;
-            const void *row = rows + (size_t)number[i] * stride;
-            if (mp_key_eq(row, &key[i])) break;
-        }
-        if (s) continue;
-        mp_status status = insert(t, &key[i], hash[i], &number[i], err);
-        if (status != MP_OK) return status;
-        rows = t->rows;
-        slot = t->slot;
-        mask = t->mask;
+        if (i + 2 * AHEAD < n) fetch_slot(t, hash[i + 2 * AHEAD]);
+        if (i + AHEAD < n) fetch_row(t, hash[i + AHEAD]);
+        int64_t at = look(t, &key[i], hash[i]);
+        number[i] = (uint32_t)at;
+        if (at >= 0) continue;
+        mp_status s = insert(t, &key[i], hash[i], &number[i], err);
+        if (s != MP_OK) return s;
     }
     return MP_OK;
 }
 
 mp_status mp_table_find(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
                         uint32_t *number, mp_error *err) {
-    for (int32_t i = 0; i < n; i += BLOCK) {
-        int32_t m = n - i < BLOCK ? n - i : BLOCK;
-        if (mp_table_hot_bytes(t) > PREFETCH_ABOVE_BYTES) prefetch(t, hash + i, m);
-        mp_status s = find_block(t, key + i, hash + i, m, number + i, err);
+    if (mp_table_hot_bytes(t) > PREFETCH_ABOVE_BYTES) return find_far(t, key, hash, n, number, err);
+    for (int32_t i = 0; i < n;) {
+        const mp_table near = *t; /* in registers until a key is new */
+        int64_t at = 0;
+        for (; i < n; i++) {
+            at = look(&near, &key[i], hash[i]);
+            if (at < 0) break;
+            number[i] = (uint32_t)at;
+        }
+        if (i == n) break;
+        mp_status s = insert(t, &key[i], hash[i], &number[i], err);
         if (s != MP_OK) return s;
+        i++;
     }
     return MP_OK;
 }

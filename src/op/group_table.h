@@ -1,6 +1,7 @@
-/* group_table.h - hash table from encoded keys to numbers 0, 1, 2, ..., with a row of state for each.
- * Rows lie side by side: {mp_key, state bytes}, so that one cache miss brings key and states. A slot is 8 bytes: the low half of the
- * hash and the number plus one. Invariant: a number never changes until _clear; rows may move when the table grows. */
+/* group_table.h - hash table from encoded keys to numbers 0, 1, 2, ..., with a row of state for
+ * each. Rows lie side by side: {mp_key, state bytes}, so that one cache miss brings key and
+ * states. A slot is 8 bytes: the low half of the hash and the number plus one. Invariant: a
+ * number never changes until _clear; rows may move when the table grows. */
 #ifndef MP_OP_GROUP_TABLE_H
 #define MP_OP_GROUP_TABLE_H
 

@@ -1,4 +1,5 @@
-/* group_text.c - keys as text: typed columns to canonical texts, evidence of the type of distinct texts, rewriting to canonical form. */
+/* group_text.c - keys as text: typed columns to canonical texts, evidence of the type of
+ * distinct texts, rewriting to canonical form. */
 #include <string.h>
 
 #include "data/date.h"
@@ -81,8 +82,8 @@ void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
     }
 }
 
-/* Canonical text of a key under type t: *text is replaced (by bytes in out) where its spelling differs. A text that is no value of
- * t stays. */
+/* Canonical text of a key under type t: *text is replaced (by bytes in out) where its spelling
+ * differs. A text that is no value of t stays. */
 static bool canonical(mp_type t, mp_str *text, char *out) {
     mp_value v;
     if (t == MP_STRING || t == MP_NULL) return true;
@@ -144,7 +145,8 @@ static mp_status canonical_columns(mp_group *g, const mp_type *types, int64_t fi
     return MP_OK;
 }
 
-/* The rows get their new keys; the slots stay behind, which is why emission is all that may follow. */
+/* The rows get their new keys; the slots stay behind, which is why emission is all that may
+ * follow. */
 static mp_status replace_keys(mp_group *g, int64_t first, int32_t n, mp_error *err) {
     for (int32_t i = 0; i < n; i++) {
         mp_key key = g->batch_key[i];

@@ -1,5 +1,5 @@
-/* group_rows.h - for the tests of group by: rows of every type, cut into batches, dealt to tables in any way, and the answer as
- * text in which every bit of a value shows. */
+/* group_rows.h - for the tests of group by: rows of every type, cut into batches, dealt to
+ * tables in any way, and the answer as text in which every bit of a value shows. */
 #ifndef TEST_GROUP_ROWS_H
 #define TEST_GROUP_ROWS_H
 
@@ -71,7 +71,8 @@ static inline double random_double(uint64_t *x, bool wild) {
     }
 }
 
-/* n rows with about n_groups pairs of keys; one row in null_every is null, column by column (0: none). */
+/* n rows with about n_groups pairs of keys; one row in null_every is null, column by column (0:
+ * none). */
 static inline rows make_rows(int n, int n_groups, int null_every, bool wild, uint64_t *x) {
     rows d = {n, calloc((size_t)n + 1, sizeof(row))};
     for (int k = 0; k < n; k++) {
@@ -141,7 +142,8 @@ static inline mp_batch make_batch(const rows *d, const int *pick, int n, int ext
         if (c == C_DEC) cols[c].scale = (uint8_t)(DEC_SCALE + extra);
         if (c == C_TS) cols[c].ts_sep = 'T';
     }
-    /* rows lie 10 bytes apart in files of 1000: their position is their number; one file to a batch */
+    /* rows lie 10 bytes apart in files of 1000: their position is their number; one file to a
+     * batch */
     for (int i = 0; i < n; i++)
         rec[i] = (uint32_t)(pick[i] % 1000) * 10;
     return (mp_batch){.n_rows = n,
@@ -268,7 +270,8 @@ static inline mp_status empty(mp_group *g, mail *m, mp_error *err) {
     return s;
 }
 
-/* The answer over all owners in order. variation 0: one table, rows in order, no exchange; else everything at random. */
+/* The answer over all owners in order. variation 0: one table, rows in order, no exchange; else
+ * everything at random. */
 static inline mp_status answer(const rows *d, mp_group_args args, const mp_type *key_types,
                                uint64_t variation, mp_buf *out, mp_error *err) {
     uint64_t x = variation * 7919 + 1;

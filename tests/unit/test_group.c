@@ -1,4 +1,5 @@
-/* test_group.c - keys (encoding, types, canonical form, order), records that no rank has sent, refused memory, a million long keys. */
+/* test_group.c - keys (encoding, types, canonical form, order), records that no rank has sent,
+ * refused memory, a million long keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,7 +231,8 @@ static void every_type(void **state) {
     keys_of_one_type(MP_NULL, (const char *[]){NULL, NULL}, 2, (const char *[]){"null|2\n", "2"});
 }
 
-/* Computed keys: equal values at different scales, and one zero, are one key; the type comes back. */
+/* Computed keys: equal values at different scales, and one zero, are one key; the type comes
+ * back. */
 static void computed_keys(void **state) {
     (void)state;
     const int64_t one_dec[3] = {15, 150, -15}, wide[1] = {INT64_MAX};
@@ -347,7 +349,8 @@ static int hostile_specs(mp_group_agg *spec) {
     return n;
 }
 
-/* Absorb, and ask for results and for records when it was taken: any status will do, but no crash. */
+/* Absorb, and ask for results and for records when it was taken: any status will do, but no
+ * crash. */
 static void try_bytes(const mp_group_args *args, const uint8_t *bytes, size_t n, int *refused) {
     mp_error err = MP_ERROR_INIT;
     mp_group *g = NULL;

@@ -1,5 +1,5 @@
-/* test_group_split.c - every aggregate of every type gives the same bits however the rows are cut, permuted, dealt to tables and sent
- * to owners. */
+/* test_group_split.c - every aggregate of every type gives the same bits however the rows are
+ * cut, permuted, dealt to tables and sent to owners. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
