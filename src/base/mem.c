@@ -17,6 +17,13 @@ static bool fits(const mp_mem *m, size_t n_bytes) {
     return !m || m->limit_bytes <= 0 || (int64_t)n_bytes <= m->limit_bytes - m->used_bytes;
 }
 
+/* As fits, and a refusal is remembered for the message. */
+static bool admits(mp_mem *m, size_t n_bytes) {
+    bool ok = fits(m, n_bytes);
+    if (!ok && m) m->refused_bytes = n_bytes > (size_t)INT64_MAX ? INT64_MAX : (int64_t)n_bytes;
+    return ok;
+}
+
 enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 8 << 20 };
 
 /* Random access to a large block costs a second miss for the page's address; huge pages spare it. A refusal does not matter. */
@@ -32,7 +39,7 @@ static void *count(mp_mem *m, void *p) {
     if (p) ask_for_huge_pages(p, malloc_usable_size(p));
     if (!p || !m) return p;
     size_t size = malloc_usable_size(p);
-    if (!fits(m, size)) {
+    if (!admits(m, size)) {
         free(p);
         return NULL;
     }
@@ -42,13 +49,13 @@ static void *count(mp_mem *m, void *p) {
 }
 
 void *mp_mem_alloc(mp_mem *m, size_t n_bytes) {
-    if (!fits(m, n_bytes)) return NULL;
+    if (!admits(m, n_bytes)) return NULL;
     return count(m, malloc(n_bytes ? n_bytes : 1));
 }
 
 void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes) {
     size_t total;
-    if (__builtin_mul_overflow(n, size_bytes, &total) || !fits(m, total)) return NULL;
+    if (__builtin_mul_overflow(n, size_bytes, &total) || !admits(m, total)) return NULL;
     return count(m, total ? calloc(n, size_bytes) : calloc(1, 1));
 }
 
@@ -62,7 +69,7 @@ void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes) {
     if (!p) return mp_mem_alloc(m, n_bytes);
     size_t old = malloc_usable_size(p);
     if (n_bytes > old &&
-        (n_bytes > (size_t)PTRDIFF_MAX - 8192 || !fits(m, n_bytes - old + rounding(n_bytes))))
+        (n_bytes > (size_t)PTRDIFF_MAX - 8192 || !admits(m, n_bytes - old + rounding(n_bytes))))
         return NULL;
     void *q = realloc(p, n_bytes ? n_bytes : 1);
     if (q && n_bytes > old) ask_for_huge_pages(q, n_bytes);
@@ -74,7 +81,7 @@ void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes) {
 
 void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes) {
     void *p = NULL;
-    if (!fits(m, n_bytes)) return NULL;
+    if (!admits(m, n_bytes)) return NULL;
     if (align < 16) align = 16;
     if (posix_memalign(&p, align, n_bytes ? n_bytes : 1) != 0) return NULL;
     return count(m, p);
@@ -88,8 +95,10 @@ void mp_mem_free(mp_mem *m, void *p) {
 
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     int64_t request = n_bytes > (size_t)INT64_MAX ? INT64_MAX : (int64_t)n_bytes;
+    if (m && m->refused_bytes > request) request = m->refused_bytes;
     /* a request that fits the budget was refused by the system, not by the budget */
-    return mp_error_nomem(err, request, m && !fits(m, n_bytes) ? m->limit_bytes : 0);
+    bool budget = m && (m->refused_bytes > 0 || !fits(m, n_bytes));
+    return mp_error_nomem(err, request, budget ? m->limit_bytes : 0);
 }
 
 enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 1024 * 1024, KEEP_MAX = 16 * 1024 * 1024 };

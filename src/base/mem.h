@@ -12,6 +12,7 @@ typedef struct mp_mem {
     int64_t limit_bytes; /* 0: no limit */
     int64_t used_bytes;
     int64_t peak_bytes;
+    int64_t refused_bytes; /* the last request that the budget refused, 0: none */
 } mp_mem;
 
 void mp_mem_init(mp_mem *m, int64_t limit_bytes);
@@ -24,7 +25,7 @@ void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes);
 void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes);
 void mp_mem_free(mp_mem *m, void *p);
 
-/* The error for a refused request on m. */
+/* The error for a refused request on m of about n_bytes (the last refusal knows better). */
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err);
 
 /* arena: many small pieces freed together. _reset keeps one chunk for reuse. */

@@ -34,7 +34,7 @@ static mp_status replace(const scope *s, const mp_expr *e, const mp_expr **out) 
     if (e->n_args == 0) return MP_OK;
     mp_expr *copy = mp_arena_alloc(s->arena, sizeof *copy, 16);
     const mp_expr **args = mp_arena_alloc(s->arena, (size_t)e->n_args * sizeof *args, 16);
-    if (!copy || !args) return mp_error_nomem(s->err, (int64_t)sizeof *copy, 0);
+    if (!copy || !args) return mp_mem_error(s->arena->mem, sizeof *copy, s->err);
     bool same = true;
     uint16_t height = 0;
     for (int i = 0; i < e->n_args; i++) {
@@ -64,11 +64,11 @@ mp_status mp_expr_substitute(const mp_expr *e, const mp_expr_name *names, int n,
 
 mp_status mp_expr_column(const char *name, mp_arena *arena, const mp_expr **out, mp_error *err) {
     mp_ex_source *src = mp_arena_alloc(arena, sizeof *src, 16);
-    if (!src) return mp_error_nomem(err, (int64_t)sizeof *src, 0);
+    if (!src) return mp_mem_error(arena->mem, sizeof *src, err);
     size_t len = strlen(name);
     *src = (mp_ex_source){.option = "--select", .text = name, .len = (uint32_t)len};
     mp_expr *e = mp_expr_make(arena, src, MP_EX_COLUMN, 0, 0, (uint32_t)len);
-    if (!e) return mp_error_nomem(err, (int64_t)sizeof *e, 0);
+    if (!e) return mp_mem_error(arena->mem, sizeof *e, err);
     e->name = mp_str_of(name, len);
     *out = e;
     return MP_OK;

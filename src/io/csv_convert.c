@@ -72,6 +72,21 @@ static int printable(mp_str text, char *out, int cap) {
     return n;
 }
 
+static bool is_integer_text(mp_str text) {
+    uint32_t i = text.len && (text.p[0] == '-' || text.p[0] == '+');
+    if (i == text.len) return false;
+    for (; i < text.len; i++)
+        if (text.p[i] < '0' || text.p[i] > '9') return false;
+    return true;
+}
+
+/* Why a text is no number although it looks like one. */
+static const char *integer_flaw(mp_str text) {
+    uint32_t i = text.p[0] == '-' || text.p[0] == '+';
+    if (text.p[0] == '+') return "has a plus, so it is a text";
+    return text.p[i] == '0' ? "has a leading zero, so it is a text" : "does not fit int64";
+}
+
 static void note_bad(mp_csv_part *k, int64_t i, mp_str text, bool data_error) {
     if (k->bad_rows) k->bad_rows[i] = 1;
     if (k->bad->row >= 0) return;
@@ -81,6 +96,12 @@ static void note_bad(mp_csv_part *k, int64_t i, mp_str text, bool data_error) {
     char shown[64];
     int n = printable(text, shown, (int)sizeof shown);
     const char *dots = (uint32_t)n < text.len ? "..." : "";
+    k->bad->is_integer = data_error && is_integer_text(text);
+    if (k->bad->is_integer) {
+        snprintf(k->bad->reason, sizeof k->bad->reason, "'%.*s%s' %s", n, shown, dots,
+                 integer_flaw(text));
+        return;
+    }
     const char *name = data_error ? "number" : mp_type_name(k->type);
     const char *article = name[0] == 'i' ? "an" : "a";
     snprintf(k->bad->reason, sizeof k->bad->reason, "'%.*s%s' is not %s %s", n, shown, dots,

@@ -38,8 +38,9 @@ typedef struct {
 typedef struct {
     int32_t row;        /* index in the run of rows given, -1: none */
     bool is_data_error; /* true: need_number; false: does not fit --types */
+    bool is_integer;    /* a data error that float(x) can read: an integer with a leading zero or plus, or outside int64 */
     mp_str text;
-    char reason[128];
+    char reason[160];
 } mp_csv_bad_value;
 
 /* Convert the n rows listed in sel (NULL: rows 0..n-1) of column a->c (< 0: the file has none such, all null) into *out (n

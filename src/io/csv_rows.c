@@ -324,6 +324,7 @@ static mp_status bad_value_error(making *m, mp_error *err) {
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
         if (mp_str_eq(bad.text, mp_str_c(usual[i])))
             mp_error_hint(err, "--null '%s' makes this text a null", usual[i]);
+    if (bad.is_integer) mp_error_hint(err, "float(%s) reads it as a number", col->name);
     if (!bad.is_data_error) mp_error_hint(err, "--on-bad-row skip leaves such rows out");
     return MP_DATA;
 }

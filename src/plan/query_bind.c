@@ -30,7 +30,7 @@ static void *take(mp_arena *arena, size_t n, size_t size, mp_error *err) {
     if (m)
         memset(m, 0, n * size + 1);
     else
-        mp_error_nomem(err, (int64_t)(n * size), 0);
+        (void)!mp_mem_error(arena->mem, n * size, err);
     return m;
 }
 

@@ -26,7 +26,7 @@ static void *take(parser *p, size_t n, size_t size) {
     if (m)
         memset(m, 0, n * size + 1);
     else
-        mp_error_nomem(p->err, (int64_t)(n * size), 0);
+        (void)!mp_mem_error(p->arena->mem, n * size, p->err);
     return m;
 }
 

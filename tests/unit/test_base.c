@@ -294,6 +294,7 @@ static void buffer_refused(void **state) {
     assert_int_equal(b.len, 3); /* nothing after the failure */
     mp_error e = MP_ERROR_INIT;
     assert_int_equal(mp_buf_check(&b, &e), MP_NOMEM);
+    assert_string_equal(e.why, "1.9 KiB more do not fit in the budget of 1000 bytes");
     mp_buf_clear(&b);
     mp_buf_printf(&b, "%.600s", "short");
     assert_memory_equal(b.data, "short", 5);
