@@ -9,6 +9,7 @@ typedef struct {
     mp_split_report report;
     bool reported;
     mp_csv_func func;
+    mp_evidence *seen; /* of the wanted columns, when kept */
 } split_info;
 
 struct mp_feed {
@@ -75,8 +76,16 @@ mp_status mp_feed_new(const mp_spec *spec, const mp_table *t, mp_table_stream *s
     return f->blocks ? MP_OK : mp_mem_error(mem, (size_t)t->n_files * sizeof *f->blocks, err);
 }
 
+static void drop_evidence(mp_feed *f) {
+    for (int64_t i = 0; i < f->n_splits; i++) {
+        mp_mem_free(f->mem, f->splits[i].seen);
+        f->splits[i].seen = NULL;
+    }
+}
+
 void mp_feed_free(mp_feed **f) {
     if (!*f) return;
+    drop_evidence(*f);
     for (int i = 0; (*f)->blocks && i < (*f)->t->n_files; i++)
         mp_blocks_free(&(*f)->blocks[i]);
     mp_mem_free((*f)->mem, (*f)->blocks);
@@ -102,6 +111,7 @@ mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->next = 0;
     f->bytes_done = f->records = f->bad = 0;
     f->replayable = replayable;
+    drop_evidence(f);
     for (int64_t i = 0; i < f->n_splits; i++)
         f->splits[i].reported = false;
     mp_status st = MP_OK;
@@ -228,6 +238,24 @@ void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_
     f->bytes_done += s->desc.len;
     f->records += r->n_records;
     f->bad += r->n_bad;
+}
+
+mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen, int n,
+                                mp_error *err) {
+    if (split < 0 || split >= f->n_splits) return MP_OK;
+    split_info *s = &f->splits[split];
+    size_t bytes = (size_t)n * sizeof *seen;
+    mp_mem_free(f->mem, s->seen);
+    s->seen = mp_mem_alloc(f->mem, bytes);
+    if (!s->seen) return mp_mem_error(f->mem, bytes, err);
+    memcpy(s->seen, seen, bytes);
+    return MP_OK;
+}
+
+void mp_feed_add_evidence(const mp_feed *f, int64_t upto, mp_evidence *seen, int n) {
+    for (int64_t i = 0; i < f->n_splits && i < upto; i++)
+        for (int c = 0; f->splits[i].seen && c < n; c++)
+            mp_evidence_add(&seen[c], f->splits[i].seen[c]);
 }
 
 void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func) {

@@ -43,6 +43,11 @@ MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err
 MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
                                      mp_error *err);
 void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_report *r);
+/* Evidence of n columns that the rank had found up to the end of this split (splits come to a rank in ascending order). MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen,
+                                              int n, mp_error *err);
+/* What is kept of the splits before upto, added to seen (n columns). */
+void mp_feed_add_evidence(const mp_feed *f, int64_t upto, mp_evidence *seen, int n);
 void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func);
 /* After a census: every entry state follows, and is handed out as known from now on. */
 void mp_feed_compose(mp_feed *f);

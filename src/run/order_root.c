@@ -74,13 +74,15 @@ static mp_status drop_rest(mp_order *o, mp_error *err) {
 
 /* Which rows of the piece are wanted: *take behind the first *skip. Rows are spent here, so once
  * per piece, in order. */
-static void spend_rows(mp_order *o, const mp_piece *p, int64_t *skip, int64_t *take) {
+static void spend_rows(mp_order *o, int64_t piece, int64_t *skip, int64_t *take) {
+    const mp_piece *p = at(o, piece);
     *skip = p->rows < o->skip_left ? p->rows : o->skip_left;
     o->skip_left -= *skip;
     *take = p->rows - *skip;
     if (o->rows_left < 0) return;
     if (*take > o->rows_left) *take = o->rows_left;
     o->rows_left -= *take;
+    if (o->rows_left == 0) o->needed = piece + 1;
 }
 
 static mp_status place(mp_order *o, int64_t piece, int64_t bytes, mp_error *err) {
@@ -96,9 +98,9 @@ static mp_status place(mp_order *o, int64_t piece, int64_t bytes, mp_error *err)
 
 /* The next piece of a file: its place, or first the question how long the wanted rows are. */
 static mp_status answer_file(mp_order *o, mp_error *err) {
-    mp_piece *p = at(o, o->next);
     int64_t skip, take, piece = o->next;
-    spend_rows(o, p, &skip, &take);
+    mp_piece *p = at(o, piece);
+    spend_rows(o, piece, &skip, &take);
     o->n_rows += take;
     if (take == p->rows) return p->bytes ? place(o, piece, p->bytes, err) : drop(o, piece, err);
     if (take == 0) return drop(o, piece, err);
@@ -110,7 +112,7 @@ static mp_status answer_file(mp_order *o, mp_error *err) {
 static mp_status answer_stream(mp_order *o, int64_t piece, mp_error *err) {
     mp_piece *p = at(o, piece);
     int64_t skip, take;
-    spend_rows(o, p, &skip, &take);
+    spend_rows(o, piece, &skip, &take);
     o->n_rows += take;
     bool all = take == p->rows;
     if (p->bytes == 0 || (!all && take == 0)) return drop(o, piece, err);

@@ -41,8 +41,10 @@ static bool quiet(void *ctx) {
 static bool busy(void *ctx) {
     return mp_order_busy(mp_answer_order(((mp_job *)ctx)->answer));
 }
-static bool enough(void *ctx) {
-    return mp_order_enough(mp_answer_order(((mp_job *)ctx)->answer));
+/* A limit that is reached: pieces are splits. */
+static int64_t enough(void *ctx) {
+    const mp_order *o = mp_answer_order(((mp_job *)ctx)->answer);
+    return mp_order_enough(o) ? mp_order_needed(o) : -1;
 }
 
 /* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
@@ -53,13 +55,20 @@ static bool is_final(const mp_job *j) {
     return true;
 }
 
+/* A pass that was ended by its limit leaves pieces that have a place but are not written yet. Collective. */
+static mp_status settle(mp_job *j, mp_error *err) {
+    mp_flow flow = {
+        .name = "output", .ctx = j, .mem = j->mem, .push = push, .quiet = quiet, .busy = busy};
+    mp_flow_result result;
+    return mp_flow_execute(j->c, &flow, &result, err);
+}
+
 mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     mp_status st = mp_job_begin_answer(j, is_final(j), err);
     if (st) return st;
     mp_buf_clear(&j->text);
     mp_buf_clear(&j->row_ends);
     j->text_rows = 0;
-    /* With types to be found, every row counts for them, also those behind the limit. */
     mp_scan_consumer consumer = {.ctx = j,
                                  .attach = attach,
                                  .batch = on_batch,
@@ -67,6 +76,7 @@ mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
                                  .push = push,
                                  .quiet = quiet,
                                  .busy = busy,
-                                 .enough = j->plan.typed ? NULL : enough};
-    return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
+                                 .enough = enough};
+    st = mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
+    return st || *verdict == MP_FLOW_REDO ? st : settle(j, err);
 }

@@ -25,6 +25,7 @@ typedef struct {
     mp_query q;
     mp_evidence *seen; /* of the table's columns: what the plan in use believes */
     mp_scan_plan plan;
+    bool in_doubt; /* the plan does not fit the sample's types: they have to be found first */
     mp_arena arena;       /* for the whole run */
     mp_arena batch_arena; /* for one batch */
     mp_answer *answer;
@@ -56,6 +57,13 @@ mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *
 /* Evaluate values on a batch: *out has their columns, in the batch's arena. placed: errors belong to rows of the scan. */
 mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_batch *in,
                         mp_batch *out, mp_error *err);
+
+/* query_types.c */
+/* Bind the query to what the sample shows, or to no types at all where only the data can say whether it fits (j->in_doubt). */
+mp_status mp_job_bind(mp_job *j, mp_error *err);
+/* Find the types by passes that compute nothing, and bind to them: what fails then is true. MP_DATA where the query does not fit
+ * the types of the data. Collective. */
+mp_status mp_job_find_types(mp_job *j, mp_error *err);
 
 /* query_pass.c: rows in input order. Collective. */
 mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);

@@ -52,7 +52,7 @@ static mp_status make_plan(mp_job *j, mp_error *err) {
         if (!j->seen) st = mp_mem_error(j->mem, n, &mine);
         if (!st && n) memcpy(j->seen, j->table.sample, n);
     }
-    if (!st) st = mp_query_bind(&j->q, &j->table, j->seen, &j->arena, &j->plan, &mine);
+    if (!st) st = mp_job_bind(j, &mine);
     return mp_job_agree(j, st, &mine, err);
 }
 
@@ -71,6 +71,7 @@ mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_
         mp_status st = mp_prog_eval(values[i].prog, in, &j->batch_arena, &cols[i], &bad_row, err);
         if (st) {
             mp_scan_place_error(j->scan, in, bad_row, err);
+            if (err) err->provisional = 1;
             return st;
         }
     }
@@ -103,17 +104,42 @@ static mp_status check_types(mp_job *j, bool *same, mp_error *err) {
     return mp_job_agree(j, st, &mine, err);
 }
 
+/* A failure that other types may not have: of a value that was computed, or of a row that another filter may drop. */
+static bool may_be_refuted(const mp_job *j, mp_status st, const mp_error *why) {
+    if (st == MP_USAGE) return true; /* the amended types do not fit */
+    return st == MP_DATA && (why->provisional || j->plan.where);
+}
+
+/* *failed stands unless the types of the rows are others than those it was found under. */
+static mp_status try_other_types(mp_job *j, mp_error *failed) {
+    uint64_t signature = j->plan.signature;
+    bool of_data = failed->status == MP_DATA;
+    mp_error why = MP_ERROR_INIT;
+    mp_status st = mp_job_find_types(j, &why);
+    if (st && of_data) return MP_DATA;
+    if (st) *failed = why;
+    return st ? st : of_data && j->plan.signature == signature ? MP_DATA : MP_OK;
+}
+
 static mp_status run_passes(mp_job *j, mp_error *err) {
-    for (int pass = 0; pass < MOST_PASSES; pass++) {
+    bool known = j->in_doubt;
+    mp_status st = j->in_doubt ? mp_job_find_types(j, err) : MP_OK;
+    for (int pass = 0; !st && pass < MOST_PASSES; pass++) {
         mp_flow_verdict verdict = MP_FLOW_FAILED;
         bool same = true;
-        mp_status st = one_pass(j, &verdict, err);
-        if (!st && verdict != MP_FLOW_REDO) st = check_types(j, &same, err);
-        if (st) return st;
-        if (verdict != MP_FLOW_REDO && same) return MP_OK;
+        mp_error why = MP_ERROR_INIT;
+        st = one_pass(j, &verdict, &why);
+        if (!st && verdict != MP_FLOW_REDO) st = check_types(j, &same, &why);
+        if (!st && verdict != MP_FLOW_REDO && same) return MP_OK;
+        if (st && !known && j->plan.typed && may_be_refuted(j, st, &why)) {
+            known = true;
+            st = try_other_types(j, &why);
+        }
+        if (st && err) *err = why;
     }
-    return mp_error_set(err, MP_FAILED, "types do not settle", "%d passes were not enough",
-                        MOST_PASSES);
+    return st ? st
+              : mp_error_set(err, MP_FAILED, "types do not settle", "%d passes were not enough",
+                             MOST_PASSES);
 }
 
 static void tick(void *ctx, const mp_feed *feed) {

@@ -41,11 +41,17 @@ mp_scan_stats mp_scan_counts(const mp_scan *s) {
 
 /* ---- the reader of a file's layout ---- */
 
+void mp_scan_evidence(const mp_scan *s, mp_evidence *out) {
+    const mp_evidence *seen = s->reader ? mp_csv_reader_seen(s->reader) : NULL;
+    for (int i = 0; i < s->plan->n_wanted; i++) {
+        out[i] = s->seen[i];
+        if (seen && s->wanted[i].c >= 0) mp_evidence_add(&out[i], seen[s->wanted[i].c]);
+    }
+}
+
 void mp_scan_drop_reader(mp_scan *s) {
-    if (s->reader && s->plan) { /* keep what it saw */
-        const mp_evidence *seen = mp_csv_reader_seen(s->reader);
-        for (int i = 0; i < s->plan->n_wanted; i++)
-            if (s->wanted[i].c >= 0) mp_evidence_add(&s->seen[i], seen[s->wanted[i].c]);
+    if (s->reader && s->plan) {
+        mp_scan_evidence(s, s->seen);
         s->misfit = s->misfit || mp_csv_reader_misfit(s->reader);
     }
     mp_csv_reader_free(&s->reader);
@@ -264,6 +270,10 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
                          .n_records = end.n_records,
                          .n_bad = end.n_bad};
     mp_split_report_put(report, &r);
+    if (s->cuts && mp_buf_reserve(report, (size_t)s->plan->n_wanted * sizeof *s->seen)) {
+        mp_scan_evidence(s, (mp_evidence *)(report->data + report->len));
+        report->len += (size_t)s->plan->n_wanted * sizeof *s->seen;
+    }
     s->stats.rows += end.n_records;
     s->stats.bytes += s->desc.len;
     s->stats.splits++;

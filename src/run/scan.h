@@ -37,8 +37,9 @@ typedef struct {
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     bool (*quiet)(void *ctx);
     bool (*busy)(void *ctx);
-    bool (*enough)(
-        void *ctx); /* rank 0: no more splits are wanted; those handed out are finished */
+    /* Rank 0: how many splits, from the first on, the answer needs; -1: all, or not known yet. Once known no further splits
+     * are handed out, and errors, guesses and types behind those do not count. NULL: all. */
+    int64_t (*enough)(void *ctx);
 } mp_scan_consumer;
 
 /* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all ranks (n_columns; columns that were not

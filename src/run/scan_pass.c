@@ -6,10 +6,15 @@
 
 /* ---- rank 0 ---- */
 
+/* Splits that the answer needs, -1: all. */
+static int64_t needed(const mp_scan *s) {
+    return s->consumer->enough ? s->consumer->enough(s->consumer->ctx) : -1;
+}
+
 static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err) {
     mp_scan *s = ctx;
     *state = MP_SPLIT_NONE;
-    if (s->consumer->enough && s->consumer->enough(s->consumer->ctx)) return MP_OK;
+    if (needed(s) >= 0) return MP_OK;
     mp_status st = mp_feed_next(s->a.feed, desc, state, err);
     mp_comm_watch_fd(s->a.comm, !st && *state == MP_SPLIT_LATER ? mp_feed_fd(s->a.feed) : -1);
     return st;
@@ -17,11 +22,14 @@ static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_e
 
 static mp_status take_report(void *ctx, int src, int64_t split, mp_status status, mp_rd *report,
                              mp_error *err) {
-    (void)src, (void)err;
+    (void)src;
     mp_scan *s = ctx;
     mp_split_report r = mp_split_report_get(report);
-    if (!report->bad) mp_feed_report(s->a.feed, split, status, &r);
-    return MP_OK;
+    if (report->bad) return MP_OK;
+    mp_feed_report(s->a.feed, split, status, &r);
+    size_t n = (size_t)s->plan->n_wanted;
+    const void *seen = s->cuts ? mp_rd_raw(report, n * sizeof *s->seen) : NULL;
+    return seen ? mp_feed_keep_evidence(s->a.feed, split, seen, (int)n, err) : MP_OK;
 }
 
 /* A refuted guess voids everything behind it; an error before it stands. */
@@ -29,7 +37,13 @@ static void judge(void *ctx, mp_flow_verdict *verdict, mp_error *error) {
     mp_scan *s = ctx;
     bool data_error = *verdict == MP_FLOW_FAILED && error->split >= 0;
     if (*verdict == MP_FLOW_FAILED && !data_error) return;
-    if (mp_feed_refuted(s->a.feed, data_error ? error->split + 1 : -1) >= 0) {
+    int64_t need = needed(s);
+    /* the rows of a split before its bad one were enough, or those of splits before it */
+    if (data_error && need >= 0 && error->split + 1 >= need) {
+        *verdict = MP_FLOW_ENOUGH;
+        data_error = false;
+    }
+    if (mp_feed_refuted(s->a.feed, data_error ? error->split + 1 : need) >= 0) {
         *verdict = MP_FLOW_REDO;
         return;
     }
@@ -132,6 +146,11 @@ static mp_status agree_on_types(mp_scan *s, mp_evidence *seen, mp_error *err) {
         mp_mem_free(s->a.mem, values);
         return st;
     }
+    if (s->cuts) { /* rank 0 knows what counts */
+        memset(s->seen, 0, (size_t)n * sizeof *s->seen);
+        int64_t need = s->a.feed ? needed(s) : -1;
+        if (s->a.feed) mp_feed_add_evidence(s->a.feed, need < 0 ? INT64_MAX : need, s->seen, n);
+    }
     for (int i = 0; i < n; i++) {
         values[i] = s->seen[i].seen;
         values[n + 2 * i] = s->seen[i].int_digits;
@@ -158,6 +177,7 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     s->wanted = mp_mem_calloc(s->a.mem, n, sizeof *s->wanted);
     s->seen = mp_mem_calloc(s->a.mem, n, sizeof *s->seen);
     s->misfit = false;
+    s->cuts = plan->typed && s->consumer->enough;
     int passes = s->stats.passes;
     double seconds = s->stats.seconds;
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};

@@ -29,6 +29,7 @@ struct mp_scan {
     mp_csv_column *wanted;
     mp_csv_dialect dialect;
     mp_evidence *seen; /* of the wanted columns, by readers that are gone */
+    bool cuts;         /* evidence goes with every report, since splits behind some place may not count */
     bool misfit;       /* a type must widen: rows are read for evidence only */
 
     mp_arena arena; /* of a batch */
@@ -37,6 +38,8 @@ struct mp_scan {
     mp_flow_run *run;
 };
 
+/* The evidence of the pass so far: of readers that are gone and the one in use. */
+void mp_scan_evidence(const mp_scan *s, mp_evidence *out);
 void mp_scan_drop_reader(mp_scan *s);
 mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
                               mp_error *err);
