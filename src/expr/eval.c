@@ -43,7 +43,12 @@ mp_status mp_ev_fail(mp_eval *ev, int32_t row, const char *why_fmt, ...) {
 
 mp_status mp_ev_overflow(mp_eval *ev, const mp_node *nd, int32_t row) {
     char text[120], arg[80];
-    const mp_expr *first = nd->e->n_args > 0 ? nd->e->args[0] : nd->e;
+    const mp_expr *first = nd->e;
+    for (int32_t i = nd->n_args - 1; i >= 0; i--) { /* a number; of a choice, no condition */
+        const mp_node *a = nd->args[i];
+        bool better = a->op != MP_EX_LITERAL || first == nd->e;
+        if (mp_type_is_number(a->type) && better) first = a->e;
+    }
     mp_ev_fail(ev, row, "%s overflow in '%s'", nd->type == MP_DECIMAL ? "decimal" : "integer",
                mp_expr_text(nd->e, text, sizeof text));
     mp_error_hint(ev->err, "float(%s) computes in floating point",

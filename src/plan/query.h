@@ -67,6 +67,11 @@ typedef struct {
  * (programs hold memory of their own). */
 MP_MUST_CHECK mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence *seen,
                                       mp_arena *arena, mp_scan_plan *out, mp_error *err);
+/* The same without values: the columns that have a type, and the filter, for a pass that finds types. at_filter: the filter's columns
+ * alone, of all rows. */
+MP_MUST_CHECK mp_status mp_query_bind_types(const mp_query *q, const mp_table *t,
+                                            const mp_evidence *seen, bool at_filter,
+                                            mp_arena *arena, mp_scan_plan *out, mp_error *err);
 void mp_scan_plan_release(mp_scan_plan *p);
 
 /* What is done with group results. */

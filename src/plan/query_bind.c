@@ -308,21 +308,56 @@ static void sign(mp_scan_plan *p) {
     p->signature = h;
 }
 
+/* Which columns are read how, without any program yet. */
+static mp_status bind_columns(binder *b) {
+    mp_scan_plan *p = b->plan;
+    *p = (mp_scan_plan){0};
+    b->n_source = b->t->n_columns + (b->t->filename_column ? 1 : 0);
+    b->use = take(b->arena, (size_t)b->n_source, sizeof *b->use, b->err);
+    p->wanted = take(b->arena, 2 * (size_t)b->n_source, sizeof *p->wanted, b->err);
+    if (!b->use || !p->wanted) return MP_NOMEM;
+    note_all(b);
+    for (int c = 0; c < b->n_source; c++)
+        want_column(b, c);
+    return MP_OK;
+}
+
+static mp_status make_schemas(binder *b) {
+    mp_status st = make_schema(b, true, &b->plan->filter_schema);
+    return st ? st : make_schema(b, false, &b->plan->source_schema);
+}
+
 mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence *seen,
                         mp_arena *arena, mp_scan_plan *out, mp_error *err) {
-    *out = (mp_scan_plan){0};
     binder b = {.q = q, .t = t, .seen = seen, .arena = arena, .plan = out, .err = err};
-    b.n_source = t->n_columns + (t->filename_column ? 1 : 0);
-    b.use = take(arena, (size_t)b.n_source, sizeof *b.use, err);
-    out->wanted = take(arena, 2 * (size_t)b.n_source, sizeof *out->wanted, err);
-    if (!b.use || !out->wanted) return MP_NOMEM;
-    note_all(&b);
-    for (int c = 0; c < b.n_source; c++)
-        want_column(&b, c);
-    mp_status st = make_schema(&b, true, &out->filter_schema);
-    if (!st) st = make_schema(&b, false, &out->source_schema);
+    mp_status st = bind_columns(&b);
+    if (!st) st = make_schemas(&b);
     if (!st) st = bind_where(&b);
     if (!st) st = bind_values(&b);
+    if (st)
+        mp_scan_plan_release(out);
+    else
+        sign(out);
+    return st;
+}
+
+mp_status mp_query_bind_types(const mp_query *q, const mp_table *t, const mp_evidence *seen,
+                              bool at_filter, mp_arena *arena, mp_scan_plan *out, mp_error *err) {
+    binder b = {.q = q, .t = t, .seen = seen, .arena = arena, .plan = out, .err = err};
+    mp_status st = bind_columns(&b);
+    int n = 0;
+    for (int i = 0; i < out->n_wanted && !st; i++) {
+        mp_csv_column *w = &out->wanted[n];
+        *w = out->wanted[i];
+        if (at_filter ? !w->in_filter : w->use == MP_CSV_TEXT && !w->in_filter) continue;
+        w->need_number = false;
+        w->after_filter = w->after_filter || at_filter;
+        w->in_filter = w->in_filter && !at_filter;
+        n++;
+    }
+    out->n_wanted = n;
+    if (!st) st = make_schemas(&b);
+    if (!st && !at_filter) st = bind_where(&b);
     if (st)
         mp_scan_plan_release(out);
     else

@@ -175,12 +175,7 @@ static mp_status write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
     if (!st && mp_comm_rank(j->c) == 0 && j->spec->input.rejects) {
         mp_out_file *file = NULL;
         st = mp_out_create(j->spec->input.rejects, &file, &mine);
-        if (!st && mp_out_direct_fd(file) >= 0) {
-            bool closed = false;
-            st = mp_stdout_write(mp_out_direct_fd(file), csv.data, csv.len, &closed, &mine);
-        } else if (!st) {
-            st = mp_out_write_at(file, 0, csv.data, csv.len, &mine);
-        }
+        if (!st) st = mp_out_write_at(file, 0, csv.data, csv.len, &mine);
         if (!st) st = mp_out_sync(file, &mine);
         if (!st) st = mp_out_commit(&file, &mine);
         mp_out_abandon(&file);

@@ -50,23 +50,21 @@ static mp_status look(mp_job *j, bool at_filter, mp_error *err) {
     return st;
 }
 
+/* Where the query alone shows no error, the data are what does not fit. */
+static mp_status blame_data(mp_status st, mp_error *err) {
+    if (st != MP_USAGE) return st;
+    if (err) err->status = MP_DATA;
+    return MP_DATA;
+}
+
 mp_status mp_job_find_types(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     size_t n = (size_t)j->table.n_columns;
     if (n) memset(j->seen, 0, n * sizeof *j->seen);
     mp_status st = j->q.where ? look(j, true, err) : MP_OK;
     if (!st) st = look(j, false, err);
-    if (st) return st;
+    if (st) return blame_data(st, err);
     mp_scan_plan_release(&j->plan);
     st = mp_query_bind(&j->q, &j->table, j->seen, &j->arena, &j->plan, &mine);
-    if (st == MP_USAGE) { /* without the data nobody could know */
-        mp_scan_plan untyped = {0};
-        mp_error hidden = MP_ERROR_INIT;
-        if (bind_untyped(j, &untyped, &hidden) == MP_OK) {
-            mp_scan_plan_release(&untyped);
-            st = MP_DATA;
-            mine.status = MP_DATA;
-        }
-    }
-    return mp_job_agree(j, st, &mine, err);
+    return mp_job_agree(j, blame_data(st, &mine), &mine, err);
 }
