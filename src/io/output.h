@@ -36,6 +36,8 @@ void mp_out_abandon(mp_out_file **f);
 /* An unlinked temporary in folder (NULL: TMPDIR or /tmp): a spool that nobody can see or leave
  * behind. */
 MP_MUST_CHECK mp_status mp_out_spool(const char *folder, int *fd, mp_error *err);
+/* The folder that it goes to, for messages. */
+const char *mp_out_spool_folder(const char *folder);
 
 /* Standard output of the job, rank 0. Under mpirun its forwarding is slow (75 MB/s): where the
  * parent is mpirun and its standard output can be opened through /proc (a regular file in append or

@@ -289,10 +289,14 @@ void mp_out_abandon(mp_out_file **f) {
     free_file(f);
 }
 
+const char *mp_out_spool_folder(const char *folder) {
+    if (!folder || !*folder) folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
 mp_status mp_out_spool(const char *folder, int *fd, mp_error *err) {
     char path[4096];
-    if (!folder || !*folder) folder = getenv("TMPDIR");
-    if (!folder || !*folder) folder = "/tmp";
+    folder = mp_out_spool_folder(folder);
     int got = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (got < 0 && snprintf(path, sizeof path, "%s/.mpart-XXXXXX", folder) < (int)sizeof path) {
         got = mkostemp(path, O_CLOEXEC);

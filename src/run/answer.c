@@ -145,10 +145,28 @@ void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, 
 
 /* ---- begin ---- */
 
+/* What messages call the stream or the spool. */
+static const char *stream_name(const mp_answer *a, bool spool) {
+    const char *path = a->spec->output.path;
+    if (spool) return mp_out_spool_folder(a->spec->run.scratch);
+    return path && strcmp(path, "-") != 0 ? path : "standard output";
+}
+
+static mp_status write_stream(mp_answer *a, bool spool, const void *bytes, size_t n,
+                              mp_error *err) {
+    mp_error why = MP_ERROR_INIT;
+    mp_status st = mp_stdout_write(spool ? a->spool : a->fd, bytes, n, &a->closed, &why);
+    if (!st) return MP_OK;
+    mp_error_set(err, st, spool ? "cannot write to scratch" : why.what, "%s", why.why);
+    mp_error_file(err, stream_name(a, spool));
+    if (spool) mp_error_hint(err, "name a folder with room: --scratch DIR");
+    return st;
+}
+
 static mp_status rewind_spool(mp_answer *a, mp_error *err) {
     if (a->spool < 0) return mp_out_spool(a->spec->run.scratch, &a->spool, err);
     if (ftruncate(a->spool, 0) == 0 && lseek(a->spool, 0, SEEK_SET) == 0) return MP_OK;
-    return mp_error_errno(err, errno, "cannot write to scratch", "spool");
+    return mp_error_errno(err, errno, "cannot write to scratch", stream_name(a, true));
 }
 
 /* Rank 0: the header, at the front of whatever it is. */
@@ -161,8 +179,7 @@ static mp_status put_header(mp_answer *a, const mp_buf *header, mp_error *err) {
         mp_status st = rewind_spool(a, err);
         if (st) return st;
     }
-    return mp_stdout_write(a->direct ? a->fd : a->spool, header->data, header->len, &a->closed,
-                           err);
+    return write_stream(a, !a->direct, header->data, header->len, err);
 }
 
 mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols, bool is_final,
@@ -179,6 +196,7 @@ mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols, bo
     if (!st && mp_comm_rank(a->c) == 0) st = put_header(a, &header, &mine);
     mp_order_args args = {.file = a->kind == TO_FILE ? a->file : NULL,
                           .stream_fd = a->direct ? a->fd : a->spool,
+                          .stream_name = stream_name(a, !a->direct),
                           .start_offset = (int64_t)header.len,
                           .skip_rows = a->spec->query.offset_rows,
                           .limit_rows = a->spec->query.limit_rows,
@@ -199,9 +217,9 @@ static mp_status copy_spool(mp_answer *a, mp_error *err) {
     int64_t at = 0;
     while (!st && !a->closed) {
         ssize_t n = pread(a->spool, b.data, COPY_BYTES, at);
-        if (n < 0) st = mp_error_errno(err, errno, "cannot read scratch", "spool");
+        if (n < 0) st = mp_error_errno(err, errno, "cannot read scratch", stream_name(a, true));
         if (n <= 0) break;
-        st = mp_stdout_write(a->fd, b.data, (size_t)n, &a->closed, err);
+        st = write_stream(a, false, b.data, (size_t)n, err);
         at += n;
     }
     mp_buf_release(&b);
@@ -274,7 +292,7 @@ static mp_status print_table(mp_answer *a, int64_t rows, int64_t bytes, mp_error
         mp_table_print(table, width, &out);
         st = mp_buf_check(&out, err);
     }
-    if (!st) st = mp_stdout_write(a->fd, out.data, out.len, &a->closed, err);
+    if (!st) st = write_stream(a, false, out.data, out.len, err);
     if (!st && rows > shown && !a->spec->run.quiet) {
         out.len = 0;
         mp_buf_printf(&out, "(%lld more rows; -o FILE or | keeps them all)\n",
