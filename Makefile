@@ -139,6 +139,7 @@ install: all
 	mpi=$$(pkg-config --exists mpi-c && echo mpi-c); \
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e "s|@MPI@|$$mpi|" -e 's|@REQUIRES@|$(PKGS)|' \
 	  scripts/mpart.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mpart.pc
+	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/mpart $(DESTDIR)$(PREFIX)/lib/libmpart.* \

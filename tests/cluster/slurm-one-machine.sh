@@ -149,6 +149,8 @@ CONF
         address=$((address + 1))
     done
     echo 'PartitionName=all Nodes=ALL Default=YES State=UP' >>"$dir/slurm.conf"
+    # Named, or slurmd looks for mounted cgroups and refuses to start where there are none.
+    echo 'CgroupPlugin=cgroup/v1' >"$dir/cgroup.conf"
     export SLURM_CONF=$dir/slurm.conf
 }
 

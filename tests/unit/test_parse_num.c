@@ -217,8 +217,8 @@ static void fast_forms(void **state) {
     for (int i = 0; i < 200000; i++) {
         char text[40];
         int64_t a = (int64_t)(next_random() % 100000000) >> (next_random() % 27);
-        int after = 1 + (int)(next_random() % 8), scale, n;
-        int64_t b = (int64_t)next_random() & INT64_MAX, v;
+        int after = 1 + (int)(next_random() % 8), scale = 0, n;
+        int64_t b = (int64_t)next_random() & INT64_MAX, v = 0;
         b %= mp_pow10_i64[after];
         bool neg = next_random() & 1;
         n = snprintf(text, sizeof text, "%s%ld.%0*ld", neg ? "-" : "", (long)a, after, (long)b);
