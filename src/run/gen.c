@@ -18,7 +18,7 @@
 #include "run/gen_table.h"
 #include "run/order.h"
 
-enum { PIECE_ROWS = 16384, STEP_ROWS = 2048, ORDER_BYTES = 32 << 20, PATH_CAP = 4096 };
+enum { PIECE_ROWS = 16384, STEP_ROWS = 1024, ORDER_BYTES = 32 << 20, PATH_CAP = 4096 };
 
 typedef struct {
     mp_comm *c;
