@@ -101,7 +101,7 @@ mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     return mp_error_nomem(err, request, budget ? m->limit_bytes : 0);
 }
 
-enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 1024 * 1024, KEEP_MAX = 16 * 1024 * 1024 };
+enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 32 * 1024 * 1024, KEEP_MAX = 16 * 1024 * 1024 };
 
 struct mp_arena_chunk {
     mp_arena_chunk *older;

@@ -9,7 +9,9 @@ enum {
     FIRST_ROWS = 256,
     AHEAD = 24, /* keys between fetching a slot, fetching its row, and looking */
     PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
-    KEEP_BYTES = 8 << 20            /* memory that a cleared table keeps */
+    KEEP_BYTES = 8 << 20,           /* memory that a cleared table keeps */
+    HUGE_FROM = 8 << 20,
+    HUGE_PAGE = 2 << 20
 };
 static const int64_t MAX_ROWS = INT64_C(1) << 31;
 
@@ -66,15 +68,26 @@ void mp_table_clear(mp_table *t) {
     mp_arena_reset(&t->long_keys);
 }
 
+/* Rows beyond the cache are hit at random, so they are to lie in huge pages, which a block that is moved by remapping loses. Where
+ * there is no room for a copy it is moved all the same. */
+static uint8_t *move_rows(mp_table *t, int64_t cap) {
+    size_t bytes = (size_t)cap * t->stride;
+    if (bytes < HUGE_FROM) return mp_mem_realloc(t->mem, t->rows, bytes);
+    uint8_t *rows = mp_mem_aligned(t->mem, HUGE_PAGE, bytes);
+    if (!rows) return mp_mem_realloc(t->mem, t->rows, bytes);
+    memcpy(rows, t->rows, (size_t)t->n * t->stride);
+    mp_mem_free(t->mem, t->rows);
+    return rows;
+}
+
 static mp_status grow_rows(mp_table *t, mp_error *err) {
-    /* large blocks are moved by remapping pages, so growing in smaller steps costs little and
-     * wastes less of the budget */
     bool large = t->cap * (int64_t)t->stride > (int64_t)64 << 20;
-    int64_t cap = large ? t->cap + t->cap / 4 : t->cap * 2;
+    int64_t cap = large ? t->cap + t->cap / 2 : t->cap * 2;
     if (t->n >= MAX_ROWS)
         return mp_error_set(err, MP_NOMEM, NULL, "more than %lld groups on one rank",
                             (long long)MAX_ROWS);
-    uint8_t *rows = mp_mem_realloc(t->mem, t->rows, (size_t)cap * t->stride);
+    uint8_t *rows = move_rows(t, cap);
+    if (!rows && large) rows = move_rows(t, cap = t->cap + t->cap / 8);
     if (!rows) return mp_mem_error(t->mem, (size_t)(cap - t->cap) * t->stride, err);
     t->rows = rows;
     t->cap = cap;
