@@ -133,8 +133,8 @@ static mp_type read_type(const binder *b, int c, bool *need_number) {
     if (fixed != MP_TYPE_COUNT) return fixed;
     mp_evidence e = b->seen[c];
     mp_type type = mp_evidence_type(e);
-    if (!b->use[c].number || type == MP_BOOL || type == MP_DATE || type == MP_TIMESTAMP)
-        return type;
+    bool open = type == MP_NULL || type == MP_BOOL || type == MP_DATE || type == MP_TIMESTAMP;
+    if (!b->use[c].number || open) return type;
     *need_number = true;
     if (type != MP_STRING) return type;
     e.seen &= MP_SEEN_INT | MP_SEEN_DECIMAL | MP_SEEN_FLOAT;
@@ -362,6 +362,7 @@ mp_status mp_query_bind_types(const mp_query *q, const mp_table *t, const mp_evi
         mp_scan_plan_release(out);
     else
         sign(out);
+    out->typed = !st; /* another pass follows, whatever this one finds */
     return st;
 }
 

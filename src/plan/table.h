@@ -53,6 +53,13 @@ void mp_table_streams_free(mp_table_stream **streams, int n_files);
 static inline int mp_table_column(const mp_table_file *f, int i) {
     return i < f->n_matched ? f->column_at[i] : -1;
 }
+/* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges start anywhere. */
+static inline bool mp_table_guesses(const mp_table *t) {
+    bool ranges = false;
+    for (int f = 0; f < t->n_files; f++)
+        ranges = ranges || !t->files[f].by_data;
+    return ranges && (t->dialect.quote || t->dialect.comment);
+}
 /* The dialect that the options ask for, without the delimiter. */
 void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d);
 

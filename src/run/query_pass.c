@@ -49,10 +49,7 @@ static int64_t enough(void *ctx) {
 
 /* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
 static bool is_final(const mp_job *j) {
-    if (j->plan.typed) return false;
-    for (int f = 0; f < j->table.n_files && j->table.dialect.quote; f++)
-        if (!j->table.files[f].by_data) return false;
-    return true;
+    return !j->plan.typed && !mp_table_guesses(&j->table);
 }
 
 /* A pass that was ended by its limit leaves pieces that have a place but are not written yet. Collective. */

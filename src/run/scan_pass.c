@@ -183,7 +183,8 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
     mp_buf_clear(&s->rejects);
     if (!s->wanted || !s->seen) return mp_mem_error(s->a.mem, n * sizeof *s->wanted, err);
-    return s->a.feed ? mp_feed_start(s->a.feed, plan->typed, err) : MP_OK;
+    if (!s->a.feed) return MP_OK;
+    return mp_feed_start(s->a.feed, plan->typed || mp_table_guesses(s->a.table), err);
 }
 
 static void stop(mp_scan *s) {
