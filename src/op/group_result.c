@@ -2,6 +2,7 @@
  * Invariant: the order is that of (hash, encoded key), which depends on the keys alone. */
 #include <string.h>
 
+#include "data/parse_num.h"
 #include "op/group_state.h"
 
 /* ---- order ---- */
@@ -172,6 +173,7 @@ static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err
         c->str[i] = text;
         return MP_OK;
     }
+    if (c->type == MP_INT64 && mp_parse_int64_fast(text.p, text.len, &c->i64[i])) return MP_OK;
     mp_value_of_text(text.p, text.len, &v);
     if (c->type == MP_DECIMAL) return put_decimal(c, i, text, &v, err);
     if (!mp_value_is(&v, c->type))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/date.h"
+#include "data/parse_num.h"
 #include "data/print_num.h"
 #include "op/group_state.h"
 
@@ -63,6 +64,17 @@ mp_status mp_group_texts(const mp_col *c, int32_t n, mp_arena *arena, const mp_s
     return MP_OK;
 }
 
+/* The short canonical form of an int64: nearly all keys that are numbers. */
+static inline bool plain_int(mp_str text, int64_t *v) {
+    return mp_parse_int64_fast(text.p, text.len, v) && !(*v == 0 && text.len > 1);
+}
+
+static mp_evidence evidence_of(mp_str text) {
+    int64_t v;
+    if (!plain_int(text, &v)) return mp_evidence_of_text(text.p, text.len);
+    return (mp_evidence){.seen = MP_SEEN_INT, .int_digits = (uint8_t)(v ? text.len - (v < 0) : 0)};
+}
+
 void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
     int open = 0;
     for (int c = 0; c < g->n_keys; c++)
@@ -76,7 +88,7 @@ void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
             if (!mp_key_next(&p, end, &text, &null)) break;
             if (null || g->key_type[c] != MP_NULL || mp_evidence_type(seen[c]) == MP_STRING)
                 continue;
-            mp_evidence_add(&seen[c], mp_evidence_of_text(text.p, text.len));
+            mp_evidence_add(&seen[c], evidence_of(text));
             open -= mp_evidence_type(seen[c]) == MP_STRING;
         }
     }
@@ -86,7 +98,9 @@ void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
  * differs. A text that is no value of t stays. */
 static bool canonical(mp_type t, mp_str *text, char *out) {
     mp_value v;
+    int64_t i;
     if (t == MP_STRING || t == MP_NULL) return true;
+    if (t == MP_INT64 && plain_int(*text, &i)) return true;
     mp_value_of_text(text->p, text->len, &v);
     if (!mp_value_is(&v, t)) return true;
     uint8_t sep = v.e.seen == MP_SEEN_TS_T ? 'T' : ' ';
