@@ -26,6 +26,9 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_input_list(const char *const *args, int n_args, mp_arena *arena,
                                       mp_input **out, int *n, mp_error *err);
 
+/* Can this rank open the file, and has it the size that rank 0 saw? Local. */
+bool mp_input_reaches(const char *path, int64_t size_bytes);
+
 /* ---- windows: input_map.c ---- */
 
 typedef struct mp_map {

@@ -4,9 +4,11 @@
  * pattern. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "io/input_probe.h"
@@ -200,4 +202,13 @@ mp_status mp_input_list(const char *const *args, int n_args, mp_arena *arena, mp
     }
     mp_buf_release(&l.inputs);
     return s;
+}
+
+bool mp_input_reaches(const char *path, int64_t size_bytes) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool same = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == size_bytes;
+    close(fd);
+    return same;
 }

@@ -290,6 +290,22 @@ mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem, mp_ta
     return st;
 }
 
+mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error *err) {
+    for (int f = 0; f < t->n_files; f++) {
+        mp_table_file *file = &t->files[f];
+        mp_input in = {.path = file->path,
+                       .kind = file->kind,
+                       .packing = file->packing,
+                       .size_bytes = file->size_bytes};
+        bool opened = file->by_data;
+        file->by_data = true;
+        if (opened || !streams) continue;
+        mp_status st = mp_stream_open(&in, &streams[f].stream, err);
+        if (st) return st;
+    }
+    return MP_OK;
+}
+
 void mp_table_streams_free(mp_table_stream **streams, int n_files) {
     for (int f = 0; *streams && f < n_files; f++) {
         mp_stream_close(&(*streams)[f].stream);

@@ -63,6 +63,10 @@ static inline bool mp_table_guesses(const mp_table *t) {
 /* The dialect that the options ask for, without the delimiter. */
 void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d);
 
+/* From now on every file is read by rank 0 and scattered as blocks of records. streams: rank 0's, which are opened; NULL on the
+ * other ranks. MP_IO. */
+MP_MUST_CHECK mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error *err);
+
 /* What the other ranks need to know of it; the dialect follows from the spec. */
 void mp_table_encode(const mp_table *t, mp_buf *out);
 MP_MUST_CHECK mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,

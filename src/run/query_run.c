@@ -19,6 +19,20 @@ mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *
 
 /* ---- the table, from rank 0 to all ---- */
 
+/* Files that some rank cannot open (another host, a folder of its own) are read by rank 0, unless the user said otherwise. Collective. */
+static mp_status check_reach(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_table *t = &j->table;
+    int64_t missing = 0;
+    if (j->spec->run.scatter != MP_SCATTER_AUTO || mp_comm_size(j->c) == 1) return MP_OK;
+    for (int f = 0; f < t->n_files && !missing; f++)
+        if (!t->files[f].by_data && !mp_input_reaches(t->files[f].path, t->files[f].size_bytes))
+            missing = 1;
+    mp_status st = mp_comm_allreduce(j->c, &missing, 1, MP_SUM, err);
+    if (st || !missing) return st;
+    return mp_job_agree(j, mp_table_scatter_data(t, j->streams, &mine), &mine, err);
+}
+
 static mp_status open_table(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "open", &mine);
@@ -33,7 +47,8 @@ static mp_status open_table(mp_job *j, mp_error *err) {
     if (!st && mp_comm_rank(j->c) != 0)
         st = mp_table_decode(j->spec, b.data, b.len, &j->arena, &j->table, &mine);
     mp_buf_release(&b);
-    return mp_job_agree(j, st, &mine, err);
+    st = mp_job_agree(j, st, &mine, err);
+    return st ? st : check_reach(j, err);
 }
 
 /* ---- the plan, the same on every rank ---- */
