@@ -26,6 +26,8 @@ struct mp_feed {
     int reading;        /* the file whose blocks were asked for last */
     bool replayable;
     int64_t bytes_done, records, bad;
+    int64_t counted;      /* splits that count */
+    int64_t held, n_held; /* the first so many splits, all reported, and their rows */
 };
 
 void mp_split_desc_put(mp_buf *b, const mp_split_desc *d) {
@@ -54,6 +56,7 @@ void mp_split_report_put(mp_buf *b, const mp_split_report *r) {
     mp_buf_u8(b, r->exit_known);
     mp_buf_i64(b, r->n_records);
     mp_buf_i64(b, r->n_bad);
+    mp_buf_i64(b, r->n_rows);
 }
 
 mp_split_report mp_split_report_get(mp_rd *rd) {
@@ -63,6 +66,7 @@ mp_split_report mp_split_report_get(mp_rd *rd) {
     r.exit_known = mp_rd_u8(rd) != 0;
     r.n_records = mp_rd_i64(rd);
     r.n_bad = mp_rd_i64(rd);
+    r.n_rows = mp_rd_i64(rd);
     return r;
 }
 
@@ -110,6 +114,8 @@ static mp_status add_split(mp_feed *f, const mp_split_desc *d, mp_error *err) {
 mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->next = 0;
     f->bytes_done = f->records = f->bad = 0;
+    f->counted = INT64_MAX;
+    f->held = f->n_held = 0;
     f->replayable = replayable;
     drop_evidence(f);
     for (int64_t i = 0; i < f->n_splits; i++)
@@ -306,6 +312,22 @@ void mp_feed_locate(const mp_feed *f, mp_error *error) {
     int64_t rows = mp_feed_rows_before(f, error->split);
     if (rows >= 0) error->row = rows + error->row_in_split + 1;
     mp_error_file(error, f->t->files[f->splits[error->split].desc.file].path);
+}
+
+int64_t mp_feed_holding(mp_feed *f, int64_t n_rows) {
+    while (f->n_held < n_rows && f->held < f->n_splits && f->splits[f->held].reported)
+        f->n_held += f->splits[f->held++].report.n_rows;
+    return f->n_held >= n_rows ? f->held : -1;
+}
+
+void mp_feed_cut(mp_feed *f, int64_t upto) {
+    f->counted = upto;
+    for (int64_t i = upto; i < f->n_splits; i++)
+        if (f->splits[i].reported) f->bad -= f->splits[i].report.n_bad;
+}
+
+int64_t mp_feed_counted(const mp_feed *f) {
+    return f->counted;
 }
 
 int64_t mp_feed_splits(const mp_feed *f) {

@@ -21,6 +21,7 @@ typedef struct {
     uint8_t entry, exit;
     bool exit_known;
     int64_t n_records, n_bad;
+    int64_t n_rows; /* that were given to the consumer */
 } mp_split_report;
 
 void mp_split_desc_put(mp_buf *b, const mp_split_desc *d);
@@ -57,6 +58,12 @@ int64_t mp_feed_refuted(const mp_feed *f, int64_t upto);
 void mp_feed_locate(const mp_feed *f, mp_error *error);
 /* A descriptor to wait on while the state is LATER, -1. */
 int mp_feed_fd(const mp_feed *f);
+/* How many splits from the first on have n_rows rows for the consumer, -1: not known yet, or all have fewer. */
+int64_t mp_feed_holding(mp_feed *f, int64_t n_rows);
+/* Once, at the end of a pass: bad rows of splits from upto on do not count. */
+void mp_feed_cut(mp_feed *f, int64_t upto);
+/* Splits whose bad rows count. */
+int64_t mp_feed_counted(const mp_feed *f);
 int64_t mp_feed_splits(const mp_feed *f);
 int64_t mp_feed_bytes_done(const mp_feed *f);
 int64_t mp_feed_records(const mp_feed *f);

@@ -62,7 +62,7 @@ static mp_status agree(info *o, mp_status st, const mp_error *mine, mp_error *er
 }
 
 static mp_status scan_all(info *o, mp_error *err) {
-    mp_scan_consumer consumer = {.ctx = o, .batch = on_batch};
+    mp_scan_consumer consumer = {.ctx = o, .batch = on_batch, .most_rows = -1};
     for (;;) {
         mp_error mine = MP_ERROR_INIT;
         mp_scan_plan plan;

@@ -219,6 +219,6 @@ int64_t mp_order_rows(const mp_order *o) {
     return o->n_rows;
 }
 
-int64_t mp_order_needed(const mp_order *o) {
-    return o->rows_left == 0 ? o->needed : o->next;
+bool mp_order_closed(const mp_order *o) {
+    return o->closed;
 }

@@ -50,7 +50,7 @@ bool mp_order_enough(const mp_order *o);
 /* Rank 0: total bytes and rows given places so far (after skip and limit). */
 int64_t mp_order_bytes(const mp_order *o);
 int64_t mp_order_rows(const mp_order *o);
-/* Rank 0, once mp_order_enough holds: pieces that the answer needs, from the first on. */
-int64_t mp_order_needed(const mp_order *o);
+/* Rank 0: the reader of the stream has gone. */
+bool mp_order_closed(const mp_order *o);
 
 #endif

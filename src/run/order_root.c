@@ -74,15 +74,13 @@ static mp_status drop_rest(mp_order *o, mp_error *err) {
 
 /* Which rows of the piece are wanted: *take behind the first *skip. Rows are spent here, so once
  * per piece, in order. */
-static void spend_rows(mp_order *o, int64_t piece, int64_t *skip, int64_t *take) {
-    const mp_piece *p = at(o, piece);
+static void spend_rows(mp_order *o, const mp_piece *p, int64_t *skip, int64_t *take) {
     *skip = p->rows < o->skip_left ? p->rows : o->skip_left;
     o->skip_left -= *skip;
     *take = p->rows - *skip;
     if (o->rows_left < 0) return;
     if (*take > o->rows_left) *take = o->rows_left;
     o->rows_left -= *take;
-    if (o->rows_left == 0) o->needed = piece + 1;
 }
 
 static mp_status place(mp_order *o, int64_t piece, int64_t bytes, mp_error *err) {
@@ -100,7 +98,7 @@ static mp_status place(mp_order *o, int64_t piece, int64_t bytes, mp_error *err)
 static mp_status answer_file(mp_order *o, mp_error *err) {
     int64_t skip, take, piece = o->next;
     mp_piece *p = at(o, piece);
-    spend_rows(o, piece, &skip, &take);
+    spend_rows(o, p, &skip, &take);
     o->n_rows += take;
     if (take == p->rows) return p->bytes ? place(o, piece, p->bytes, err) : drop(o, piece, err);
     if (take == 0) return drop(o, piece, err);
@@ -112,7 +110,7 @@ static mp_status answer_file(mp_order *o, mp_error *err) {
 static mp_status answer_stream(mp_order *o, int64_t piece, mp_error *err) {
     mp_piece *p = at(o, piece);
     int64_t skip, take;
-    spend_rows(o, piece, &skip, &take);
+    spend_rows(o, p, &skip, &take);
     o->n_rows += take;
     bool all = take == p->rows;
     if (p->bytes == 0 || (!all && take == 0)) return drop(o, piece, err);

@@ -65,7 +65,6 @@ struct mp_order {
     int64_t last;                 /* largest piece that was reported, -1: none */
     int64_t n_pending;            /* reported and not done */
     int64_t skip_left, rows_left; /* rows_left -1: no limit */
-    int64_t needed;               /* pieces up to the one that reached the limit */
     int64_t offset, n_bytes, n_rows;
     bool closed; /* nobody reads the stream any more */
 };

@@ -88,7 +88,8 @@ mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
                                  .attach = attach,
                                  .batch = on_batch,
                                  .finish_step = finish_step,
-                                 .on_block = alone(j) ? NULL : on_block};
+                                 .on_block = alone(j) ? NULL : on_block,
+                                 .most_rows = -1};
     return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
 }
 

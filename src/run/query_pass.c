@@ -41,10 +41,15 @@ static bool quiet(void *ctx) {
 static bool busy(void *ctx) {
     return mp_order_busy(mp_answer_order(((mp_job *)ctx)->answer));
 }
-/* A limit that is reached: pieces are splits. */
-static int64_t enough(void *ctx) {
-    const mp_order *o = mp_answer_order(((mp_job *)ctx)->answer);
-    return mp_order_enough(o) ? mp_order_needed(o) : -1;
+static bool closed(void *ctx) {
+    return mp_order_closed(mp_answer_order(((mp_job *)ctx)->answer));
+}
+
+/* Rows that the limit asks for, with those left out before them; -1: all. */
+static int64_t most_rows(const mp_query *q) {
+    int64_t n = q->limit_rows;
+    if (n <= 0) return n;
+    return n > INT64_MAX - q->offset_rows ? -1 : n + q->offset_rows;
 }
 
 /* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
@@ -73,7 +78,8 @@ mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
                                  .push = push,
                                  .quiet = quiet,
                                  .busy = busy,
-                                 .enough = enough};
+                                 .most_rows = most_rows(&j->q),
+                                 .closed = closed};
     st = mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
     return st || *verdict == MP_FLOW_REDO ? st : settle(j, err);
 }

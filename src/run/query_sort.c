@@ -61,7 +61,7 @@ mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     mp_status st = mp_job_agree(j, new_rows(j, &mine), &mine, err);
     if (st) return st;
     mp_scan_consumer consumer = {
-        .ctx = j, .attach = attach, .batch = on_batch, .finish_step = finish_step};
+        .ctx = j, .attach = attach, .batch = on_batch, .finish_step = finish_step, .most_rows = -1};
     return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
 }
 

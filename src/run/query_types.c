@@ -40,7 +40,7 @@ static mp_status look(mp_job *j, bool at_filter, mp_error *err) {
         mp_query_bind_types(&j->q, &j->table, j->seen, at_filter, &j->arena, &j->plan, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st || j->plan.n_wanted == 0) return st;
-    mp_scan_consumer consumer = {.ctx = j, .batch = ignore_rows};
+    mp_scan_consumer consumer = {.ctx = j, .batch = ignore_rows, .most_rows = -1};
     mp_flow_verdict verdict = MP_FLOW_REDO;
     for (int i = 0; i < MOST_GUESSES && verdict == MP_FLOW_REDO && !st; i++)
         st = mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, &verdict, err);

@@ -208,6 +208,7 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
     mp_rd rd = mp_rd_of(desc, len);
     s->desc = mp_split_desc_get(&rd);
     s->split = split;
+    s->n_rows = 0;
     s->begun = false;
     if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
@@ -257,7 +258,9 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     if (batch.n_rows == 0 || s->misfit || mp_csv_reader_misfit(s->reader)) return MP_OK;
     mp_arena_reset(&s->arena);
     st = name_file(s, false, &batch, &named, err);
-    return st ? st : s->consumer->batch(s->consumer->ctx, s->split, &named, err);
+    if (!st) st = s->consumer->batch(s->consumer->ctx, s->split, &named, err);
+    if (!st) s->n_rows += batch.n_rows;
+    return st;
 }
 
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
@@ -268,7 +271,8 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
                          .exit = (uint8_t)end.exit,
                          .exit_known = end.exit_known,
                          .n_records = end.n_records,
-                         .n_bad = end.n_bad};
+                         .n_bad = end.n_bad,
+                         .n_rows = s->n_rows};
     mp_split_report_put(report, &r);
     if (s->cuts && mp_buf_reserve(report, (size_t)s->plan->n_wanted * sizeof *s->seen)) {
         mp_scan_evidence(s, (mp_evidence *)(report->data + report->len));

@@ -37,9 +37,11 @@ typedef struct {
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     bool (*quiet)(void *ctx);
     bool (*busy)(void *ctx);
-    /* Rank 0: how many splits, from the first on, the answer needs; -1: all, or not known yet. Once known no further splits
-     * are handed out, and errors, guesses and types behind those do not count. NULL: all. */
-    int64_t (*enough)(void *ctx);
+    /* Rows that the answer needs, -1: all. No splits are handed out behind those that hold them, and errors, guesses and types behind
+     * those do not count. */
+    int64_t most_rows;
+    /* Rank 0: nobody wants rows any more. NULL: never. */
+    bool (*closed)(void *ctx);
 } mp_scan_consumer;
 
 /* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all ranks (n_columns; columns that were not

@@ -6,9 +6,11 @@
 
 /* ---- rank 0 ---- */
 
-/* Splits that the answer needs, -1: all. */
+/* Splits that the answer needs, -1: all, or not known yet. */
 static int64_t needed(const mp_scan *s) {
-    return s->consumer->enough ? s->consumer->enough(s->consumer->ctx) : -1;
+    const mp_scan_consumer *c = s->consumer;
+    if (c->closed && c->closed(c->ctx)) return 0;
+    return c->most_rows < 0 ? -1 : mp_feed_holding(s->a.feed, c->most_rows);
 }
 
 static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err) {
@@ -38,6 +40,7 @@ static void judge(void *ctx, mp_flow_verdict *verdict, mp_error *error) {
     bool data_error = *verdict == MP_FLOW_FAILED && error->split >= 0;
     if (*verdict == MP_FLOW_FAILED && !data_error) return;
     int64_t need = needed(s);
+    if (need >= 0) mp_feed_cut(s->a.feed, need);
     /* the rows of a split before its bad one were enough, or those of splits before it */
     if (data_error && need >= 0 && error->split + 1 >= need) {
         *verdict = MP_FLOW_ENOUGH;
@@ -177,7 +180,7 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     s->wanted = mp_mem_calloc(s->a.mem, n, sizeof *s->wanted);
     s->seen = mp_mem_calloc(s->a.mem, n, sizeof *s->seen);
     s->misfit = false;
-    s->cuts = plan->typed && s->consumer->enough;
+    s->cuts = plan->typed && s->consumer->most_rows >= 0;
     int passes = s->stats.passes;
     double seconds = s->stats.seconds;
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
@@ -257,7 +260,7 @@ static int by_place(const void *a, const void *b) {
 }
 
 /* The gathered records of all ranks, as an array. */
-static mp_status list_rejects(mp_scan *s, const mp_buf *all, mp_buf *list, mp_error *err) {
+static mp_status list_rejects(const mp_scan *s, const mp_buf *all, mp_buf *list, mp_error *err) {
     mp_rd ranks = mp_rd_of(all->data, all->len);
     while (mp_rd_left(&ranks) && !ranks.bad) {
         size_t n = (size_t)mp_rd_u64(&ranks);
@@ -270,10 +273,9 @@ static mp_status list_rejects(mp_scan *s, const mp_buf *all, mp_buf *list, mp_er
             r.reason = mp_str_of(text, len);
             text = mp_rd_bytes(&rd, &len);
             r.record = mp_str_of(text, len);
-            if (!rd.bad) mp_buf_put(list, &r, sizeof r);
+            if (!rd.bad && r.split < mp_feed_counted(s->a.feed)) mp_buf_put(list, &r, sizeof r);
         }
     }
-    (void)s;
     return mp_buf_check(list, err);
 }
 

@@ -12,7 +12,7 @@ struct mp_scan {
 
     /* the split under way */
     mp_split_desc desc;
-    int64_t split;
+    int64_t split, n_rows; /* n_rows: that the consumer got */
     bool begun;
     mp_csv_text text;
     int64_t tail; /* bytes mapped behind the range */

@@ -25,6 +25,20 @@ for np in 0 1 2 3 5; do
 done
 unset MPART_TEST_SPLITS
 
+# Bad rows count up to the split that reaches the limit, however many splits were read beside it.
+{ echo n; for i in $(seq 1 30); do seq 1 2000; echo 1,2; done; } > bad.csv
+export MPART_TEST_SPLITS=$(seq -s, 9000 9000 270000)
+for np in 0 1 2 3 5; do
+    run $np query bad.csv --offset 1500 --limit 3000 --on-bad-row skip --rejects rejected.csv -o o.csv
+    check "rows were left out" has_code 3
+    check "those of the splits up to the one with row 4500" says_once "3 bad rows"
+    check "which are told" [ "$(wc -l < rejected.csv)" = 4 ]
+    check "the rows" same <(tail -n +2 o.csv) <(seq 1501 2000; seq 1 2000; seq 1 500)
+    run $np query bad.csv --offset 1500 --limit 3000
+    check "an error before the limit is one" has_code 65
+done
+unset MPART_TEST_SPLITS
+
 # Every cut of the rows: offset and limit over the boundaries of splits.
 seq 1 60 | awk 'BEGIN { print "n" } { print }' > n.csv
 export MPART_TEST_SPLITS=20,40,41,60,80,100,120,140
