@@ -142,12 +142,39 @@ static mp_status over_source(parser *p, const mp_expr *e, bool strict, const mp_
 
 /* ---- group ---- */
 
+/* A column that exists, but not behind the grouping. */
+typedef struct {
+    const parser *p;
+    const mp_expr_name *names;
+    int n;
+    const char *stray;
+} stray_search;
+
+static void find_stray(void *ctx, const char *name, bool number_needed, bool typed) {
+    (void)number_needed, (void)typed;
+    stray_search *s = ctx;
+    bool exists = false;
+    for (int i = 0; i < s->n; i++)
+        if (strcmp(s->names[i].name, name) == 0) return;
+    for (int i = 0; i < s->p->n_selected && !exists; i++)
+        exists = strcmp(s->p->selected[i].name, name) == 0;
+    if (exists && !s->stray) s->stray = name;
+}
+
+static mp_status check_stray(const parser *p, const mp_expr *e, const mp_expr_name *names, int n) {
+    stray_search s = {p, names, n, NULL};
+    mp_expr_columns(e, false, false, find_stray, &s);
+    if (!s.stray || p->q->n_keys + p->q->n_calls == 0) return MP_OK;
+    return mp_expr_check_keys(e, &s.stray, 0, p->err);
+}
+
 /* Aggregates out of e, then output names and key names replaced by group results. */
 static mp_status over_results(parser *p, const mp_expr *e, const mp_expr_name *names, int n,
                               const mp_expr **out) {
     const mp_expr *rest = NULL;
     mp_status st =
         mp_expr_extract_aggs(e, p->arena, p->q->calls, &p->q->n_calls, MAX_CALLS, &rest, p->err);
+    if (!st) st = check_stray(p, rest, names, n);
     if (st) return st;
     int total = n + p->q->n_calls;
     mp_expr_name *all = take(p, (size_t)total, sizeof *all);
