@@ -61,7 +61,11 @@ void mp_comm_prepare_env(void) {
     choose("OMPI_MCA_mpi_yield_when_idle", "1");
     choose("OMPI_MCA_io", "romio321");
     if (!alone && !env_one_host()) return;
-    if (alone) choose("OMPI_MCA_ess_singleton_isolated", "1");
+    if (alone) {
+        choose("OMPI_MCA_ess_singleton_isolated", "1");
+        /* all programs that are alone would share one folder, and the first to end removes it under the others */
+        choose("OMPI_MCA_orte_create_session_dirs", "0");
+    }
     choose("OMPI_MCA_pml", "ob1");
     choose("OMPI_MCA_btl", alone ? "self" : "self,vader");
     if (!alone && !single_copy_allowed())
