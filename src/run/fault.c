@@ -11,13 +11,13 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"plan", "the plan is made and broadcast"},
         {"open", "inputs are opened"},
         {"scan", "the input is read, every rank its splits"},
-        {"census", "the input is read to the end to find its types"},
+        {"census", "after a wrong guess the input is read to the end"},
         {"exchange", "rows go to the ranks that own them"},
         {"merge", "groups of all ranks are merged"},
         {"sort", "rows are sorted"},
         {"gather", "results come to rank 0"},
         {"output", "the output is written"},
-        {"commit", "the output gets its name"},
+        {MP_FAULT_LAST, "the output gets its name"},
         {NULL, NULL},
     };
     return phases;
@@ -29,8 +29,15 @@ mp_status mp_fault_check(int rank, const char *phase, mp_error *err) {
     char *end;
     errno = 0;
     long wanted = strtol(request, &end, 10);
-    if (errno || *end != ':' || wanted != rank || strcmp(end + 1, phase) != 0) return MP_OK;
-    mp_error_set(err, MP_FAILED, "test failure", "injected in phase '%s' on rank %d", phase, rank);
+    if (errno || *end != ':' || wanted != rank) return MP_OK;
+    bool here = strcmp(end + 1, phase) == 0;
+    if (!here && strcmp(phase, MP_FAULT_LAST) != 0) return MP_OK;
+    if (here)
+        mp_error_set(err, MP_FAILED, "test failure", "injected in phase '%s' on rank %d", phase,
+                     rank);
+    else
+        mp_error_set(err, MP_FAILED, "test failure", "phase '%s' was not reached on rank %d",
+                     end + 1, rank);
     if (err && err->rank < 0) err->rank = rank;
     return MP_FAILED;
 }

@@ -13,7 +13,11 @@ typedef struct {
 /* In the order of a run; ends with a NULL name. */
 const mp_fault_phase *mp_fault_phases(void);
 
-/* MP_FAILED ("test failure", "injected in phase 'x' on rank r") if MPART_TEST_FAIL asks for it here, else MP_OK. Local. */
+/* The last phase of every run. */
+#define MP_FAULT_LAST "commit"
+
+/* MP_FAILED ("test failure", "injected in phase 'x' on rank r") if MPART_TEST_FAIL asks for it here, else MP_OK. In the last
+ * phase also if it asks for one that this rank never came to: a request that comes to nothing would pass for a test. Local. */
 MP_MUST_CHECK mp_status mp_fault_check(int rank, const char *phase, mp_error *err);
 
 #endif

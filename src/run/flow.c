@@ -353,7 +353,9 @@ static mp_status prepare(mp_flow_run *r, mp_error *err) {
         /* before the agreement, behind which blocks come in */
         mp_error injected = MP_ERROR_INIT;
         if (r->f->attach) r->f->attach(r->f->ctx, r);
-        note(r, mp_fault_check(r->rank, r->f->name, &injected), &injected);
+        mp_status asked = mp_fault_check(r->rank, r->f->name, &injected);
+        if (asked == MP_OK && r->x) asked = mp_fault_check(r->rank, "exchange", &injected);
+        note(r, asked, &injected);
     }
     s = mp_comm_agree(r->c, &own);
     if (s != MP_OK && err) *err = own;

@@ -2,6 +2,10 @@
  * Invariant: the pieces of rank r come before those of rank r + 1; every rank knows the number of its first one. */
 #include "run/query_priv.h"
 
+/* So many rows wait in scratch until the run commits: a run that fails has written nothing. More leave as they come, since
+ * scratch may have no room for them. */
+enum { SPOOLED_ROWS = 1 << 20 };
+
 typedef struct {
     mp_job *j;
     mp_next_batch_fn next;
@@ -65,8 +69,9 @@ static bool busy(void *ctx) {
     return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer));
 }
 
-/* Pieces of the ranks before this one. Collective. */
-static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_error *err) {
+/* Pieces of the ranks before this one, and of all. Collective. */
+static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, int64_t *all,
+                             mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     size_t n = (size_t)mp_comm_size(j->c);
     int64_t *counts = mp_arena_alloc(&j->arena, n * sizeof *counts, 16);
@@ -76,17 +81,20 @@ static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_err
     memset(counts, 0, n * sizeof *counts);
     counts[mp_comm_rank(j->c)] = n_pieces;
     st = mp_comm_allreduce(j->c, counts, (int)n, MP_SUM, err);
-    *first = 0;
-    for (int r = 0; r < mp_comm_rank(j->c); r++)
-        *first += counts[r];
+    *first = *all = 0;
+    for (size_t r = 0; r < n; r++) {
+        *first += r < (size_t)mp_comm_rank(j->c) ? counts[r] : 0;
+        *all += counts[r];
+    }
     return st;
 }
 
 mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err) {
     writer w = {.j = j, .next = next, .n_pieces = (n_rows + MP_PIECE_ROWS - 1) / MP_PIECE_ROWS};
     j->taken = 0;
-    mp_status st = mp_job_begin_answer(j, true, err);
-    if (!st) st = first_piece(j, w.n_pieces, &w.piece, err);
+    int64_t all = 0;
+    mp_status st = first_piece(j, w.n_pieces, &w.piece, &all, err);
+    if (!st) st = mp_job_begin_answer(j, all * MP_PIECE_ROWS > SPOOLED_ROWS, err);
     if (st) return st;
     mp_flow flow = {.name = "output",
                     .ctx = &w,
