@@ -26,6 +26,8 @@ struct mp_feed {
     int reading;        /* the file whose blocks were asked for last */
     bool replayable;
     int64_t bytes_done, records, bad;
+    int n_ranks;
+    int64_t *rank_bytes;  /* by rank: of the splits it has finished in this pass */
     int64_t counted;      /* splits that count */
     int64_t held, n_held; /* the first so many splits, all reported, and their rows */
 };
@@ -70,14 +72,16 @@ mp_split_report mp_split_report_get(mp_rd *rd) {
     return r;
 }
 
-mp_status mp_feed_new(const mp_spec *spec, const mp_table *t, mp_table_stream *streams, mp_mem *mem,
-                      mp_feed **out, mp_error *err) {
+mp_status mp_feed_new(const mp_spec *spec, const mp_table *t, mp_table_stream *streams, int n_ranks,
+                      mp_mem *mem, mp_feed **out, mp_error *err) {
     mp_feed *f = mp_mem_calloc(mem, 1, sizeof *f);
     *out = f;
     if (!f) return mp_mem_error(mem, sizeof *f, err);
-    *f = (mp_feed){.spec = spec, .t = t, .mem = mem, .streams = streams};
+    *f = (mp_feed){.spec = spec, .t = t, .mem = mem, .streams = streams, .n_ranks = n_ranks};
     f->blocks = mp_mem_calloc(mem, (size_t)t->n_files, sizeof *f->blocks);
-    return f->blocks ? MP_OK : mp_mem_error(mem, (size_t)t->n_files * sizeof *f->blocks, err);
+    f->rank_bytes = mp_mem_calloc(mem, (size_t)n_ranks, sizeof *f->rank_bytes);
+    if (f->blocks && f->rank_bytes) return MP_OK;
+    return mp_mem_error(mem, (size_t)t->n_files * sizeof *f->blocks, err);
 }
 
 static void drop_evidence(mp_feed *f) {
@@ -93,6 +97,7 @@ void mp_feed_free(mp_feed **f) {
     for (int i = 0; (*f)->blocks && i < (*f)->t->n_files; i++)
         mp_blocks_free(&(*f)->blocks[i]);
     mp_mem_free((*f)->mem, (*f)->blocks);
+    mp_mem_free((*f)->mem, (*f)->rank_bytes);
     mp_table_streams_free(&(*f)->streams, (*f)->t->n_files);
     mp_mem_free((*f)->mem, (*f)->splits);
     mp_mem_free((*f)->mem, *f);
@@ -114,6 +119,7 @@ static mp_status add_split(mp_feed *f, const mp_split_desc *d, mp_error *err) {
 mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->next = 0;
     f->bytes_done = f->records = f->bad = 0;
+    memset(f->rank_bytes, 0, (size_t)f->n_ranks * sizeof *f->rank_bytes);
     f->counted = INT64_MAX;
     f->held = f->n_held = 0;
     f->replayable = replayable;
@@ -235,13 +241,15 @@ int mp_feed_fd(const mp_feed *f) {
 
 /* ---- what came back ---- */
 
-void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_report *r) {
+void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status,
+                    const mp_split_report *r) {
     if (split < 0 || split >= f->n_splits) return;
     split_info *s = &f->splits[split];
     s->report = *r;
     s->reported = true;
     if (status) s->report.exit_known = false;
     f->bytes_done += s->desc.len;
+    f->rank_bytes[src] += s->desc.len;
     f->records += r->n_records;
     f->bad += r->n_bad;
 }
@@ -333,6 +341,14 @@ int64_t mp_feed_counted(const mp_feed *f) {
 int64_t mp_feed_splits(const mp_feed *f) {
     return f->n_splits;
 }
+int mp_feed_slowest(const mp_feed *f, int64_t *bytes) {
+    int slowest = -1;
+    for (int r = 0; f->n_ranks > 1 && r < f->n_ranks; r++)
+        if (slowest < 0 || f->rank_bytes[r] < f->rank_bytes[slowest]) slowest = r;
+    *bytes = slowest < 0 ? 0 : f->rank_bytes[slowest];
+    return slowest;
+}
+
 int64_t mp_feed_bytes_done(const mp_feed *f) {
     return f->bytes_done;
 }

@@ -34,7 +34,7 @@ typedef struct mp_feed mp_feed;
 
 /* streams: as mp_table_open gave them, released by the feed. */
 MP_MUST_CHECK mp_status mp_feed_new(const mp_spec *spec, const mp_table *t,
-                                    mp_table_stream *streams, mp_mem *mem, mp_feed **out,
+                                    mp_table_stream *streams, int n_ranks, mp_mem *mem, mp_feed **out,
                                     mp_error *err);
 void mp_feed_free(mp_feed **f);
 
@@ -43,7 +43,7 @@ MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err
 /* Callbacks of the flow. census: the reports are of mp_csv_func. */
 MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
                                      mp_error *err);
-void mp_feed_report(mp_feed *f, int64_t split, mp_status status, const mp_split_report *r);
+void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status, const mp_split_report *r);
 /* Evidence of n columns that the rank had found up to the end of this split (splits come to a rank in ascending order). MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen,
                                               int n, mp_error *err);
@@ -66,6 +66,8 @@ void mp_feed_cut(mp_feed *f, int64_t upto);
 int64_t mp_feed_counted(const mp_feed *f);
 int64_t mp_feed_splits(const mp_feed *f);
 int64_t mp_feed_bytes_done(const mp_feed *f);
+/* The rank whose finished splits have the fewest bytes, and how many; -1 with one rank. */
+int mp_feed_slowest(const mp_feed *f, int64_t *bytes);
 int64_t mp_feed_records(const mp_feed *f);
 int64_t mp_feed_bad(const mp_feed *f);
 /* Records of the splits of the same file before this one, for the row numbers of rejects. */

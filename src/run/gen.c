@@ -257,8 +257,10 @@ static void tick(void *ctx) {
     }
     double bytes = (double)(g->report->bytes_out + mp_order_bytes(g->order));
     rows += (double)mp_order_rows(g->order);
-    g->report->tick(g->report->tick_ctx, (int64_t)bytes,
-                    rows > 0 ? (int64_t)(bytes * all / rows) : -1);
+    mp_report_progress at = {.done_bytes = (int64_t)bytes,
+                             .total_bytes = rows > 0 ? (int64_t)(bytes * all / rows) : -1,
+                             .slowest = -1};
+    g->report->tick(g->report->tick_ctx, &at);
 }
 
 /* Collective. */

@@ -145,7 +145,8 @@ static mp_status prepare(info *o, mp_table_stream **streams, mp_error *err) {
     if (!o->seen || !o->nulls) return mp_mem_error(o->mem, n * sizeof *o->nulls, err);
     if (n) memcpy(o->seen, o->table->sample, n * sizeof *o->seen);
     if (mp_comm_rank(o->c) == 0) {
-        mp_status st = mp_feed_new(o->spec, o->table, *streams, o->mem, &o->feed, err);
+        mp_status st =
+            mp_feed_new(o->spec, o->table, *streams, mp_comm_size(o->c), o->mem, &o->feed, err);
         if (st) return st;
         *streams = NULL;
     }

@@ -61,13 +61,18 @@ static size_t left_text(char *out, size_t cap, double seconds) {
     return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
-size_t mp_progress_line(char *out, size_t cap, int64_t done_bytes, int64_t total_bytes,
-                        double seconds) {
-    double done = (double)done_bytes, total = (double)total_bytes;
+static size_t slowest_text(char *out, size_t cap, const mp_report_progress *at, unit u) {
+    int n = snprintf(out, cap, ", slowest rank %d (%.1f %s)", at->slowest,
+                     (double)at->slowest_bytes / u.scale, u.name);
+    return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+size_t mp_progress_line(char *out, size_t cap, const mp_report_progress *at, double seconds) {
+    double done = (double)at->done_bytes, total = (double)at->total_bytes;
     double rate = seconds > 0 ? done / seconds : 0;
     unit u = unit_of(total > done ? total : done), r = unit_of(rate);
     int n;
-    if (total_bytes > 0)
+    if (at->total_bytes > 0)
         n = snprintf(out, cap, "%.0f %%, %.1f of %.1f %s, %.0f %s/s",
                      done < total ? 100 * done / total : 100, done / u.scale, total / u.scale,
                      u.name, rate / r.scale, r.name);
@@ -76,10 +81,11 @@ size_t mp_progress_line(char *out, size_t cap, int64_t done_bytes, int64_t total
                      r.name);
     size_t len = n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
     if (total > done && rate > 0) len += left_text(out + len, cap - len, (total - done) / rate);
+    if (at->slowest >= 0) len += slowest_text(out + len, cap - len, at, u);
     return len;
 }
 
-void mp_progress_update(void *progress, int64_t done_bytes, int64_t total_bytes) {
+void mp_progress_update(void *progress, const mp_report_progress *at) {
     mp_progress *p = progress;
     int64_t now = mp_clock_ns(), every = p->is_terminal ? rewrite_ns : line_ns;
     if (p->fd < 0 || now - p->start_ns < first_ns) return;
@@ -89,8 +95,7 @@ void mp_progress_update(void *progress, int64_t done_bytes, int64_t total_bytes)
     size_t n = 0;
     if (p->is_terminal) line[n++] = '\r';
     n += (size_t)snprintf(line + n, sizeof line - n, "mpart: ");
-    n += mp_progress_line(line + n, sizeof line - n - 8, done_bytes, total_bytes,
-                          (double)(now - p->start_ns) * 1e-9);
+    n += mp_progress_line(line + n, sizeof line - n - 8, at, (double)(now - p->start_ns) * 1e-9);
     const char *end = p->is_terminal ? "\x1b[K" : "\n";
     memcpy(line + n, end, strlen(end));
     n += strlen(end);

@@ -4,6 +4,7 @@
 #define MP_RUN_PROGRESS_H
 
 #include "plan/spec.h"
+#include "run/report.h"
 
 typedef struct {
     int fd;           /* -1: nothing is shown */
@@ -17,13 +18,13 @@ typedef struct {
 void mp_progress_init(mp_progress *p, const mp_run_spec *run);
 /* False: there is nothing to call mp_progress_update for. */
 bool mp_progress_wanted(const mp_progress *p);
-/* progress: a mp_progress (the form of mp_report.tick). total_bytes -1: not known. */
-void mp_progress_update(void *progress, int64_t done_bytes, int64_t total_bytes);
+/* progress: a mp_progress (the form of mp_report.tick). */
+void mp_progress_update(void *progress, const mp_report_progress *at);
 /* Wipe the line. May be called twice. */
 void mp_progress_end(mp_progress *p);
 
-/* The line itself, without an end: "34 %, 1.7 of 5.2 GB, 950 MB/s, 4 s left". Returns its length (cut to cap - 1). */
-size_t mp_progress_line(char *out, size_t cap, int64_t done_bytes, int64_t total_bytes,
-                        double seconds);
+/* The line itself, without an end: "34 %, 1.7 of 5.2 GB, 950 MB/s, 4 s left, slowest rank 3 (0.2 GB)". Returns its length (cut to
+ * cap - 1). */
+size_t mp_progress_line(char *out, size_t cap, const mp_report_progress *at, double seconds);
 
 #endif

@@ -159,14 +159,18 @@ static mp_status run_passes(mp_job *j, mp_error *err) {
 
 static void tick(void *ctx, const mp_feed *feed) {
     mp_job *j = ctx;
-    j->report->tick(j->report->tick_ctx, mp_feed_bytes_done(feed), j->table.total_bytes);
+    mp_report_progress at = {.done_bytes = mp_feed_bytes_done(feed),
+                             .total_bytes = j->table.total_bytes};
+    at.slowest = mp_feed_slowest(feed, &at.slowest_bytes);
+    j->report->tick(j->report->tick_ctx, &at);
 }
 
 static mp_status start_scan(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = MP_OK;
     if (mp_comm_rank(j->c) == 0) {
-        st = mp_feed_new(j->spec, &j->table, j->streams, j->mem, &j->feed, &mine);
+        st = mp_feed_new(j->spec, &j->table, j->streams, mp_comm_size(j->c), j->mem, &j->feed,
+                         &mine);
         if (!st) j->streams = NULL;
     }
     mp_scan_args args = {.comm = j->c,

@@ -24,6 +24,13 @@ typedef struct {
     char host[64];
 } mp_report_rank;
 
+/* How far a run is. */
+typedef struct {
+    int64_t done_bytes, total_bytes; /* total -1: not known */
+    int slowest;                     /* the rank that has read least so far, -1: not known, or there is one only */
+    int64_t slowest_bytes;
+} mp_report_progress;
+
 typedef struct {
     int n_ranks;
     mp_report_rank *ranks; /* n_ranks on rank 0, else NULL */
@@ -32,8 +39,8 @@ typedef struct {
     int64_t rows_in, rows_out, bytes_in, bytes_out, groups;
     double seconds;        /* of the run, without MPI start-up */
     mp_report_rank mine;   /* this rank's, filled while running */
-    /* Rank 0: called about every 0.2 s with the bytes read so far and those there are (-1: not known); NULL: not asked for. */
-    void (*tick)(void *ctx, int64_t done_bytes, int64_t total_bytes);
+    /* Rank 0: called about every 0.2 s; NULL: not asked for. */
+    void (*tick)(void *ctx, const mp_report_progress *progress);
     void *tick_ctx;
 } mp_report;
 

@@ -24,11 +24,10 @@ static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_e
 
 static mp_status take_report(void *ctx, int src, int64_t split, mp_status status, mp_rd *report,
                              mp_error *err) {
-    (void)src;
     mp_scan *s = ctx;
     mp_split_report r = mp_split_report_get(report);
     if (report->bad) return MP_OK;
-    mp_feed_report(s->a.feed, split, status, &r);
+    mp_feed_report(s->a.feed, src, split, status, &r);
     size_t n = (size_t)s->plan->n_wanted;
     const void *seen = s->cuts ? mp_rd_raw(report, n * sizeof *s->seen) : NULL;
     return seen ? mp_feed_keep_evidence(s->a.feed, split, seen, (int)n, err) : MP_OK;

@@ -96,19 +96,25 @@ static void test_rows_keep_to_their_room(void **state) {
 static void test_progress_line(void **state) {
     (void)state;
     char line[128];
-    size_t n = mp_progress_line(line, sizeof line, 1700000000, 5000000000, 2.0);
+    size_t n = mp_progress_line(line, sizeof line,
+                                &(mp_report_progress){1700000000, 5000000000, -1, 0}, 2.0);
     assert_string_equal(line, "34 %, 1.7 of 5.0 GB, 850 MB/s, 4 s left");
     assert_int_equal(n, strlen(line));
-    mp_progress_line(line, sizeof line, 2500000, -1, 5.0);
+    mp_progress_line(line, sizeof line, &(mp_report_progress){1700000000, 5000000000, 3, 200000000},
+                     2.0);
+    assert_non_null(strstr(line, ", slowest rank 3 (0.2 GB)"));
+    mp_progress_line(line, sizeof line, &(mp_report_progress){2500000, -1, -1, 0}, 5.0);
     assert_string_equal(line, "2.5 MB, 500 kB/s");
-    mp_progress_line(line, sizeof line, 0, 5000, 2.0);
+    mp_progress_line(line, sizeof line, &(mp_report_progress){0, 5000, -1, 0}, 2.0);
     assert_string_equal(line, "0 %, 0.0 of 5.0 kB, 0 kB/s");
-    mp_progress_line(line, sizeof line, 6000, 5000, 2.0);
+    mp_progress_line(line, sizeof line, &(mp_report_progress){6000, 5000, -1, 0}, 2.0);
     assert_non_null(strstr(line, "100 %"));
-    mp_progress_line(line, sizeof line, 1000000, INT64_MAX, 1.0);
+    mp_progress_line(line, sizeof line, &(mp_report_progress){1000000, INT64_MAX, -1, 0}, 1.0);
     assert_non_null(strstr(line, " h "));
     for (size_t cap = 1; cap < 60; cap++)
-        assert_true(mp_progress_line(line, cap, 1700000000, 5000000000, 2.0) < cap);
+        assert_true(mp_progress_line(line, cap,
+                                     &(mp_report_progress){1700000000, 5000000000, -1, 0},
+                                     2.0) < cap);
 }
 
 static void test_report_json(void **state) {
