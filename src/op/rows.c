@@ -173,6 +173,7 @@ static mp_status append_column(mp_rows *r, int c, const mp_col *from, int64_t n,
 }
 
 mp_status mp_rows_append(mp_rows *r, const mp_batch *in, mp_error *err) {
+    if (in->n_rows == 0) return MP_OK; /* there may be no room yet */
     mp_status st = mp_rows_reserve(r, in->n_rows, err);
     for (int c = 0; c < r->n_cols && !st; c++)
         st = append_column(r, c, &in->cols[c], in->n_rows, err);

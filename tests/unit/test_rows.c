@@ -131,6 +131,7 @@ static void append(mp_rows *r, const table *t, int first, int n) {
 
 /* A batch has one file: runs of rows of one file go in together. */
 static void append_all(mp_rows *r, const table *t) {
+    if (t->n) append(r, t, 0, 0); /* no rows at first */
     for (int i = 0, n; i < t->n; i += n) {
         for (n = 1; i + n < t->n && n < MP_BATCH_ROWS &&
                     t->row[i + n].position >> 44 == t->row[i].position >> 44;)
