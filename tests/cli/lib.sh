@@ -66,6 +66,26 @@ fails() {
     done
 }
 
+# Standard error without what mpirun itself says about a code that is not 0.
+message() { awk '/^-----/ { skip = !skip; next } !skip' "$err" | grep -v '^Primary job '; }
+says() { [ "$(message)" = "$1" ]; }
+# No output file, no temporary of one, in the folder $1 (made for outputs alone).
+no_output() { [ -z "$(ls -A "$1")" ]; }
+
+# refuses CODE MESSAGE ARGS...: alone and with 5 ranks: that exit code, exactly that message, nothing on standard output, nothing in
+# the folder out (which the script makes).
+refuses() {
+    local code=$1 text=$2 np
+    shift 2
+    for np in 0 5; do
+        run $np "$@" </dev/null
+        check "exit code $code" has_code "$code"
+        check "says exactly '$text'" says "$text"
+        check "nothing on standard output" is_empty "$out"
+        check "no output, no temporary" no_output out
+    done
+}
+
 # succeeds NP ARGS...
 succeeds() {
     run "$@"
