@@ -1,5 +1,5 @@
 # mpart: build, test, install. `make help` lists the targets.
-# Invariant: everything built goes to build/ (one folder per set of flags), except the program itself, ./mpart.
+# Invariant: everything built goes to build/ (build/san with sanitizers), except the program, ./mpart.
 
 CC = mpicc
 VERSION := 0.1.0
@@ -52,7 +52,8 @@ MPIT := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/mpi/test_*.c))
 
 all: $(PROGRAM) $(B)/libmpart.a $(B)/libmpart.so
 
-# The first build on a fresh machine installs what is missing. Everything compiled waits for the stamp of the flags.
+# The first build on a fresh machine installs what is missing. All that is compiled waits for the
+# stamp of the flags.
 ifneq ($(MISSING),)
 $(B)/flags: | deps
 endif

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Install the Debian packages that building and testing need, where they are missing: as root, or by sudo if it asks
-# for no password; otherwise print the one command to run and fail.
+# Install the Debian packages that building and testing need, where they are missing: as root, or by
+# sudo if it asks for no password; otherwise print the one command to run and fail.
 set -u
-packages="gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libcmocka-dev zlib1g-dev libzstd-dev
-libxxhash-dev libpcre2-dev libjansson-dev zstd gzip python3 sqlite3"
+packages="gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libcmocka-dev
+zlib1g-dev libzstd-dev libxxhash-dev libpcre2-dev libjansson-dev zstd gzip python3 sqlite3"
 if ! command -v apt-get >/dev/null 2>&1; then
     printf 'this is no Debian; install what Debian calls:\n%s\n' "$packages" >&2
     exit 1
 fi
 missing=
 for p in $packages; do
-    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' ||
+        missing="$missing $p"
 done
 [ -z "$missing" ] && exit 0
 
