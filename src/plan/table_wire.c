@@ -70,7 +70,7 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
     *out = (mp_table){.filename_column = spec->input.filename_column};
     mp_table_dialect(spec, &out->dialect);
     uint32_t n_files = mp_rd_u32(&rd), n_columns = mp_rd_u32(&rd);
-    bool ok = !rd.bad && n_files <= len && n_columns <= len;
+    bool fits = !rd.bad && n_files <= len && n_columns <= len, ok = fits;
     if (ok) {
         out->n_files = (int)n_files;
         out->n_columns = (int)n_columns;
@@ -85,8 +85,9 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
     out->row_bytes = mp_rd_f64(&rd);
     out->total_bytes = mp_rd_i64(&rd);
     out->split_bytes = mp_rd_i64(&rd);
-    if (!ok || rd.bad) return mp_error_set(err, MP_FAILED, "broken plan", "the table is cut short");
-    return MP_OK;
+    if (rd.bad || !fits)
+        return mp_error_set(err, MP_FAILED, "broken plan", "the table is cut short");
+    return ok ? MP_OK : mp_mem_error(arena->mem, len, err);
 }
 
 /* Where the range that starts at begin ends: at a test's boundary, or after split_bytes. */
