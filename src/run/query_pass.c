@@ -45,9 +45,17 @@ static bool closed(void *ctx) {
     return mp_order_closed(mp_answer_order(((mp_job *)ctx)->answer));
 }
 
-/* Rows that the limit asks for, with those left out before them; -1: all. */
-static int64_t most_rows(const mp_query *q) {
-    int64_t n = q->limit_rows;
+/* Is something computed whose type is to be found? All rows that the filter keeps have a say in it, also those behind a limit. */
+static bool computes(const mp_job *j) {
+    for (int i = 0; j->plan.typed && i < j->q.n_outputs; i++)
+        if (j->plan.values[i].direct < 0) return true;
+    return false;
+}
+
+/* Rows that the limit asks for, with those left out before them; -1: all are to be read. */
+static int64_t most_rows(const mp_job *j) {
+    const mp_query *q = &j->q;
+    int64_t n = computes(j) ? -1 : q->limit_rows;
     if (n <= 0) return n;
     return n > INT64_MAX - q->offset_rows ? -1 : n + q->offset_rows;
 }
@@ -78,7 +86,7 @@ mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
                                  .push = push,
                                  .quiet = quiet,
                                  .busy = busy,
-                                 .most_rows = most_rows(&j->q),
+                                 .most_rows = most_rows(j),
                                  .closed = closed};
     st = mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
     return st || *verdict == MP_FLOW_REDO ? st : settle(j, err);
