@@ -19,7 +19,7 @@ typedef enum {
     MP_FLOW_VERDICT   /* from rank 0, its last message: u8 verdict, mp_error when FAILED */
 } mp_flow_message;
 
-enum { MP_FLOW_IN_HAND = 2 }; /* splits of a rank: one in work, one prefetched */
+enum { MP_FLOW_IN_HAND = 4 }; /* splits of a rank: one in work, the others prefetched */
 
 typedef struct {
     int64_t split;
