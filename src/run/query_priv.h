@@ -29,6 +29,7 @@ typedef struct {
     mp_arena arena;       /* for the whole run */
     mp_arena batch_arena; /* for one batch */
     mp_answer *answer;
+    mp_out_file *rejects; /* rank 0: --rejects; made before the data is read, named after the answer */
     mp_flow_run *run; /* the flow under way */
     int64_t exchange_bytes;
 

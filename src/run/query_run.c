@@ -186,30 +186,39 @@ static mp_status start_scan(mp_job *j, mp_error *err) {
 
 /* ---- the end ---- */
 
+static mp_status open_rejects(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = MP_OK;
+    if (mp_comm_rank(j->c) == 0 && j->spec->input.rejects)
+        st = mp_out_create(j->spec->input.rejects, &j->rejects, &mine);
+    return mp_job_agree(j, st, &mine, err);
+}
+
 static mp_status write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_buf csv;
     mp_buf_init(&csv, j->mem);
     mp_status st = mp_scan_rejects(j->scan, &csv, n_bad, &mine);
-    if (!st && mp_comm_rank(j->c) == 0 && j->spec->input.rejects) {
-        mp_out_file *file = NULL;
-        st = mp_out_create(j->spec->input.rejects, &file, &mine);
-        if (!st) st = mp_out_write_at(file, 0, csv.data, csv.len, &mine);
-        if (!st) st = mp_out_sync(file, &mine);
-        if (!st) st = mp_out_commit(&file, &mine);
-        mp_out_abandon(&file);
-    }
+    if (!st && j->rejects) st = mp_out_write_at(j->rejects, 0, csv.data, csv.len, &mine);
+    if (!st && j->rejects) st = mp_out_sync(j->rejects, &mine);
     mp_buf_release(&csv);
+    return mp_job_agree(j, st, &mine, err);
+}
+
+static mp_status name_rejects(mp_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = j->rejects ? mp_out_commit(&j->rejects, &mine) : MP_OK;
     return mp_job_agree(j, st, &mine, err);
 }
 
 static mp_status finish(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     int64_t n_bad = 0;
-    mp_status st = mp_fault_check(mp_comm_rank(j->c), "commit", &mine);
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), MP_FAULT_LAST, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (!st) st = write_rejects(j, &n_bad, err);
     if (!st) st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);
+    if (!st) st = name_rejects(j, err);
     if (st || n_bad == 0) return st;
     mp_error_set(err, MP_PARTIAL, "rows were rejected", "%lld bad row%s left out or mended",
                  (long long)n_bad, n_bad == 1 ? "" : "s");
@@ -249,6 +258,7 @@ static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
         return MP_OK;
     }
     if (!st) st = mp_answer_open(j->c, j->spec, j->mem, &j->answer, err);
+    if (!st) st = open_rejects(j, err);
     if (!st) st = start_scan(j, err);
     double start = mp_clock_s();
     if (!st) st = run_passes(j, err);
@@ -277,6 +287,7 @@ static void init(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_rep
 
 static void release(mp_job *j) {
     mp_answer_free(&j->answer);
+    mp_out_abandon(&j->rejects);
     mp_scan_free(&j->scan);
     mp_feed_free(&j->feed);
     if (j->streams) mp_table_streams_free(&j->streams, j->table.n_files);
