@@ -3,6 +3,7 @@
  * typed; one that is both is read both ways. */
 #include <stdio.h>
 
+#include "plan/names.h"
 #include "plan/query.h"
 
 /* How one source column is used. */
@@ -21,7 +22,8 @@ typedef struct {
     mp_scan_plan *plan;
     usage *use;
     int n_source;
-    bool filtering; /* which of the two walks */
+    mp_names places; /* of the source columns */
+    bool filtering;  /* which of the two walks */
     mp_error *err;
 } binder;
 
@@ -34,19 +36,9 @@ static void *take(mp_arena *arena, size_t n, size_t size, mp_error *err) {
     return m;
 }
 
-static const char *column_name(const mp_table *t, int c) {
-    return c < t->n_columns ? t->names[c] : t->filename_column;
-}
-
-static int find_column(const binder *b, const char *name) {
-    for (int c = 0; c < b->n_source; c++)
-        if (strcmp(column_name(b->t, c), name) == 0) return c;
-    return -1;
-}
-
 static void note_column(void *ctx, const char *name, bool number, bool typed) {
     binder *b = ctx;
-    int c = find_column(b, name);
+    int c = mp_names_find(&b->places, name);
     if (c < 0) return; /* the binding of the expression says so */
     usage *u = &b->use[c];
     if (b->filtering)
@@ -86,7 +78,7 @@ static bool keys_typed(const binder *b) {
 /* A plain column that may go through as text: an output or a key whose type nobody asks for. */
 static int direct_column(const binder *b, const mp_expr *e, bool typed) {
     const char *name = mp_expr_column_name(e);
-    int c = name ? find_column(b, name) : -1;
+    int c = name ? mp_names_find(&b->places, name) : -1;
     if (c < 0 || typed) return -1;
     mp_type fixed = fixed_type(b, c);
     return fixed == MP_TYPE_COUNT || fixed == MP_STRING ? c : -1;
@@ -156,7 +148,7 @@ static void want(binder *b, int c, mp_csv_use use, mp_type type, bool need_numbe
                          .need_number = need_number,
                          .in_filter = in_filter,
                          .after_filter = after,
-                         .name = column_name(b->t, c)};
+                         .name = mp_table_source_name(b->t, c)};
 }
 
 static void want_column(binder *b, int c) {
@@ -312,7 +304,11 @@ static void sign(mp_scan_plan *p) {
 static mp_status bind_columns(binder *b) {
     mp_scan_plan *p = b->plan;
     *p = (mp_scan_plan){0};
-    b->n_source = b->t->n_columns + (b->t->filename_column ? 1 : 0);
+    b->n_source = mp_table_n_source(b->t);
+    mp_names_init(&b->places, b->arena);
+    for (int c = 0; c < b->n_source; c++)
+        if (!mp_names_add(&b->places, mp_table_source_name(b->t, c), c))
+            return mp_mem_error(b->arena->mem, 64, b->err);
     b->use = take(b->arena, (size_t)b->n_source, sizeof *b->use, b->err);
     p->wanted = take(b->arena, 2 * (size_t)b->n_source, sizeof *p->wanted, b->err);
     if (!b->use || !p->wanted) return MP_NOMEM;

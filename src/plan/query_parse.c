@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "expr/substitute.h"
+#include "plan/names.h"
 #include "plan/query.h"
 
 enum { MAX_CALLS = 4096 };
@@ -18,6 +19,7 @@ typedef struct {
     mp_expr_name *selected;
     bool has_select;
     int cap_outputs;
+    mp_names used; /* by outputs */
     mp_error *err;
 } parser;
 
@@ -36,13 +38,6 @@ static const char *numbered(parser *p, char mark, int n) {
     return s;
 }
 
-static int n_source(const mp_table *t) {
-    return t->n_columns + (t->filename_column ? 1 : 0);
-}
-static const char *source_name(const mp_table *t, int i) {
-    return i < t->n_columns ? t->names[i] : t->filename_column;
-}
-
 /* The name an item goes by. */
 static const char *item_name(parser *p, const mp_expr_item *item) {
     if (item->name) return item->name;
@@ -52,21 +47,16 @@ static const char *item_name(parser *p, const mp_expr_item *item) {
     return agg ? agg : item->text;
 }
 
-/* A name that no output before has: "a", "a_2", "a_3". */
+/* A name that no output before has: "a", "a_2", "a_3". NULL: no memory. */
 static const char *fresh_name(parser *p, const char *name) {
-    const mp_query *q = p->q;
-    const char *tried = name;
-    for (int suffix = 2;; suffix++) {
-        bool used = false;
-        for (int i = 0; i < q->n_outputs && !used; i++)
-            used = strcmp(q->outputs[i].name, tried) == 0;
-        if (!used) return tried;
-        size_t n = strlen(name) + 16;
-        char *next = take(p, n, 1);
-        if (!next) return name;
-        snprintf(next, n, "%s_%d", name, suffix);
-        tried = next;
+    if (mp_names_find(&p->used, name) < 0) return name;
+    size_t n = strlen(name) + 16;
+    char *tried = take(p, n, 1);
+    for (int suffix = 2; tried; suffix++) {
+        snprintf(tried, n, "%s_%d", name, suffix);
+        if (mp_names_find(&p->used, tried) < 0) break;
     }
+    return tried;
 }
 
 static mp_status add_output(parser *p, const char *name, const mp_expr *expr) {
@@ -79,24 +69,27 @@ static mp_status add_output(parser *p, const char *name, const mp_expr *expr) {
         q->outputs = grown;
         p->cap_outputs = cap;
     }
-    q->outputs[q->n_outputs] = (mp_query_item){fresh_name(p, name), expr};
-    q->n_outputs++;
+    const char *fresh = fresh_name(p, name);
+    if (!fresh) return MP_NOMEM;
+    if (!mp_names_add(&p->used, fresh, q->n_outputs))
+        return mp_mem_error(p->arena->mem, 64, p->err);
+    q->outputs[q->n_outputs++] = (mp_query_item){fresh, expr};
     return MP_OK;
 }
 
 /* ---- select ---- */
 
 static mp_status name_source(parser *p) {
-    int n = n_source(p->t);
+    int n = mp_table_n_source(p->t);
     p->source = take(p, (size_t)n, sizeof *p->source);
     for (int i = 0; p->source && i < n; i++)
-        p->source[i] = source_name(p->t, i);
+        p->source[i] = mp_table_source_name(p->t, i);
     return p->source ? MP_OK : MP_NOMEM;
 }
 
 /* Here every column can still be suggested; a plan knows only those in use. */
 static mp_status check_columns(parser *p, const mp_expr *e) {
-    return mp_expr_check_names(e, p->source, n_source(p->t), p->err);
+    return mp_expr_check_names(e, p->source, mp_table_n_source(p->t), p->err);
 }
 
 /* --select, or every column: names and expressions over source columns. */
@@ -112,7 +105,7 @@ static mp_status parse_select(parser *p) {
             if (items[i].expr) st = check_columns(p, items[i].expr);
         if (st) return st;
     }
-    int source = n_source(p->t), total = 0;
+    int source = mp_table_n_source(p->t), total = 0;
     for (int i = 0; i < n; i++)
         total += items[i].expr ? 1 : source;
     p->selected = take(p, (size_t)total, sizeof *p->selected);
@@ -124,7 +117,7 @@ static mp_status parse_select(parser *p) {
         }
         for (int c = 0; c < source; c++) {
             mp_expr_name *s = &p->selected[p->n_selected++];
-            s->name = source_name(p->t, c);
+            s->name = mp_table_source_name(p->t, c);
             mp_status st = mp_expr_column(s->name, p->arena, &s->expr, p->err);
             if (st) return st;
         }
@@ -320,6 +313,7 @@ mp_status mp_query_parse(const mp_spec *spec, const mp_table *t, bool typed_outp
                       .typed_output = typed_output,
                       .grouped = s->by || s->agg || s->distinct};
     parser p = {.spec = spec, .t = t, .arena = arena, .q = out, .err = err};
+    mp_names_init(&p.used, arena);
     if (s->having && !s->by && !s->agg) {
         mp_error_set(err, MP_USAGE, NULL, "--having needs --by or --agg");
         mp_error_hint(err, "--where filters rows");

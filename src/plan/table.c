@@ -4,6 +4,8 @@
 
 #include <poll.h>
 
+#include "plan/names.h"
+
 enum {
     SAMPLE_BYTES = 256 << 10, /* of the first files */
     HEAD_BYTES = 16 << 10,    /* of the others: the header is enough */
@@ -18,6 +20,7 @@ typedef struct {
     mp_mem *mem;
     mp_table *t;
     int cap_columns;
+    mp_names places; /* of the columns */
 } opener;
 
 static void *take(mp_arena *arena, size_t n, size_t size) {
@@ -133,12 +136,6 @@ static mp_status read_head(opener *o, const mp_input *in, mp_table_stream *strea
     return st;
 }
 
-static int find_column(const mp_table *t, const char *name) {
-    for (int i = 0; i < t->n_columns; i++)
-        if (strcmp(t->names[i], name) == 0) return i;
-    return -1;
-}
-
 static mp_status add_column(opener *o, const char *name, mp_error *err) {
     mp_table *t = o->t;
     if (t->n_columns == o->cap_columns) {
@@ -154,6 +151,7 @@ static mp_status add_column(opener *o, const char *name, mp_error *err) {
         t->sample = sample;
         o->cap_columns = cap;
     }
+    if (!mp_names_add(&o->places, name, t->n_columns)) return mp_mem_error(o->mem, 64, err);
     t->names[t->n_columns++] = name;
     return MP_OK;
 }
@@ -173,7 +171,7 @@ static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_err
     mp_table_file *file = &t->files[f];
     int before = t->n_columns;
     for (int c = 0; c < head->n_columns; c++) {
-        int at = f ? find_column(t, head->names[c]) : -1;
+        int at = f ? mp_names_find(&o->places, head->names[c]) : -1;
         if (at < 0 && f && !o->spec->input.union_columns)
             return differs(file->path, head->names[c], file->path, t->files[0].path, err);
         if (at < 0) {
@@ -188,7 +186,7 @@ static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_err
     for (int i = 0; i < t->n_columns; i++)
         column_at[i] = -1;
     for (int c = 0; c < head->n_columns; c++) {
-        int at = f ? find_column(t, head->names[c]) : c;
+        int at = f ? mp_names_find(&o->places, head->names[c]) : c;
         column_at[at] = c;
     }
     for (int i = 0; i < before; i++)
@@ -210,7 +208,7 @@ static mp_status choose_types(opener *o, mp_error *err) {
         t->fixed[i] = MP_TYPE_COUNT;
     for (int k = 0; k < o->spec->input.n_types; k++) {
         const mp_type_choice *choice = &o->spec->input.types[k];
-        int c = find_column(t, choice->name);
+        int c = mp_names_find(&o->places, choice->name);
         if (c < 0) {
             mp_error_set(err, MP_USAGE, "error in --types", "no column '%s'", choice->name);
             mp_error_hint_names(err, choice->name, t->names, t->n_columns);
@@ -281,6 +279,7 @@ mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem, mp_ta
         mp_input_list(spec->input.paths, spec->input.n_paths, arena, &inputs, &out->n_files, err);
     if (st) return st;
     opener o = {.spec = spec, .arena = arena, .mem = mem, .t = out};
+    mp_names_init(&o.places, arena);
     out->files = take(arena, (size_t)out->n_files, sizeof *out->files);
     *streams = take(arena, (size_t)out->n_files, sizeof **streams);
     if (!out->files || !*streams) return mp_mem_error(mem, (size_t)out->n_files * 64, err);

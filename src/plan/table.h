@@ -53,6 +53,13 @@ void mp_table_streams_free(mp_table_stream **streams, int n_files);
 static inline int mp_table_column(const mp_table_file *f, int i) {
     return i < f->n_matched ? f->column_at[i] : -1;
 }
+/* The columns that a query sees: those of the files, then the --filename column. */
+static inline int mp_table_n_source(const mp_table *t) {
+    return t->n_columns + (t->filename_column ? 1 : 0);
+}
+static inline const char *mp_table_source_name(const mp_table *t, int i) {
+    return i < t->n_columns ? t->names[i] : t->filename_column;
+}
 /* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges start anywhere. */
 static inline bool mp_table_guesses(const mp_table *t) {
     bool ranges = false;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "plan/names.h"
 #include "plan/table.h"
 
 static char folder[64];
@@ -192,6 +193,24 @@ static void test_header_longer_than_the_head(void **state) {
     assert_int_equal(table.n_columns, N);
     assert_string_equal(table.names[N - 1], "column59999");
     assert_int_equal(table.files[0].data_offset, n);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    enum { N = 5000 };
+    static char text[N][8];
+    mp_names x;
+    mp_names_init(&x, &arena);
+    assert_int_equal(mp_names_find(&x, "n0"), -1);
+    for (int i = 0; i < N; i++) {
+        snprintf(text[i], sizeof text[i], "n%d", i);
+        assert_true(mp_names_add(&x, text[i], i));
+        assert_true(mp_names_add(&x, text[i / 2], N)); /* keeps the place it has */
+    }
+    for (int i = 0; i < N; i++)
+        assert_int_equal(mp_names_find(&x, text[i]), i);
+    assert_int_equal(mp_names_find(&x, ""), -1);
+    assert_int_equal(mp_names_find(&x, "n5000"), -1);
 }
 
 /* ---- ranges ---- */
@@ -380,6 +399,7 @@ int main(void) {
         ON_FILES(test_types),
         ON_FILES(test_no_input),
         ON_FILES(test_header_longer_than_the_head),
+        ON_FILES(test_names),
         ON_FILES(test_whole_files),
         ON_FILES(test_ranges_of_a_size),
         ON_FILES(test_chosen_boundaries),
