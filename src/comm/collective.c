@@ -256,6 +256,14 @@ mp_status mp_comm_agree(mp_comm *c, mp_error *err) {
     return (mp_status)best.status;
 }
 
+mp_status mp_comm_agree_on(mp_comm *c, mp_status st, const mp_error *mine, mp_error *err) {
+    mp_error e = *mine;
+    if (st) mp_error_set(&e, st, NULL, "rank %d", c->rank);
+    st = mp_comm_agree(c, &e);
+    if (st && err) *err = e;
+    return st;
+}
+
 /* Sends all bytes to the children, in pieces; an empty content is one empty piece. */
 static mp_status bcast_root(call *k, const mp_buf *b, mp_error *err) {
     size_t sent = 0;

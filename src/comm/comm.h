@@ -106,5 +106,9 @@ MP_MUST_CHECK mp_status mp_comm_gather(mp_comm *c, const void *bytes, size_t len
 /* Agreement: every rank leaves with the same status, and the same error in *err: of all ranks' errors the one that
  * mp_error_order puts first. err in: this rank's error (MP_OK: none). Collective; never fails half-way. */
 MP_MUST_CHECK mp_status mp_comm_agree(mp_comm *c, mp_error *err);
+/* The same for a step that left this rank with st and the error mine (st without an error counts, too). *err is only written where
+ * the ranks failed. */
+MP_MUST_CHECK mp_status mp_comm_agree_on(mp_comm *c, mp_status st, const mp_error *mine,
+                                         mp_error *err);
 
 #endif

@@ -65,15 +65,6 @@ static mp_status open_target(mp_answer *a, mp_error *err) {
     return st;
 }
 
-/* All leave with the same status; the error of the one that is reported goes to err. */
-static mp_status agree(mp_comm *c, mp_status st, const mp_error *mine, mp_error *err) {
-    mp_error e = *mine;
-    if (st) mp_error_set(&e, st, NULL, "answer");
-    st = mp_comm_agree(c, &e);
-    if (st && err) *err = e;
-    return st;
-}
-
 static mp_status share_target(mp_answer *a, mp_error *err) {
     mp_buf b;
     mp_buf_init(&b, NULL);
@@ -85,8 +76,9 @@ static mp_status share_target(mp_answer *a, mp_error *err) {
             mp_buf_text(&b, "");
         mp_buf_u8(&b, 0);
     }
-    mp_status st = mp_comm_bcast(a->c, &b, err);
     mp_error mine = MP_ERROR_INIT;
+    mp_status st = mp_comm_bcast(a->c, &b, &mine);
+    if (!st) st = mp_buf_check(&b, &mine);
     if (!st && mp_comm_rank(a->c) != 0) {
         mp_rd rd = mp_rd_of(b.data, b.len);
         a->kind = (target_kind)mp_rd_u8(&rd);
@@ -102,7 +94,7 @@ static mp_status share_target(mp_answer *a, mp_error *err) {
         mp_buf_release(&name);
     }
     mp_buf_release(&b);
-    return agree(a->c, st, &mine, err);
+    return mp_comm_agree_on(a->c, st, &mine, err);
 }
 
 mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_answer **out,
@@ -118,7 +110,7 @@ mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_answer
         a->text.comment = spec->input.comment;
         if (!st && mp_comm_rank(c) == 0) st = open_target(a, &mine);
     }
-    st = agree(c, st, &mine, err);
+    st = mp_comm_agree_on(c, st, &mine, err);
     return st ? st : share_target(a, err);
 }
 
@@ -205,7 +197,7 @@ mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols, bo
                           .mem = a->mem};
     if (!st) st = mp_order_new(a->c, &args, &a->order, &mine);
     mp_buf_release(&header);
-    return agree(a->c, st, &mine, err);
+    return mp_comm_agree_on(a->c, st, &mine, err);
 }
 
 /* ---- finish ---- */
@@ -311,10 +303,10 @@ mp_status mp_answer_finish(mp_answer *a, int64_t *rows, int64_t *bytes, mp_error
     *rows = head ? mp_order_rows(a->order) : 0;
     *bytes = head ? mp_order_bytes(a->order) : 0;
     mp_status st = a->kind == TO_FILE ? mp_out_sync(a->file, &mine) : MP_OK;
-    st = agree(a->c, st, &mine, err);
+    st = mp_comm_agree_on(a->c, st, &mine, err);
     if (st) return st;
     if (head && a->kind == TO_FILE) st = mp_out_commit(&a->file, &mine);
     if (head && a->kind == TO_STREAM && !a->direct) st = copy_spool(a, &mine);
     if (head && a->kind == TO_TERMINAL) st = print_table(a, *rows, *bytes, &mine);
-    return agree(a->c, st, &mine, err);
+    return mp_comm_agree_on(a->c, st, &mine, err);
 }

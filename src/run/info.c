@@ -53,21 +53,13 @@ static bool same_types(const info *o, const mp_scan_plan *plan) {
     return true;
 }
 
-static mp_status agree(info *o, mp_status st, const mp_error *mine, mp_error *err) {
-    mp_error e = *mine;
-    if (st) mp_error_set(&e, st, NULL, "info");
-    st = mp_comm_agree(o->c, &e);
-    if (st && err) *err = e;
-    return st;
-}
-
 static mp_status scan_all(info *o, mp_error *err) {
     mp_scan_consumer consumer = {.ctx = o, .batch = on_batch, .most_rows = -1};
     for (;;) {
         mp_error mine = MP_ERROR_INIT;
         mp_scan_plan plan;
         mp_flow_verdict verdict;
-        mp_status st = agree(o, plan_all(o, &plan, &mine), &mine, err);
+        mp_status st = mp_comm_agree_on(o->c, plan_all(o, &plan, &mine), &mine, err);
         if (!st) st = mp_scan_pass(o->scan, &plan, &consumer, o->seen, &verdict, err);
         if (st) return st;
         if (verdict != MP_FLOW_REDO && same_types(o, &plan)) break;
@@ -161,7 +153,7 @@ mp_status mp_info_of_table(mp_comm *c, const mp_spec *spec, mp_table *table,
     mp_error mine = MP_ERROR_INIT;
     info o = {.c = c, .spec = spec, .mem = mem, .table = table};
     mp_arena_init(&o.arena, mem);
-    mp_status st = agree(&o, prepare(&o, streams, &mine), &mine, err);
+    mp_status st = mp_comm_agree_on(o.c, prepare(&o, streams, &mine), &mine, err);
     if (!st) st = scan_all(&o, err);
     if (!st && o.feed) {
         report->rows_in = mp_feed_records(o.feed);

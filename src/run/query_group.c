@@ -154,6 +154,7 @@ static mp_status respell_keys(mp_job *j, mp_error *err) {
     mp_flow_result result;
     st = mp_flow_execute(j->c, &flow, &result, err);
     j->report->mine.exchanged += result.exchange.bytes_sent;
+    mp_group_free(&j->pre);
     return st;
 }
 

@@ -10,11 +10,7 @@
 enum { MOST_PASSES = 8, MOST_EXCHANGE = 256 << 20 };
 
 mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *err) {
-    mp_error e = *mine;
-    if (st) mp_error_set(&e, st, NULL, "rank %d", mp_comm_rank(j->c));
-    st = mp_comm_agree(j->c, &e);
-    if (st && err) *err = e;
-    return st;
+    return mp_comm_agree_on(j->c, st, mine, err);
 }
 
 /* ---- the table, from rank 0 to all ---- */
@@ -43,7 +39,8 @@ static mp_status open_table(mp_job *j, mp_error *err) {
     mp_buf b;
     mp_buf_init(&b, j->mem);
     if (mp_comm_rank(j->c) == 0) mp_table_encode(&j->table, &b);
-    st = mp_comm_bcast(j->c, &b, err);
+    st = mp_comm_bcast(j->c, &b, &mine);
+    if (!st) st = mp_buf_check(&b, &mine);
     if (!st && mp_comm_rank(j->c) != 0)
         st = mp_table_decode(j->spec, b.data, b.len, &j->arena, &j->table, &mine);
     mp_buf_release(&b);

@@ -108,14 +108,10 @@ static bool busy(void *ctx) {
 /* ---- the census ---- */
 
 static mp_status census(mp_scan *s, mp_error *err) {
-    mp_status st = s->a.feed ? mp_feed_start(s->a.feed, true, err) : MP_OK;
     mp_error failed = MP_ERROR_INIT;
-    if (st && err) failed = *err;
-    st = mp_comm_agree(s->a.comm, &failed);
-    if (st) {
-        if (err) *err = failed;
-        return st;
-    }
+    mp_status st = s->a.feed ? mp_feed_start(s->a.feed, true, &failed) : MP_OK;
+    st = mp_comm_agree_on(s->a.comm, st, &failed, err);
+    if (st) return st;
     mp_flow flow = {.name = "census",
                     .ctx = s,
                     .pass = ++s->pass,
@@ -141,10 +137,9 @@ static mp_status agree_on_types(mp_scan *s, mp_evidence *seen, mp_error *err) {
     if (n == 0) return MP_OK;
     int64_t *values = mp_mem_calloc(s->a.mem, (size_t)n * 3, sizeof *values);
     mp_error failed = MP_ERROR_INIT;
-    if (!values) mp_mem_error(s->a.mem, (size_t)n * 24, &failed);
-    mp_status st = mp_comm_agree(s->a.comm, &failed);
+    mp_status st = values ? MP_OK : mp_mem_error(s->a.mem, (size_t)n * 24, &failed);
+    st = mp_comm_agree_on(s->a.comm, st, &failed, err);
     if (st) {
-        if (err) *err = failed;
         mp_mem_free(s->a.mem, values);
         return st;
     }
@@ -235,9 +230,7 @@ mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan, const mp_scan_consu
     s->consumer = consumer;
     *verdict = MP_FLOW_FAILED;
     mp_error failed = MP_ERROR_INIT;
-    if (start(s, plan, &failed)) *verdict = MP_FLOW_FAILED;
-    mp_status st = mp_comm_agree(s->a.comm, &failed);
-    if (st && err) *err = failed;
+    mp_status st = mp_comm_agree_on(s->a.comm, start(s, plan, &failed), &failed, err);
     if (!st) st = run_flow(s, verdict, err);
     if (!st && *verdict == MP_FLOW_REDO) st = census(s, err);
     if (!st && *verdict != MP_FLOW_REDO) st = agree_on_types(s, seen, err);
