@@ -8,7 +8,8 @@ seq 1 200 | awk 'BEGIN { print "a,b" } { print $1 ",s" $1 }' > plain.csv
 { cat quoted.csv; tail -n +2 plain.csv; } > both.csv
 export MPART_TEST_SPLITS=30,60,100,150 MPART_GUESS=wrong
 for np in 0 2 3 5; do
-    succeeds $np query quoted.csv - < <(cat plain.csv)
+    run_piped plain.csv $np query quoted.csv -
+    check "exit code 0" has_code 0
     check "file and pipe" same "$out" both.csv
 done
 unset MPART_TEST_SPLITS MPART_GUESS
@@ -16,9 +17,10 @@ unset MPART_TEST_SPLITS MPART_GUESS
 # The types are found before anything is computed: a text among numbers in a row that the filter drops.
 { echo a,c; echo word,; seq 1 30000 | awk '{ print $1 ",1" }'; } > types.csv
 for np in 0 3; do
-    succeeds $np query - --where 'c is not null' --agg 'sum(if(a > 5, 1, 0)) as n' < <(cat types.csv)
+    run_piped types.csv $np query - --where 'c is not null' --agg 'sum(if(a > 5, 1, 0)) as n'
+    check "exit code 0" has_code 0
     check "numbers where the filter keeps rows" [ "$(tail -n 1 "$out")" = 29995 ]
-    run $np query - --where 'c is not null' --select 'year(a)' < <(cat types.csv)
+    run_piped types.csv $np query - --where 'c is not null' --select 'year(a)'
     check "bad data when the rows do not fit" has_code 65
     check "says why" says_once "not a date"
 done
