@@ -54,6 +54,7 @@ int mp_blocks_fd(const mp_blocks *b) {
 }
 
 static void drop_front(mp_blocks *b, size_t n) {
+    if (n == 0) return;
     memmove(b->carry.data, b->carry.data + n, b->carry.len - n);
     b->carry.len -= n;
     b->carry_begin += (int64_t)n;

@@ -198,7 +198,7 @@ static void test_header_longer_than_the_head(void **state) {
 static void test_names(void **state) {
     (void)state;
     enum { N = 5000 };
-    static char text[N][8];
+    static char text[N][16];
     mp_names x;
     mp_names_init(&x, &arena);
     assert_int_equal(mp_names_find(&x, "n0"), -1);
