@@ -1,4 +1,5 @@
-/* substitute.c - expressions over the names of one step become expressions over the names of the step before.
+/* substitute.c - expressions over the names of one step become expressions over the names of the
+ * step before.
  * Invariant: the trees given are shared, never changed. */
 #include "expr/substitute.h"
 #include "expr/ast.h"

@@ -1,5 +1,6 @@
-/* rows_sort.c - the order of kept rows: radix sort on an 8-byte normalised prefix of one key at a time, then the rows that are equal in it
- * by the next key. The last key is the position, where rows have one; else the order of appending stands (every step is stable).
+/* rows_sort.c - the order of kept rows: radix sort on an 8-byte normalised prefix of one key at a
+ * time, then the rows that are equal in it by the next key. The last key is the position, where
+ * rows have one; else the order of appending stands (every step is stable).
  * Source: least significant digit radix sort, passes over constant bytes left out. */
 #include "data/decimal.h"
 #include "op/rows_priv.h"

@@ -1,5 +1,5 @@
-/* rows_wire.c - a row as bytes: per column u8 valid and, where it is, the value (decimal: u8 scale, i64; string: u32 length, bytes); then
- * the position. */
+/* rows_wire.c - a row as bytes: per column u8 valid and, where it is, the value (decimal: u8 scale,
+ * i64; string: u32 length, bytes); then the position. */
 #include "op/rows_priv.h"
 
 static void put_value(const mp_rows_col *c, int64_t i, mp_buf *out) {

@@ -1,5 +1,7 @@
-/* names.h - a place for every name: tables may have tens of thousands of columns, so names are not looked for one by one.
- * Invariant: a name has the place that it was given first. Names live as long as the arena. */
+/* names.h - a place for every name: tables may have tens of thousands of columns, so names are not
+ * looked for one by one.
+ * Invariant: a name has the place that it was given first. Names live as
+ * long as the arena. */
 #ifndef MP_PLAN_NAMES_H
 #define MP_PLAN_NAMES_H
 

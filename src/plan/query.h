@@ -1,11 +1,13 @@
-/* query.h - a query as steps over the columns of the table: parsed once, bound to types once per pass.
+/* query.h - a query as steps over the columns of the table: parsed once, bound to types once per
+ * pass.
  *
  *   source columns ──where──► values (keys and aggregate arguments | outputs and sort keys)
  *   group results  ──having─► outputs, sort keys
  *
- * Names of later steps are replaced by their expressions when the query is parsed, so there are two scopes only: source columns, and
- * group results (keys "\x03K", aggregates "\x01N").
- * Invariant: a function of the options, the column names and the types: every rank makes the same. */
+ * Names of later steps are replaced by their expressions when the query is parsed, so there are two
+ * scopes only: source columns, and group results (keys "\x03K", aggregates "\x01N").
+ * Invariant: a function of the options, the column names and the types: every rank makes the
+ * same. */
 #ifndef MP_PLAN_QUERY_H
 #define MP_PLAN_QUERY_H
 
@@ -50,8 +52,8 @@ typedef struct {
 /* The query bound to types: what to read, what to compute. */
 typedef struct {
     int n_wanted;
-    mp_csv_column *
-        wanted; /* c: column of the table (not of a file); n_columns of the table is the --filename column */
+    /* c: column of the table (not of a file); n_columns of the table is the --filename column */
+    mp_csv_column *wanted;
     mp_schema filter_schema; /* of the filter's batch */
     mp_prog *where;          /* NULL: none */
     mp_schema source_schema; /* of the batch behind the filter */
@@ -63,12 +65,12 @@ typedef struct {
     uint64_t signature; /* of all types that matter */
 } mp_scan_plan;
 
-/* seen: evidence of each column of the table (the sample's, or what a pass found). MP_USAGE: type errors. Release with mp_scan_plan_release
- * (programs hold memory of their own). */
+/* seen: evidence of each column of the table (the sample's, or what a pass found). MP_USAGE: type
+ * errors. Release with mp_scan_plan_release (programs hold memory of their own). */
 MP_MUST_CHECK mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence *seen,
                                       mp_arena *arena, mp_scan_plan *out, mp_error *err);
-/* The same without values: the columns that have a type, and the filter, for a pass that finds types. at_filter: the filter's columns
- * alone, of all rows. */
+/* The same without values: the columns that have a type, and the filter, for a pass that finds
+ * types. at_filter: the filter's columns alone, of all rows. */
 MP_MUST_CHECK mp_status mp_query_bind_types(const mp_query *q, const mp_table *t,
                                             const mp_evidence *seen, bool at_filter,
                                             mp_arena *arena, mp_scan_plan *out, mp_error *err);

@@ -1,6 +1,7 @@
-/* query_bind.c - a parsed query and the types of a pass become a plan: which columns are read how, what is computed.
- * Invariant: a column whose value is only passed through is read as text and has no type; one that an expression looks at is read
- * typed; one that is both is read both ways. */
+/* query_bind.c - a parsed query and the types of a pass become a plan: which columns are read how,
+ * what is computed.
+ * Invariant: a column whose value is only passed through is read as text and has
+ * no type; one that an expression looks at is read typed; one that is both is read both ways. */
 #include <stdio.h>
 
 #include "plan/names.h"
@@ -69,7 +70,8 @@ static bool agg_needs_number(mp_agg_fn fn) {
     }
 }
 
-/* Keys as they stand in the text would not be read the same where numbers or dates have a form of their own. */
+/* Keys as they stand in the text would not be read the same where numbers or dates have a form of
+ * their own. */
 static bool keys_typed(const binder *b) {
     const mp_csv_dialect *d = &b->t->dialect;
     return d->decimal_comma || d->thousands || d->date_format;
@@ -117,8 +119,8 @@ static void note_all(binder *b) {
 
 /* ---- wanted columns ---- */
 
-/* The type a column is read as: chosen by the user, or the least that holds what was seen. Where a number is needed,
- * text stays out of it: the scan finds it and names the row. */
+/* The type a column is read as: chosen by the user, or the least that holds what was seen. Where a
+ * number is needed, text stays out of it: the scan finds it and names the row. */
 static mp_type read_type(const binder *b, int c, bool *need_number) {
     mp_type fixed = fixed_type(b, c);
     *need_number = false;
@@ -175,8 +177,8 @@ static void want_column(binder *b, int c) {
     }
 }
 
-/* The columns of the wanted list that stand in one of the two batches. A text beside its typed twin has a name that no expression can
- * say. */
+/* The columns of the wanted list that stand in one of the two batches. A text beside its typed twin
+ * has a name that no expression can say. */
 static mp_status make_schema(binder *b, bool filter, mp_schema *s) {
     const mp_scan_plan *p = b->plan;
     s->fields = take(b->arena, (size_t)p->n_wanted, sizeof *s->fields, b->err);

@@ -1,5 +1,6 @@
 /* spec.h - what the user asked for, as the options say it: plain values, nothing resolved yet.
- * Invariant: every rank makes the same spec from the same arguments (rank 0's, broadcast). Strings live as long as the arguments. */
+ * Invariant: every rank makes the same spec from the same arguments (rank 0's, broadcast). Strings
+ * live as long as the arguments. */
 #ifndef MP_PLAN_SPEC_H
 #define MP_PLAN_SPEC_H
 

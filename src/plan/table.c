@@ -1,5 +1,6 @@
 /* table.c - rank 0 looks at the inputs: heads, samples, columns matched by name.
- * Invariant: only the front of each file is read here; nothing of a stream is lost (its front is kept for the run). */
+ * Invariant: only the front of each file is read here; nothing of a stream is lost (its front is
+ * kept for the run). */
 #include "plan/table.h"
 
 #include <poll.h>
@@ -80,7 +81,8 @@ static void wait_for(int fd) {
     poll(&p, 1, 100);
 }
 
-/* Add bytes of the stream to its front, up to want in all. Waits for a pipe: nothing else can go on before the plan. */
+/* Add bytes of the stream to its front, up to want in all. Waits for a pipe: nothing else can go on
+ * before the plan. */
 static mp_status fill_front(mp_table_stream *s, size_t want, mp_error *err) {
     while (s->front.len < want && !s->at_end) {
         if (!mp_buf_reserve(&s->front, want - s->front.len)) return mp_buf_check(&s->front, err);

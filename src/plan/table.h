@@ -1,5 +1,7 @@
-/* table.h - the input as one table: its files, columns and what the samples say of their types. Made by rank 0, the same on all.
- * Invariant: the split list is a function of the files and their sizes alone, never of the ranks. */
+/* table.h - the input as one table: its files, columns and what the samples say of their types.
+ * Made by rank 0, the same on all.
+ * Invariant: the split list is a function of the files and their
+ * sizes alone, never of the ranks. */
 #ifndef MP_PLAN_TABLE_H
 #define MP_PLAN_TABLE_H
 
@@ -15,7 +17,7 @@ typedef struct {
     char delimiter;
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
-    int n_matched; /* columns of the table when the file was matched; it has none of the later ones */
+    int n_matched; /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
 } mp_table_file;
@@ -42,9 +44,10 @@ typedef struct {
     bool at_end;
 } mp_table_stream;
 
-/* Rank 0: list the inputs, read their heads and samples, match columns by name. *streams (n_files, in arena) is to be released with
- * mp_table_streams_free. Errors: MP_IO, MP_DATA (empty file, UTF-16), MP_USAGE (columns that differ without --union, --types of an unknown
- * column, no INPUT). */
+/* Rank 0: list the inputs, read their heads and samples, match columns by name. *streams (n_files,
+ * in arena) is to be released with mp_table_streams_free. Errors: MP_IO, MP_DATA (empty file,
+ * UTF-16), MP_USAGE (columns that differ without --union, --types of an unknown column, no
+ * INPUT). */
 MP_MUST_CHECK mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem,
                                       mp_table *out, mp_table_stream **streams, mp_error *err);
 void mp_table_streams_free(mp_table_stream **streams, int n_files);
@@ -60,7 +63,8 @@ static inline int mp_table_n_source(const mp_table *t) {
 static inline const char *mp_table_source_name(const mp_table *t, int i) {
     return i < t->n_columns ? t->names[i] : t->filename_column;
 }
-/* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges start anywhere. */
+/* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges
+ * start anywhere. */
 static inline bool mp_table_guesses(const mp_table *t) {
     bool ranges = false;
     for (int f = 0; f < t->n_files; f++)
@@ -70,8 +74,8 @@ static inline bool mp_table_guesses(const mp_table *t) {
 /* The dialect that the options ask for, without the delimiter. */
 void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d);
 
-/* From now on every file is read by rank 0 and scattered as blocks of records. streams: rank 0's, which are opened; NULL on the
- * other ranks. MP_IO. */
+/* From now on every file is read by rank 0 and scattered as blocks of records. streams: rank 0's,
+ * which are opened; NULL on the other ranks. MP_IO. */
 MP_MUST_CHECK mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error *err);
 
 /* What the other ranks need to know of it; the dialect follows from the spec. */
@@ -79,8 +83,9 @@ void mp_table_encode(const mp_table *t, mp_buf *out);
 MP_MUST_CHECK mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
                                         mp_arena *arena, mp_table *out, mp_error *err);
 
-/* Ranges of the files that are scattered by path: next after (*file, *begin), false at the end. Boundaries of MPART_TEST_SPLITS apply to
- * each file. The first range of a file starts at its data_offset. */
+/* Ranges of the files that are scattered by path: next after (*file, *begin), false at the end.
+ * Boundaries of MPART_TEST_SPLITS apply to each file. The first range of a file starts at its
+ * data_offset. */
 typedef struct {
     int file;      /* start with 0 */
     int64_t begin; /* start with 0 */

@@ -1,5 +1,6 @@
 /* table_wire.c - the table as bytes for the other ranks, and the list of ranges.
- * Invariant: decode(encode(t)) describes the same table; names and types are those that rank 0 found. */
+ * Invariant: decode(encode(t)) describes the same table; names and types are those that rank 0
+ * found. */
 #include "plan/table.h"
 
 void mp_table_encode(const mp_table *t, mp_buf *out) {

@@ -1,5 +1,5 @@
-/* answer.c - see answer.h. Standard output gets its bytes from a spool when the run commits; a terminal gets a table of the
- * first rows of the spool. */
+/* answer.c - see answer.h. Standard output gets its bytes from a spool when the run commits; a
+ * terminal gets a table of the first rows of the spool. */
 #include "run/answer.h"
 
 #include <errno.h>
@@ -252,7 +252,8 @@ static mp_status read_front(mp_answer *a, mp_buf *text, mp_text_table *table, in
     return st;
 }
 
-/* The front of the spool behind the header, up to the end of row TABLE_ROWS: with 64 bytes around it. */
+/* The front of the spool behind the header, up to the end of row TABLE_ROWS: with 64 bytes around
+ * it. */
 static mp_status load_front(mp_answer *a, int64_t bytes, mp_buf *text, mp_error *err) {
     mp_buf header;
     mp_buf_init(&header, a->mem);

@@ -1,6 +1,7 @@
-/* answer.h - where the answer goes: a file that appears whole or not at all, standard output, or an aligned table on a terminal.
- * Invariant: nothing irrevocable happens before mp_answer_finish, unless the answer was begun as final. Collective functions are
- * called by all ranks. */
+/* answer.h - where the answer goes: a file that appears whole or not at all, standard output, or an
+ * aligned table on a terminal.
+ * Invariant: nothing irrevocable happens before mp_answer_finish,
+ * unless the answer was begun as final. Collective functions are called by all ranks. */
 #ifndef MP_RUN_ANSWER_H
 #define MP_RUN_ANSWER_H
 
@@ -9,7 +10,8 @@
 
 typedef struct mp_answer mp_answer;
 
-/* Collective: create the target (before any work, so that a wrong folder is known at once). MP_IO, MP_USAGE (unknown ending). */
+/* Collective: create the target (before any work, so that a wrong folder is known at once). MP_IO,
+ * MP_USAGE (unknown ending). */
 MP_MUST_CHECK mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem,
                                        mp_answer **out, mp_error *err);
 /* NULL is fine; without finish the target stays as it was. Local. */
@@ -17,8 +19,8 @@ void mp_answer_free(mp_answer **a);
 /* The format that a spec asks for. MP_USAGE: an ending that is not written. Local. */
 MP_MUST_CHECK mp_status mp_answer_format(const mp_spec *spec, mp_text_format *out, mp_error *err);
 
-/* Collective: begin the text anew (also after a pass that is undone). is_final: the rows will not be undone, so standard output may get them
- * at once. names live until finish. */
+/* Collective: begin the text anew (also after a pass that is undone). is_final: the rows will not
+ * be undone, so standard output may get them at once. names live until finish. */
 MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols,
                                         bool is_final, mp_error *err);
 /* Rows as text, to the end of out; row_ends may be NULL. Local. */

@@ -1,4 +1,5 @@
-/* blocks.c - see blocks.h. The carry holds plain bytes from carry_begin on; a block is cut from its front. */
+/* blocks.c - see blocks.h. The carry holds plain bytes from carry_begin on; a block is cut from its
+ * front. */
 #include "run/blocks.h"
 
 #include <errno.h>
@@ -93,7 +94,8 @@ static int64_t last_start(const mp_csv_dialect *d, const uint8_t *p, size_t from
     return last;
 }
 
-/* End of the last whole record in the first n bytes of text that begins with a record; -1: it has no whole record. */
+/* End of the last whole record in the first n bytes of text that begins with a record; -1: it has
+ * no whole record. */
 static int64_t cut_at(const mp_csv_dialect *d, const uint8_t *p, size_t n) {
     if (!d->quote || !memchr(p, d->quote, n)) {
         const uint8_t *newline = memrchr(p, '\n', n);

@@ -1,13 +1,16 @@
-/* feed.h - rank 0's side of a scan: which splits there are, what came back of them, and whether the guesses were right.
- * Invariant: splits are numbered in input order, over all files, the same in every pass. A pass is proven when in every file each split's
- * entry state is the exit state of the one before. */
+/* feed.h - rank 0's side of a scan: which splits there are, what came back of them, and whether the
+ * guesses were right.
+ * Invariant: splits are numbered in input order, over all files, the same in
+ * every pass. A pass is proven when in every file each split's entry state is the exit state of the
+ * one before. */
 #ifndef MP_RUN_FEED_H
 #define MP_RUN_FEED_H
 
 #include "plan/table.h"
 #include "run/flow.h"
 
-/* One split, as described to a rank: for a range the file's bytes [begin, begin + len); for data the bytes follow. */
+/* One split, as described to a rank: for a range the file's bytes [begin, begin + len); for data
+ * the bytes follow. */
 typedef struct {
     int32_t file;
     bool by_data;
@@ -34,17 +37,19 @@ typedef struct mp_feed mp_feed;
 
 /* streams: as mp_table_open gave them, released by the feed. */
 MP_MUST_CHECK mp_status mp_feed_new(const mp_spec *spec, const mp_table *t,
-                                    mp_table_stream *streams, int n_ranks, mp_mem *mem, mp_feed **out,
-                                    mp_error *err);
+                                    mp_table_stream *streams, int n_ranks, mp_mem *mem,
+                                    mp_feed **out, mp_error *err);
 void mp_feed_free(mp_feed **f);
 
-/* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are kept in a spool. */
+/* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are
+ * kept in a spool. */
 MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err);
 /* Callbacks of the flow. census: the reports are of mp_csv_func. */
 MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
                                      mp_error *err);
 void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status, const mp_split_report *r);
-/* Evidence of n columns that the rank had found up to the end of this split (splits come to a rank in ascending order). MP_NOMEM. */
+/* Evidence of n columns that the rank had found up to the end of this split (splits come to a rank
+ * in ascending order). MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen,
                                               int n, mp_error *err);
 /* What is kept of the splits before upto, added to seen (n columns). */
@@ -52,13 +57,15 @@ void mp_feed_add_evidence(const mp_feed *f, int64_t upto, mp_evidence *seen, int
 void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func);
 /* After a census: every entry state follows, and is handed out as known from now on. */
 void mp_feed_compose(mp_feed *f);
-/* The first split whose guess its predecessor's exit refutes, among those before upto (exclusive); -1: all proven. */
+/* The first split whose guess its predecessor's exit refutes, among those before upto (exclusive);
+ * -1: all proven. */
 int64_t mp_feed_refuted(const mp_feed *f, int64_t upto);
 /* Row number of an error in the table of its file, from the reports of the splits before it. */
 void mp_feed_locate(const mp_feed *f, mp_error *error);
 /* A descriptor to wait on while the state is LATER, -1. */
 int mp_feed_fd(const mp_feed *f);
-/* How many splits from the first on have n_rows rows for the consumer, -1: not known yet, or all have fewer. */
+/* How many splits from the first on have n_rows rows for the consumer, -1: not known yet, or all
+ * have fewer. */
 int64_t mp_feed_holding(mp_feed *f, int64_t n_rows);
 /* Once, at the end of a pass: bad rows of splits from upto on do not count. */
 void mp_feed_cut(mp_feed *f, int64_t upto);

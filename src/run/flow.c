@@ -1,6 +1,7 @@
 /* flow.c - the driver loop: the only place of a phase that waits or makes progress.
- * Invariant: a rank walks through the stages splits, finish, drain, left, whatever happens; trouble and stops only make it
- * skip work. It ends its exchange exactly once, sends rank 0 exactly one FINAL, and leaves by the verdict alone. */
+ * Invariant: a rank walks through the stages splits, finish, drain, left, whatever happens; trouble
+ * and stops only make it skip work. It ends its exchange exactly once, sends rank 0 exactly one
+ * FINAL, and leaves by the verdict alone. */
 #include "run/flow.h"
 
 #include <stdlib.h>
@@ -298,7 +299,8 @@ static bool push(mp_flow_run *r) {
     return did;
 }
 
-/* A source that is not ready has to be asked again; all else that changes comes by a message, which ends a sleep. */
+/* A source that is not ready has to be asked again; all else that changes comes by a message, which
+ * ends a sleep. */
 static int64_t longest_sleep(const mp_flow_run *r) {
     return r->head.later ? POLL_NS : 20 * POLL_NS;
 }
@@ -335,7 +337,8 @@ static mp_status drive(mp_flow_run *r, mp_error *err) {
     return MP_OK;
 }
 
-/* What a pass needs; the ranks agree whether all have it, since none may wait for a rank that does not take part. */
+/* What a pass needs; the ranks agree whether all have it, since none may wait for a rank that does
+ * not take part. */
 static mp_status prepare(mp_flow_run *r, mp_error *err) {
     mp_error own = MP_ERROR_INIT;
     mp_status s = MP_OK;

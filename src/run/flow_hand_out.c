@@ -1,6 +1,8 @@
-/* flow_hand_out.c - rank 0's part of a flow: it hands out splits, hears of trouble, and gives the verdict.
- * Invariant: splits go out in ascending order; behind STOP or NO_MORE none follows, so a rank that has seen one of them and
- * has nothing in hand is through. The verdict goes out after the last message of every rank, as rank 0's last. */
+/* flow_hand_out.c - rank 0's part of a flow: it hands out splits, hears of trouble, and gives the
+ * verdict.
+ * Invariant: splits go out in ascending order; behind STOP or NO_MORE none follows, so a
+ * rank that has seen one of them and has nothing in hand is through. The verdict goes out after the
+ * last message of every rank, as rank 0's last. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +46,9 @@ static void tell_all(mp_flow_run *r, const mp_buf *message) {
     }
 }
 
-/* What is known so far. An error at no place of the input ends everything. A stop without an error goes before data errors:
- * the splits before such an error were not finished then, so it is not known to be the first. */
+/* What is known so far. An error at no place of the input ends everything. A stop without an error
+ * goes before data errors: the splits before such an error were not finished then, so it is not
+ * known to be the first. */
 static mp_flow_verdict weigh(const mp_flow_head *h) {
     bool failed = h->error.status != MP_OK;
     if (failed && !h->data_only) return MP_FLOW_FAILED;

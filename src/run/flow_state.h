@@ -1,6 +1,6 @@
 /* flow_state.h - one pass under way; for flow.c and flow_hand_out.c alone.
- * Invariant: callbacks and message handlers only note what happened (trouble, asked, limit); the loop in flow.c acts on it,
- * so nothing is torn down under a caller's feet. */
+ * Invariant: callbacks and message handlers only note what happened (trouble, asked, limit); the
+ * loop in flow.c acts on it, so nothing is torn down under a caller's feet. */
 #ifndef MP_RUN_FLOW_STATE_H
 #define MP_RUN_FLOW_STATE_H
 
@@ -80,7 +80,8 @@ struct mp_flow_run {
 };
 
 /* flow.c */
-/* A callback of this rank failed. limit: the split of a data error at a place, 0 for everything else. */
+/* A callback of this rank failed. limit: the split of a data error at a place, 0 for everything
+ * else. */
 void mp_flow_note_trouble(mp_flow_run *r, mp_status s, const mp_error *e, int64_t limit);
 /* The limit that an error in a callback about this split sets. */
 int64_t mp_flow_limit_of(const mp_error *e, int64_t split);

@@ -1,6 +1,8 @@
-/* gen.c - `mpart gen`: the tables are cut into pieces of rows, every rank makes pieces, the ordered sink puts them in place.
- * Invariant: piece p of a table has rows [p * PIECE_ROWS, (p + 1) * PIECE_ROWS), whatever the number of ranks; the first one begins with the
- * header. No file gets its name before all are complete. */
+/* gen.c - `mpart gen`: the tables are cut into pieces of rows, every rank makes pieces, the ordered
+ * sink puts them in place.
+ * Invariant: piece p of a table has rows [p * PIECE_ROWS, (p + 1) *
+ * PIECE_ROWS), whatever the number of ranks; the first one begins with the header. No file gets its
+ * name before all are complete. */
 #include "run/gen.h"
 
 #include <dirent.h>

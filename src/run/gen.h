@@ -1,6 +1,6 @@
 /* gen.h - `mpart gen`: sample data, made by all ranks, the same bytes for every number of them.
- * Invariant: every value is a function of (seed, table, row, column) alone, and a table is cut into pieces of fixed numbers of rows; so
- * which rank makes a piece, and when, does not show. */
+ * Invariant: every value is a function of (seed, table, row, column) alone, and a table is cut into
+ * pieces of fixed numbers of rows; so which rank makes a piece, and when, does not show. */
 #ifndef MP_RUN_GEN_H
 #define MP_RUN_GEN_H
 
@@ -19,8 +19,9 @@ typedef struct {
     bool force;       /* a folder that is not empty is used all the same */
 } mp_gen_spec;
 
-/* Collective. The files appear when all of them are complete; on failure none does. report is filled on every rank. Returns the agreed status with the same
- * *err on every rank: MP_IO, MP_NOMEM, MP_USAGE (a folder that is not empty). With run->plan_only nothing is made, and *text
+/* Collective. The files appear when all of them are complete; on failure none does. report is
+ * filled on every rank. Returns the agreed status with the same *err on every rank: MP_IO,
+ * MP_NOMEM, MP_USAGE (a folder that is not empty). With run->plan_only nothing is made, and *text
  * on rank 0 gets the tables and their rows. */
 MP_MUST_CHECK mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_run_spec *run,
                                    mp_mem *mem, mp_buf *text, mp_report *report, mp_error *err);

@@ -1,5 +1,6 @@
 /* gen_orders.c - orders of a shop in 2024: what a newcomer tries the first queries on.
- * Names have commas, quotes and letters beyond ASCII; some regions are null, and whether an order is paid is sometimes unknown. */
+ * Names have commas, quotes and letters beyond ASCII; some regions are null, and whether an order
+ * is paid is sometimes unknown. */
 #include <string.h>
 
 #include "data/date.h"

@@ -1,5 +1,6 @@
 /* gen_table.c - the tables of db-benchmark: G1 for group-by, J1 for joins.
- * https://github.com/h2oai/db-benchmark, _data/groupby-datagen.R and join-datagen.R; the columns are theirs, the numbers are not. */
+ * https://github.com/h2oai/db-benchmark, _data/groupby-datagen.R and join-datagen.R; the columns
+ * are theirs, the numbers are not. */
 #include "run/gen_table.h"
 
 #include <string.h>

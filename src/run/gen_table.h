@@ -1,12 +1,15 @@
-/* gen_table.h - the tables of `mpart gen`: row i of a table as text, from nothing but the seed and i.
- * Invariant: a random number is a function of (seed, table, column, row); no generator has a state that moves on. */
+/* gen_table.h - the tables of `mpart gen`: row i of a table as text, from nothing but the seed and
+ * i.
+ * Invariant: a random number is a function of (seed, table, column, row); no generator has a
+ * state that moves on. */
 #ifndef MP_RUN_GEN_TABLE_H
 #define MP_RUN_GEN_TABLE_H
 
 #include "run/gen.h"
 
-/* A permutation of 0 .. n-1, computed for any place alone: a Feistel network over the next power of two, applied again while it leads outside
- * n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002). */
+/* A permutation of 0 .. n-1, computed for any place alone: a Feistel network over the next power of
+ * two, applied again while it leads outside n (Black and Rogaway, "Ciphers with arbitrary finite
+ * domains", 2002). */
 typedef struct {
     uint64_t n;
     int low_bits, high_bits;
@@ -16,7 +19,8 @@ typedef struct {
 void mp_gen_permutation_init(mp_gen_permutation *p, uint64_t n, uint64_t key);
 uint64_t mp_gen_permute(const mp_gen_permutation *p, uint64_t i);
 
-/* Key columns of the join tables: n keys a side out of 1 .. n + n/10; n - n/10 of them stand on both sides. */
+/* Key columns of the join tables: n keys a side out of 1 .. n + n/10; n - n/10 of them stand on
+ * both sides. */
 typedef struct {
     uint64_t n, n_common;
     mp_gen_permutation values; /* place of a key -> its number */

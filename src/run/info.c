@@ -1,5 +1,7 @@
-/* info.c - `mpart info`: what the inputs are, with the rows counted and every column's type verified on all values.
- * Invariant: the types are those a query would find, since every column is read typed by the same scan. */
+/* info.c - `mpart info`: what the inputs are, with the rows counted and every column's type
+ * verified on all values.
+ * Invariant: the types are those a query would find, since every column is
+ * read typed by the same scan. */
 #include "run/info.h"
 
 #include "run/scan.h"

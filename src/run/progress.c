@@ -1,5 +1,6 @@
 /* progress.c - the progress line of a long run.
- * Under mpirun a rank's standard error is a pipe; whether somebody looks at a terminal is known from mpirun's own. */
+ * Under mpirun a rank's standard error is a pipe; whether somebody looks at a terminal is known
+ * from mpirun's own. */
 #include "run/progress.h"
 
 #include <fcntl.h>

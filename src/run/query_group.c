@@ -1,6 +1,6 @@
 /* query_group.c - rows into groups, groups to their owners, groups to the answer.
- * Invariant: a group ends on the rank that owns its hash; with keys of one spelling per value, which a second exchange makes where the
- * input had several. */
+ * Invariant: a group ends on the rank that owns its hash; with keys of one spelling per value,
+ * which a second exchange makes where the input had several. */
 #include "data/take.h"
 #include "run/fault.h"
 #include "run/query_priv.h"
@@ -52,7 +52,8 @@ static mp_status on_block(void *ctx, int src, const uint8_t *bytes, size_t len, 
     return mp_group_absorb(((mp_job *)ctx)->groups, bytes, len, err);
 }
 
-/* A fresh table of the plan's groups; keys first among the values. absorbs: it takes in what other tables emit, no rows. */
+/* A fresh table of the plan's groups; keys first among the values. absorbs: it takes in what other
+ * tables emit, no rows. */
 static mp_status new_group(mp_job *j, bool absorbs, const mp_type *key_types, mp_group **out,
                            mp_error *err) {
     const mp_query *q = &j->q;
@@ -189,7 +190,8 @@ static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err
     return MP_OK;
 }
 
-/* All results of this rank as kept rows; ties of the sort are broken by the keys, and without --sort the keys are the order. */
+/* All results of this rank as kept rows; ties of the sort are broken by the keys, and without
+ * --sort the keys are the order. */
 static mp_status keep_results(mp_job *j, mp_error *err) {
     const mp_query *q = &j->q;
     int n = j->results.n_values, total = n + q->n_keys;

@@ -1,4 +1,5 @@
-/* query_pass.c - rows that pass through: filtered, computed, written in input order as they are read.
+/* query_pass.c - rows that pass through: filtered, computed, written in input order as they are
+ * read.
  * Invariant: each split is one piece of the answer, submitted once per pass, empty or not. */
 #include "run/query_priv.h"
 
@@ -45,7 +46,8 @@ static bool closed(void *ctx) {
     return mp_order_closed(mp_answer_order(((mp_job *)ctx)->answer));
 }
 
-/* Is something computed whose type is to be found? All rows that the filter keeps have a say in it, also those behind a limit. */
+/* Is something computed whose type is to be found? All rows that the filter keeps have a say in it,
+ * also those behind a limit. */
 static bool computes(const mp_job *j) {
     for (int i = 0; j->plan.typed && i < j->q.n_outputs; i++)
         if (j->plan.values[i].direct < 0) return true;
@@ -60,12 +62,14 @@ static int64_t most_rows(const mp_job *j) {
     return n > INT64_MAX - q->offset_rows ? -1 : n + q->offset_rows;
 }
 
-/* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no guess may be wrong. */
+/* Rows can leave before the end of the pass when nothing can undo it: no type may still change, no
+ * guess may be wrong. */
 static bool is_final(const mp_job *j) {
     return !j->plan.typed && !mp_table_guesses(&j->table);
 }
 
-/* A pass that was ended by its limit leaves pieces that have a place but are not written yet. Collective. */
+/* A pass that was ended by its limit leaves pieces that have a place but are not written yet.
+ * Collective. */
 static mp_status settle(mp_job *j, mp_error *err) {
     mp_flow flow = {
         .name = "output", .ctx = j, .mem = j->mem, .push = push, .quiet = quiet, .busy = busy};

@@ -1,5 +1,6 @@
 /* query_priv.h - the state of one query on one rank, shared by the query_*.c files.
- * Invariant: functions marked collective are called by all ranks in the same order and leave with the same status. */
+ * Invariant: functions marked collective are called by all ranks in the same order and leave with
+ * the same status. */
 #ifndef MP_RUN_QUERY_PRIV_H
 #define MP_RUN_QUERY_PRIV_H
 
@@ -29,7 +30,7 @@ typedef struct {
     mp_arena arena;       /* for the whole run */
     mp_arena batch_arena; /* for one batch */
     mp_answer *answer;
-    mp_out_file *rejects; /* rank 0: --rejects; made before the data is read, named after the answer */
+    mp_out_file *rejects; /* rank 0: --rejects; made before the scan, named after the answer */
     mp_flow_run *run; /* the flow under way */
     int64_t exchange_bytes;
 
@@ -55,15 +56,17 @@ typedef struct {
 /* An error of one rank becomes the agreed error of all. Collective. */
 mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *err);
 
-/* Evaluate values on a batch: *out has their columns, in the batch's arena. placed: errors belong to rows of the scan. */
+/* Evaluate values on a batch: *out has their columns, in the batch's arena. placed: errors belong
+ * to rows of the scan. */
 mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_batch *in,
                         mp_batch *out, mp_error *err);
 
 /* query_types.c */
-/* Bind the query to what the sample shows, or to no types at all where only the data can say whether it fits (j->in_doubt). */
+/* Bind the query to what the sample shows, or to no types at all where only the data can say
+ * whether it fits (j->in_doubt). */
 mp_status mp_job_bind(mp_job *j, mp_error *err);
-/* Find the types by passes that compute nothing, and bind to them: what fails then is true. MP_DATA where the query does not fit
- * the types of the data. Collective. */
+/* Find the types by passes that compute nothing, and bind to them: what fails then is true. MP_DATA
+ * where the query does not fit the types of the data. Collective. */
 mp_status mp_job_find_types(mp_job *j, mp_error *err);
 
 /* query_pass.c: rows in input order. Collective. */
@@ -76,7 +79,8 @@ mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 int64_t mp_job_top(const mp_query *q);
 /* Forget kept rows that cannot be among the first, when there are more than at_least. */
 mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err);
-/* Kept rows: moved to rank 0 (to_head) or over the ranks in order of the sort, sorted, written. Collective. */
+/* Kept rows: moved to rank 0 (to_head) or over the ranks in order of the sort, sorted, written.
+ * Collective. */
 mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err);
 
 /* query_group.c */
@@ -85,8 +89,8 @@ mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Group results to the answer. Collective. */
 mp_status mp_job_write_groups(mp_job *j, mp_error *err);
 
-/* query_write.c: this rank's n_rows results as numbered pieces of the answer. next adds what it took to j->taken; *more false: there is
- * no further batch. Collective. */
+/* query_write.c: this rank's n_rows results as numbered pieces of the answer. next adds what it
+ * took to j->taken; *more false: there is no further batch. Collective. */
 typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
 mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
 /* Begin the answer with the names of the outputs. Collective. */

@@ -15,7 +15,8 @@ mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *
 
 /* ---- the table, from rank 0 to all ---- */
 
-/* Files that some rank cannot open (another host, a folder of its own) are read by rank 0, unless the user said otherwise. Collective. */
+/* Files that some rank cannot open (another host, a folder of its own) are read by rank 0, unless
+ * the user said otherwise. Collective. */
 static mp_status check_reach(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_table *t = &j->table;
@@ -116,7 +117,8 @@ static mp_status check_types(mp_job *j, bool *same, mp_error *err) {
     return mp_job_agree(j, st, &mine, err);
 }
 
-/* A failure that other types may not have: of a value that was computed, or of a row that another filter may drop. */
+/* A failure that other types may not have: of a value that was computed, or of a row that another
+ * filter may drop. */
 static bool may_be_refuted(const mp_job *j, mp_status st, const mp_error *why) {
     if (st == MP_USAGE) return true; /* the amended types do not fit */
     return st == MP_DATA && (why->provisional || j->plan.where);

@@ -1,6 +1,7 @@
-/* query_sort.c - rows that are kept and sorted: by the scan, or as group results; over all ranks by sampled splitters.
- * Invariant: the sort keys end with what makes every row's place unique (position, or the group's keys), so the order of the answer
- * does not depend on the ranks. */
+/* query_sort.c - rows that are kept and sorted: by the scan, or as group results; over all ranks by
+ * sampled splitters.
+ * Invariant: the sort keys end with what makes every row's place unique
+ * (position, or the group's keys), so the order of the answer does not depend on the ranks. */
 #include "run/fault.h"
 #include "run/query_priv.h"
 

@@ -1,7 +1,9 @@
-/* query_types.c - the types of a query's columns, found by passes that compute nothing: for the rare query that fails under the types which
- * the sample proposes, and may not under those that the rows have.
- * Invariant: the types found are those of all rows (columns of the filter) and of the rows that the filter keeps (the others); the
- * sample has no say in them, so neither has the number of ranks or where the rows stand. */
+/* query_types.c - the types of a query's columns, found by passes that compute nothing: for the
+ * rare query that fails under the types which the sample proposes, and may not under those that the
+ * rows have.
+ * Invariant: the types found are those of all rows (columns of the filter) and of the
+ * rows that the filter keeps (the others); the sample has no say in them, so neither has the number
+ * of ranks or where the rows stand. */
 #include "run/query_priv.h"
 
 enum { MOST_GUESSES = 3 };

@@ -1,9 +1,10 @@
 /* query_write.c - batches of results become numbered pieces of the answer.
- * Invariant: the pieces of rank r come before those of rank r + 1; every rank knows the number of its first one. */
+ * Invariant: the pieces of rank r come before those of rank r + 1; every rank knows the number of
+ * its first one. */
 #include "run/query_priv.h"
 
-/* So many rows wait in scratch until the run commits: a run that fails has written nothing. More leave as they come, since
- * scratch may have no room for them. */
+/* So many rows wait in scratch until the run commits: a run that fails has written nothing. More
+ * leave as they come, since scratch may have no room for them. */
 enum { SPOOLED_ROWS = 1 << 20 };
 
 typedef struct {

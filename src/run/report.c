@@ -1,5 +1,6 @@
 /* report.c - what a run did: collected from all ranks, as JSON and as a table.
- * Invariant: ranks is filled on rank 0 after mp_report_collect, in rank order; n_ranks is the same on every rank then. */
+ * Invariant: ranks is filled on rank 0 after mp_report_collect, in rank order; n_ranks is the same
+ * on every rank then. */
 #include "run/report.h"
 
 #include <inttypes.h>

@@ -19,7 +19,7 @@ typedef struct {
     int64_t rows, bytes, exchanged; /* read, read, sent */
     double seconds;                 /* working (not waiting) */
     int64_t peak_rss;               /* bytes, VmHWM */
-    int64_t peak_anon;              /* bytes of its own memory at the end of the run: RssAnon peak as sampled */
+    int64_t peak_anon;              /* bytes of its own memory: the most RssAnon that was sampled */
     int64_t peak_counted;           /* bytes, mp_mem peak */
     char host[64];
 } mp_report_rank;
@@ -27,7 +27,7 @@ typedef struct {
 /* How far a run is. */
 typedef struct {
     int64_t done_bytes, total_bytes; /* total -1: not known */
-    int slowest;                     /* the rank that has read least so far, -1: not known, or there is one only */
+    int slowest;                     /* the rank that has read least so far, -1: not known */
     int64_t slowest_bytes;
 } mp_report_progress;
 
@@ -48,12 +48,16 @@ void mp_report_init(mp_report *r);
 void mp_report_release(mp_report *r);
 /* A phase of that name: the one there is, or a new one. */
 mp_report_phase *mp_report_phase_of(mp_report *r, const char *name);
-/* Look at this rank's own memory now (RssAnon), for peak_anon: at the ends of phases. Local. Cost: one small read of /proc. */
+/* Look at this rank's own memory now (RssAnon), for peak_anon: at the ends of phases. Local. Cost:
+ * one small read of /proc. */
 void mp_report_sample(mp_report *r);
 /* Collective: this rank's figures to rank 0. */
-MP_MUST_CHECK mp_status mp_report_collect(mp_report *r, mp_comm *c, const mp_mem *mem, mp_error *err);
-/* Rank 0: the JSON of --stats: {"command","seconds","rows_in","rows_out","bytes_in","bytes_out","phases":[{"name","seconds","rows","bytes",
- * "exchanged","passes"}],"ranks":[{"rank","host","rows","bytes","seconds","peak_rss","peak_anon","exchanged"}]}. */
+MP_MUST_CHECK mp_status mp_report_collect(mp_report *r, mp_comm *c, const mp_mem *mem,
+                                          mp_error *err);
+/* Rank 0: the JSON of --stats:
+ * {"command","seconds","rows_in","rows_out","bytes_in","bytes_out",
+ *  "phases":[{"name","seconds","rows","bytes","exchanged","passes"}],
+ *  "ranks":[{"rank","host","rows","bytes","seconds","peak_rss","peak_anon","exchanged"}]}. */
 void mp_report_json(const mp_report *r, const char *command, mp_buf *out);
 /* Rank 0: the table of -v: a line per phase and per rank. */
 void mp_report_text(const mp_report *r, mp_buf *out);

@@ -1,6 +1,6 @@
 /* scan.c - the rank's side of a scan: from a split's description to batches. See scan.h.
- * Invariant: a reader exists per layout of columns; the window of a range holds some bytes before it (for the guess) and behind
- * it (for its last record). */
+ * Invariant: a reader exists per layout of columns; the window of a range holds some bytes before
+ * it (for the guess) and behind it (for its last record). */
 #include "run/scan.h"
 
 #include "run/scan_priv.h"

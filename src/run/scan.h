@@ -1,6 +1,8 @@
-/* scan.h - one pass over the input: splits handed out, read as CSV, filtered, given to a consumer batch by batch.
- * Invariant: after mp_scan_pass all ranks know the same verdict, and the same evidence of every column's type. REDO means that a
- * guess was refuted: the true entry states are known by then, and the pass is to be run again. */
+/* scan.h - one pass over the input: splits handed out, read as CSV, filtered, given to a consumer
+ * batch by batch.
+ * Invariant: after mp_scan_pass all ranks know the same verdict, and the same evidence of every
+ * column's type. REDO means that a guess was refuted: the true entry states are known by then, and
+ * the pass is to be run again. */
 #ifndef MP_RUN_SCAN_H
 #define MP_RUN_SCAN_H
 
@@ -37,15 +39,15 @@ typedef struct {
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     bool (*quiet)(void *ctx);
     bool (*busy)(void *ctx);
-    /* Rows that the answer needs, -1: all. No splits are handed out behind those that hold them, and errors, guesses and types behind
-     * those do not count. */
+    /* Rows that the answer needs, -1: all. No splits are handed out behind those that hold them,
+     * and errors, guesses and types behind those do not count. */
     int64_t most_rows;
     /* Rank 0: nobody wants rows any more. NULL: never. */
     bool (*closed)(void *ctx);
 } mp_scan_consumer;
 
-/* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all ranks (n_columns; columns that were not
- * read typed stay as they are in seen). */
+/* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all
+ * ranks (n_columns; columns that were not read typed stay as they are in seen). */
 MP_MUST_CHECK mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan,
                                      const mp_scan_consumer *consumer, mp_evidence *seen,
                                      mp_flow_verdict *verdict, mp_error *err);
@@ -58,7 +60,8 @@ typedef struct {
 } mp_scan_stats;
 mp_scan_stats mp_scan_counts(const mp_scan *s);
 
-/* Collective: rejected rows of the last pass, in input order, on rank 0 as CSV text (file, row, offset, reason, record). */
+/* Collective: rejected rows of the last pass, in input order, on rank 0 as CSV text (file, row,
+ * offset, reason, record). */
 MP_MUST_CHECK mp_status mp_scan_rejects(mp_scan *s, mp_buf *csv, int64_t *n_bad, mp_error *err);
 
 #endif

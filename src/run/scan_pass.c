@@ -1,5 +1,7 @@
-/* scan_pass.c - a pass of all ranks: the flow's callbacks on rank 0, the census, the agreement on types, rejected rows.
- * Invariant: what a pass decides (redo, types) is decided from all ranks' reports, so every rank decides the same. */
+/* scan_pass.c - a pass of all ranks: the flow's callbacks on rank 0, the census, the agreement on
+ * types, rejected rows.
+ * Invariant: what a pass decides (redo, types) is decided from all ranks' reports, so every rank
+ * decides the same. */
 #include <stdlib.h>
 
 #include "run/scan_priv.h"
@@ -130,7 +132,8 @@ static mp_status census(mp_scan *s, mp_error *err) {
 
 /* ---- types ---- */
 
-/* Evidence of all ranks: bits or-ed, digits at their most. Columns read typed are replaced in seen. */
+/* Evidence of all ranks: bits or-ed, digits at their most. Columns read typed are replaced in
+ * seen. */
 static mp_status agree_on_types(mp_scan *s, mp_evidence *seen, mp_error *err) {
     const mp_scan_plan *plan = s->plan;
     int n = plan->n_wanted;

@@ -1,4 +1,5 @@
-/* scan_priv.h - the state shared by scan.c (a rank's side) and scan_pass.c (a pass of all ranks). */
+/* scan_priv.h - the state shared by scan.c (a rank's side) and scan_pass.c (a pass of all
+ * ranks). */
 #ifndef MP_RUN_SCAN_PRIV_H
 #define MP_RUN_SCAN_PRIV_H
 
@@ -29,7 +30,7 @@ struct mp_scan {
     mp_csv_column *wanted;
     mp_csv_dialect dialect;
     mp_evidence *seen; /* of the wanted columns, by readers that are gone */
-    bool cuts;         /* evidence goes with every report, since splits behind some place may not count */
+    bool cuts;         /* evidence goes with every report: splits behind some place may not count */
     bool misfit;       /* a type must widen: rows are read for evidence only */
 
     mp_arena arena; /* of a batch */
