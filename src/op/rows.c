@@ -172,15 +172,27 @@ static mp_status append_column(mp_rows *r, int c, const mp_col *from, int64_t n,
     return MP_OK;
 }
 
+/* A place is file << OFFSET_BITS | offset. */
+enum { OFFSET_BITS = 44, FILE_BITS = 19 };
+
+static mp_status check_places(const mp_rows *r, const mp_batch *in, mp_error *err) {
+    int64_t last = in->base + UINT32_MAX;
+    if (!r->with_position || (in->file_no >> FILE_BITS == 0 && last >> OFFSET_BITS == 0))
+        return MP_OK;
+    return mp_error_set(err, MP_FAILED, "too much to sort",
+                        "a file is longer than 16 TiB, or there are more than %d", 1 << FILE_BITS);
+}
+
 mp_status mp_rows_append(mp_rows *r, const mp_batch *in, mp_error *err) {
     if (in->n_rows == 0) return MP_OK; /* there may be no room yet */
-    mp_status st = mp_rows_reserve(r, in->n_rows, err);
+    mp_status st = check_places(r, in, err);
+    if (!st) st = mp_rows_reserve(r, in->n_rows, err);
     for (int c = 0; c < r->n_cols && !st; c++)
         st = append_column(r, c, &in->cols[c], in->n_rows, err);
     if (st) return st;
     for (int32_t i = 0; r->with_position && i < in->n_rows; i++)
         r->position[r->n + i] =
-            (int64_t)in->file_no << 44 | (in->base + (in->rec ? in->rec[i] : (uint32_t)i));
+            (int64_t)in->file_no << OFFSET_BITS | (in->base + (in->rec ? in->rec[i] : (uint32_t)i));
     r->n += in->n_rows;
     return MP_OK;
 }

@@ -467,6 +467,30 @@ static void test_scales(void **state) {
     mp_rows_free(&r);
 }
 
+/* A place that does not fit is an error: rows would be sorted as if they stood elsewhere. */
+static void test_places(void **state) {
+    (void)state;
+    const mp_type type = MP_INT64;
+    mp_mem mem;
+    mp_error err = MP_ERROR_INIT;
+    mp_rows *r = NULL;
+    mp_mem_init(&mem, 0);
+    assert_int_equal(mp_rows_new(&type, 1, true, &mem, &r, &err), MP_OK);
+    const int64_t one = 1;
+    mp_col c = {.type = MP_INT64, .i64 = &one};
+    mp_batch in = {.n_rows = 1, .n_cols = 1, .cols = &c};
+    in.file_no = (1 << 19) - 1;
+    in.base = ((int64_t)1 << 44) - ((int64_t)1 << 33);
+    assert_int_equal(mp_rows_append(r, &in, &err), MP_OK);
+    in.file_no++;
+    assert_int_equal(mp_rows_append(r, &in, &err), MP_FAILED);
+    in.file_no = 0;
+    in.base = (int64_t)1 << 44;
+    assert_int_equal(mp_rows_append(r, &in, &err), MP_FAILED);
+    assert_int_equal(mp_rows_count(r), 1);
+    mp_rows_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sort_by_every_type),
@@ -476,6 +500,7 @@ int main(void) {
         cmocka_unit_test(test_cut_blocks),
         cmocka_unit_test(test_damaged_blocks),
         cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
