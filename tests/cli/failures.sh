@@ -82,7 +82,7 @@ for input in bad.csv bad.csv.gz "bad.csv --scatter data"; do
     refuses 65 "mpart: bad data: file '${input%% *}', row 150001: 3 fields instead of 2
 hint: --on-bad-row skip leaves such rows out" query $input --by a --agg 'count()' -o out/o.csv
 done
-run 5 query - --by a -o out/o.csv < <(cat bad.csv)
+run_piped bad.csv 5 query - --by a -o out/o.csv
 check "a pipe's bad row" says "mpart: bad data: file '-', row 150001: 3 fields instead of 2
 hint: --on-bad-row skip leaves such rows out"
 

@@ -31,14 +31,19 @@ agree() {
     local what=$1 np=$2 q=$3
     shift 3
     query_of "$q"
-    succeeds "$np" query "$@" "${args[@]}"
+    if [ "$what" = "from a pipe" ]; then
+        run_piped n.csv "$np" query "$@" "${args[@]}"
+        check "exit code 0" has_code 0
+    else
+        succeeds "$np" query "$@" "${args[@]}"
+    fi
     check "$what: $q with $np ranks" same "$out" "$ref/$q"
 }
 
 for q in $names; do
     MPART_TEST_SPLITS=$splits agree "cut" 3 $q n.csv
     MPART_TEST_SPLITS=$splits MPART_GUESS=wrong agree "wrong guess" 0 $q n.csv
-    agree "from a pipe" 0 $q - < <(cat n.csv)
+    agree "from a pipe" 0 $q -
     MPART_TEST_SPLITS=$splits agree "handed out" 0 $q n.csv --scatter data
     for simd in c avx2 avx512; do MPART_SIMD=$simd agree "simd $simd" 0 $q n.csv; done
 done
@@ -47,7 +52,7 @@ for q in pass group sort distinct; do MPART_TEST_SPLITS=$splits agree "cut" 5 $q
 for q in filter group; do
     MPART_TEST_SPLITS=$splits MPART_GUESS=wrong agree "wrong guess" 3 $q n.csv
     MPART_TEST_SPLITS=$splits agree "handed out" 3 $q n.csv --scatter data
-    agree "from a pipe" 3 $q - < <(cat n.csv)
+    agree "from a pipe" 3 $q -
     agree "gzip" 2 $q n.csv.gz
     [ $have_zstd = 0 ] || agree "zstd" 2 $q n.csv.zst
 done
