@@ -31,11 +31,21 @@ static inline void mp_buf_put(mp_buf *b, const void *p, size_t n) {
     if (n) memcpy(b->data + b->len, p, n);
     b->len += n;
 }
-static inline void mp_buf_u8(mp_buf *b, uint8_t v) { mp_buf_put(b, &v, 1); }
-static inline void mp_buf_u32(mp_buf *b, uint32_t v) { mp_buf_put(b, &v, 4); }
-static inline void mp_buf_u64(mp_buf *b, uint64_t v) { mp_buf_put(b, &v, 8); }
-static inline void mp_buf_i64(mp_buf *b, int64_t v) { mp_buf_put(b, &v, 8); }
-static inline void mp_buf_f64(mp_buf *b, double v) { mp_buf_put(b, &v, 8); }
+static inline void mp_buf_u8(mp_buf *b, uint8_t v) {
+    mp_buf_put(b, &v, 1);
+}
+static inline void mp_buf_u32(mp_buf *b, uint32_t v) {
+    mp_buf_put(b, &v, 4);
+}
+static inline void mp_buf_u64(mp_buf *b, uint64_t v) {
+    mp_buf_put(b, &v, 8);
+}
+static inline void mp_buf_i64(mp_buf *b, int64_t v) {
+    mp_buf_put(b, &v, 8);
+}
+static inline void mp_buf_f64(mp_buf *b, double v) {
+    mp_buf_put(b, &v, 8);
+}
 void mp_buf_bytes(mp_buf *b, const void *p, size_t n); /* u32 length, then the bytes; n < 4 GiB */
 void mp_buf_text(mp_buf *b, const char *s);            /* as mp_buf_bytes; NULL is told from "" */
 void mp_buf_printf(mp_buf *b, const char *fmt, ...) MP_PRINTF(2, 3);
@@ -49,7 +59,9 @@ typedef struct {
 static inline mp_rd mp_rd_of(const void *p, size_t n) {
     return (mp_rd){(const uint8_t *)p, (const uint8_t *)p + n, false};
 }
-static inline size_t mp_rd_left(const mp_rd *r) { return (size_t)(r->end - r->p); }
+static inline size_t mp_rd_left(const mp_rd *r) {
+    return (size_t)(r->end - r->p);
+}
 /* n raw bytes in place, NULL (and bad) past the end. */
 static inline const void *mp_rd_raw(mp_rd *r, size_t n) {
     if (mp_rd_left(r) < n) {
@@ -66,7 +78,7 @@ uint32_t mp_rd_u32(mp_rd *r);
 uint64_t mp_rd_u64(mp_rd *r);
 int64_t mp_rd_i64(mp_rd *r);
 double mp_rd_f64(mp_rd *r);
-const void *mp_rd_bytes(mp_rd *r, size_t *n);                /* length-prefixed, in place */
+const void *mp_rd_bytes(mp_rd *r, size_t *n); /* length-prefixed, in place */
 /* Text written by mp_buf_text, copied into arena with a final NUL; *out may become NULL as written. */
 bool mp_rd_text(mp_rd *r, mp_arena *arena, const char **out);
 

@@ -11,11 +11,14 @@
 #include "base/status.h"
 
 typedef struct {
-    int32_t status;       /* mp_status; MP_OK = no error */
-    int32_t rank;         /* rank that saw it, -1 unknown */
-    int32_t file_no;      /* place in the input: index of the file, -1 = not about a place in the input */
-    int32_t provisional;  /* 1: of a value whose type is not proven: with other types it may not be one */
-    int64_t offset;       /* byte offset of the record in the file, -1 unknown; with file_no it orders data errors */
+    int32_t status; /* mp_status; MP_OK = no error */
+    int32_t rank;   /* rank that saw it, -1 unknown */
+    int32_t
+        file_no; /* place in the input: index of the file, -1 = not about a place in the input */
+    int32_t
+        provisional; /* 1: of a value whose type is not proven: with other types it may not be one */
+    int64_t
+        offset; /* byte offset of the record in the file, -1 unknown; with file_no it orders data errors */
     int64_t split;        /* number of the split, -1 unknown */
     int64_t row_in_split; /* records before it in its split, -1 unknown */
     int64_t row;          /* row of the table from 1 (header not counted), -1 unknown */

@@ -13,8 +13,12 @@ typedef struct {
     uint32_t flags; /* 0; reserved for the owner of the column */
 } mp_str;
 
-static inline mp_str mp_str_of(const char *p, size_t n) { return (mp_str){p, (uint32_t)n, 0}; }
-static inline mp_str mp_str_c(const char *s) { return mp_str_of(s, strlen(s)); }
+static inline mp_str mp_str_of(const char *p, size_t n) {
+    return (mp_str){p, (uint32_t)n, 0};
+}
+static inline mp_str mp_str_c(const char *s) {
+    return mp_str_of(s, strlen(s));
+}
 static inline bool mp_str_eq(mp_str a, mp_str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }

@@ -37,7 +37,9 @@ typedef struct {
     const uint32_t *row_no;
 } mp_batch;
 
-static inline bool mp_col_is_null(const mp_col *c, int64_t i) { return c->valid && !c->valid[i]; }
+static inline bool mp_col_is_null(const mp_col *c, int64_t i) {
+    return c->valid && !c->valid[i];
+}
 
 /* Name and type of each column of a table. Names are owned by the arena they were made in. */
 typedef struct {

@@ -31,7 +31,7 @@ typedef enum {
     MP_CSV_FIELD_START,  /* after a delimiter */
     MP_CSV_IN_FIELD,     /* inside an unquoted field */
     MP_CSV_IN_QUOTES,    /* inside quotes */
-    MP_CSV_AFTER_QUOTE,  /* after a quote inside quotes: another makes one quote, anything else has closed the field */
+    MP_CSV_AFTER_QUOTE, /* after a quote inside quotes: another makes one quote, anything else has closed the field */
     MP_CSV_IN_COMMENT,
     MP_CSV_STATES
 } mp_csv_state;
@@ -67,12 +67,13 @@ typedef enum {
 typedef struct {
     int c; /* column of the file from 0; -1: the file has none such, all null */
     mp_csv_use use;
-    mp_type type;       /* of TYPED: what to convert to */
-    bool fixed;         /* --types: a misfit is a bad row, and the type never changes */
-    bool need_number;   /* the plan needs a number here: text is bad data (MP_DATA), not a wider type */
-    bool in_filter;     /* needed by the filter: converted before it, for all rows */
-    bool after_filter;  /* needed after the filter, for the survivors */
-    const char *name;   /* for messages */
+    mp_type type; /* of TYPED: what to convert to */
+    bool fixed;   /* --types: a misfit is a bad row, and the type never changes */
+    bool
+        need_number; /* the plan needs a number here: text is bad data (MP_DATA), not a wider type */
+    bool in_filter;  /* needed by the filter: converted before it, for all rows */
+    bool after_filter; /* needed after the filter, for the survivors */
+    const char *name;  /* for messages */
 } mp_csv_column;
 
 typedef enum { MP_BAD_ROW_FAIL, MP_BAD_ROW_SKIP, MP_BAD_ROW_NULL } mp_bad_row;
@@ -84,18 +85,18 @@ typedef struct mp_csv_reader mp_csv_reader;
 typedef mp_status (*mp_csv_filter_fn)(void *ctx, const mp_batch *in, uint32_t *sel, int32_t *n_sel,
                                       mp_error *err);
 /* A bad row: called once per row in order with its text and the reason, when on_bad_row is not FAIL. */
-typedef mp_status (*mp_csv_reject_fn)(void *ctx, int64_t row_in_split, int64_t offset, mp_str record,
-                                      const char *reason, mp_error *err);
+typedef mp_status (*mp_csv_reject_fn)(void *ctx, int64_t row_in_split, int64_t offset,
+                                      mp_str record, const char *reason, mp_error *err);
 
 typedef struct {
     const mp_csv_dialect *dialect;
-    int n_columns;               /* of the file */
+    int n_columns; /* of the file */
     int n_wanted;
     const mp_csv_column *wanted; /* n_wanted; lives as long as the reader */
     mp_bad_row on_bad_row;
-    mp_csv_filter_fn filter;      /* NULL: all rows survive */
+    mp_csv_filter_fn filter; /* NULL: all rows survive */
     void *filter_ctx;
-    mp_csv_reject_fn reject;      /* may be NULL */
+    mp_csv_reject_fn reject; /* may be NULL */
     void *reject_ctx;
     mp_mem *mem;
 } mp_csv_args;
@@ -134,9 +135,9 @@ bool mp_csv_reader_misfit(const mp_csv_reader *r);
 
 /* Once the split is at its end, or as far as it got. */
 typedef struct {
-    mp_csv_state exit;   /* state at begin + split_len */
-    bool exit_known;     /* false: stopped early by an error before the end */
-    int64_t n_records;   /* data records that start in the split, bad ones included */
+    mp_csv_state exit; /* state at begin + split_len */
+    bool exit_known;   /* false: stopped early by an error before the end */
+    int64_t n_records; /* data records that start in the split, bad ones included */
     int64_t n_bad;
 } mp_csv_end;
 void mp_csv_reader_end(const mp_csv_reader *r, mp_csv_end *out);
@@ -147,9 +148,9 @@ const mp_evidence *mp_csv_reader_seen(const mp_csv_reader *r);
 /* ---- the head of a file: csv_head.c ---- */
 
 typedef struct {
-    char delimiter;       /* 0: sniff among , ; | tab */
-    bool has_header;      /* --no-header: false */
-    int n_names;          /* --names */
+    char delimiter;  /* 0: sniff among , ; | tab */
+    bool has_header; /* --no-header: false */
+    int n_names;     /* --names */
     const char **names;
     int64_t skip_lines;
     mp_csv_dialect dialect; /* delimiter is filled in */

@@ -38,7 +38,8 @@ typedef struct {
 typedef struct {
     int32_t row;        /* index in the run of rows given, -1: none */
     bool is_data_error; /* true: need_number; false: does not fit --types */
-    bool is_integer;    /* a data error that float(x) can read: an integer with a leading zero or plus, or outside int64 */
+    bool
+        is_integer; /* a data error that float(x) can read: an integer with a leading zero or plus, or outside int64 */
     mp_str text;
     char reason[160];
 } mp_csv_bad_value;

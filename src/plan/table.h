@@ -17,7 +17,7 @@ typedef struct {
     char delimiter;
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
-    int n_matched; /* columns of the table when the file was matched; it has none later on */
+    int n_matched;       /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
 } mp_table_file;

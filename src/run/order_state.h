@@ -10,11 +10,11 @@
 typedef enum {
     MP_LETTER_REPORT, /* to rank 0: a = bytes, b = rows, c = 1 when the ends of rows are known */
     MP_LETTER_SIZE,   /* to rank 0, after TRIM: a = bytes of the rows asked for */
-    MP_LETTER_TEXT, /* to rank 0, after SEND: bytes before the letter; a = 1 when more follow */
-    MP_LETTER_WRITE, /* to the holder: a = offset in the file */
-    MP_LETTER_TRIM,  /* to the holder: keep c rows behind the first b, then say SIZE */
-    MP_LETTER_SEND,  /* to the holder: send the text; b, c as in TRIM, c = -1: all */
-    MP_LETTER_DROP   /* to the holder: not wanted, or nothing to write */
+    MP_LETTER_TEXT,   /* to rank 0, after SEND: bytes before the letter; a = 1 when more follow */
+    MP_LETTER_WRITE,  /* to the holder: a = offset in the file */
+    MP_LETTER_TRIM,   /* to the holder: keep c rows behind the first b, then say SIZE */
+    MP_LETTER_SEND,   /* to the holder: send the text; b, c as in TRIM, c = -1: all */
+    MP_LETTER_DROP    /* to the holder: not wanted, or nothing to write */
 } mp_letter_kind;
 
 /* The last bytes of every message of the ordered sink. */

@@ -26,12 +26,12 @@ typedef struct {
     mp_query q;
     mp_evidence *seen; /* of the table's columns: what the plan in use believes */
     mp_scan_plan plan;
-    bool in_doubt; /* the plan does not fit the sample's types: they have to be found first */
-    mp_arena arena;       /* for the whole run */
+    bool in_doubt;  /* the plan does not fit the sample's types: they have to be found first */
+    mp_arena arena; /* for the whole run */
     mp_arena batch_arena; /* for one batch */
     mp_answer *answer;
     mp_out_file *rejects; /* rank 0: --rejects; made before the scan, named after the answer */
-    mp_flow_run *run; /* the flow under way */
+    mp_flow_run *run;     /* the flow under way */
     int64_t exchange_bytes;
 
     /* pass-through: the text of the split under way */
@@ -43,7 +43,7 @@ typedef struct {
     int n_sort_keys;
     int64_t top;           /* rows to keep, -1: all */
     const uint32_t *order; /* of the rows, once sorted */
-    int64_t taken;            /* kept rows or groups that have gone into pieces */
+    int64_t taken;         /* kept rows or groups that have gone into pieces */
 
     mp_group *pre;    /* rows into groups */
     mp_group *groups; /* this rank's own groups */

@@ -136,10 +136,9 @@ void mp_report_text(const mp_report *r, mp_buf *out) {
         mp_buf_printf(out, "%-12s %9.3f %14" PRId64 " %12.1f %12.1f %7d\n", p->name, p->seconds,
                       p->rows, mib(p->bytes), mib(p->exchanged), p->passes);
     }
-    mp_buf_printf(out,
-                  "all %18.3f s; read %" PRId64 " rows, %.1f MiB; wrote %" PRId64
-                  " rows, %.1f MiB\n\n",
-                  r->seconds, r->rows_in, mib(r->bytes_in), r->rows_out, mib(r->bytes_out));
+    mp_buf_printf(
+        out, "all %18.3f s; read %" PRId64 " rows, %.1f MiB; wrote %" PRId64 " rows, %.1f MiB\n\n",
+        r->seconds, r->rows_in, mib(r->bytes_in), r->rows_out, mib(r->bytes_out));
     mp_buf_printf(out, "%-12s %9s %14s %12s %12s %9s %9s  %s\n", "rank", "seconds", "rows", "MiB",
                   "MiB sent", "RSS MiB", "own MiB", "host");
     for (int i = 0; r->ranks && i < r->n_ranks; i++) {

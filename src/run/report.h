@@ -9,9 +9,9 @@ enum { MP_REPORT_PHASES = 32 };
 
 typedef struct {
     char name[24];
-    double seconds;       /* wall time on rank 0 */
-    int64_t rows, bytes;  /* read in it, all ranks */
-    int64_t exchanged;    /* bytes sent through the exchange, all ranks */
+    double seconds;      /* wall time on rank 0 */
+    int64_t rows, bytes; /* read in it, all ranks */
+    int64_t exchanged;   /* bytes sent through the exchange, all ranks */
     int passes;
 } mp_report_phase;
 
@@ -37,8 +37,8 @@ typedef struct {
     int n_phases;
     mp_report_phase phases[MP_REPORT_PHASES];
     int64_t rows_in, rows_out, bytes_in, bytes_out, groups;
-    double seconds;        /* of the run, without MPI start-up */
-    mp_report_rank mine;   /* this rank's, filled while running */
+    double seconds;      /* of the run, without MPI start-up */
+    mp_report_rank mine; /* this rank's, filled while running */
     /* Rank 0: called about every 0.2 s; NULL: not asked for. */
     void (*tick)(void *ctx, const mp_report_progress *progress);
     void *tick_ctx;
