@@ -23,16 +23,6 @@ one() {
     shift 2
     timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
     rc=$?
-    # mpirun itself fails now and then: what it starts has a second try, and both outcomes are shown.
-    case $rc:$name in
-    0:* | 77:* | *:layers | *:unit/*) ;;
-    *)
-        printf 'again %-44s exit %d\n' "$name" $rc
-        tail -n 40 "$log" | sed 's/^/      /'
-        timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
-        rc=$?
-        ;;
-    esac
     if [ $rc = 0 ] && tail -n 1 "$log" | grep -qE '^0 passed, 0 failed, [1-9][0-9]* skipped$'; then
         sed -i '$d' "$log"
         rc=77
