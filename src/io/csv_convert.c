@@ -165,6 +165,16 @@ void mp_csv_slow_values(mp_csv_part *k) {
 
 /* ---- the column ---- */
 
+/* Of the best level that was compiled in, at most level. */
+static const mp_csv_kernels *kernels_of(mp_simd level) {
+#if defined(__x86_64__)
+    if (level == MP_SIMD_AVX512) return &mp_csv_kernels_avx512;
+    if (level == MP_SIMD_AVX2) return &mp_csv_kernels_avx2;
+#endif
+    (void)level;
+    return NULL;
+}
+
 static void part_init(mp_csv_part *k, const mp_csv_convert_args *a, const mp_csv_index *x,
                       const uint32_t *sel, int32_t n) {
     const mp_csv_column *column = a->column;
@@ -177,7 +187,11 @@ static void part_init(mp_csv_part *k, const mp_csv_convert_args *a, const mp_csv
         f.start_step = a->c == 0 ? 1 : x->n_columns;
         f.start_add = a->c == 0 ? 0 : 1;
     }
-    *k = (mp_csv_part){.a = a, .d = a->dialect, .fields = f};
+    *k = (mp_csv_part){.a = a,
+                       .d = a->dialect,
+                       .fields = f,
+                       .plain_quotes = x->plain_quotes,
+                       .kernels = kernels_of(a->simd)};
     bool text = column->use == MP_CSV_TEXT;
     k->type = text ? MP_STRING : column->type;
     bool number = mp_type_is_number(k->type) || k->type == MP_NULL;

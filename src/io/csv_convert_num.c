@@ -4,6 +4,8 @@
 #include "data/parse_num.h"
 #include "io/csv_convert_part.h"
 
+enum { KERNEL_ROWS = 1024 };
+
 /* Largest magnitude plus 1 at each scale of the values read in place; 0: no value at that scale. */
 typedef struct {
     uint64_t most[MP_SCALE_MAX + 1];
@@ -79,30 +81,64 @@ MP_CSV_INLINE bool fast_decimal(mp_csv_span f, int64_t *v, int *scale) {
     return true;
 }
 
+/* Field i, or the whole of it by mp_csv_slow_value. */
+MP_CSV_INLINE void one_int64(mp_csv_part *k, const mp_csv_fields *at, int32_t i, uint64_t *most,
+                             bool use_sel, bool use_quote) {
+    mp_csv_span f = mp_csv_field_inner(at, i, use_sel, use_quote);
+    int64_t v;
+    if (fast_int(f, &v)) {
+        ((int64_t *)k->values)[i] = v;
+        uint64_t u = (v < 0 ? -(uint64_t)v : (uint64_t)v) + 1;
+        *most = u > *most ? u : *most;
+    } else {
+        mp_csv_slow_value(k, i);
+    }
+}
+
 MP_CSV_INLINE void int64_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
     const mp_csv_fields at = k->fields;
-    int64_t *out = k->values;
     uint64_t most = 0;
-    for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
-        int64_t v;
-        if (fast_int(f, &v)) {
-            out[i] = v;
-            uint64_t u = (v < 0 ? -(uint64_t)v : (uint64_t)v) + 1;
-            most = u > most ? u : most;
-        } else {
-            mp_csv_slow_value(k, i);
-        }
-    }
+    for (int32_t i = 0; i < at.n; i++)
+        one_int64(k, &at, i, &most, use_sel, use_quote);
     magnitudes m = {{most}};
     add_magnitudes(k, &m);
 }
 
+/* What the kernels saw, as evidence. */
+static void add_digits(mp_csv_part *k, mp_csv_digits seen) {
+    if (!seen.scales) return;
+    uint8_t top = (uint8_t)(31 - __builtin_clz(seen.scales));
+    mp_evidence e = {.int_digits = (uint8_t)seen.int_digits, .scale = top};
+    if (seen.scales & 1) e.seen |= MP_SEEN_INT;
+    if (seen.scales > 1) e.seen |= MP_SEEN_DECIMAL;
+    mp_evidence_add(&k->seen, e);
+    k->scale_set |= seen.scales;
+}
+
+/* By the kernel, and one by one what it left. */
+static void int64_by_kernel(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_csv_digits seen = {0, 0};
+    uint64_t most = 0;
+    int32_t left[KERNEL_ROWS];
+    for (int32_t i = 0; i < at.n; i += KERNEL_ROWS) {
+        int32_t n = at.n - i < KERNEL_ROWS ? at.n - i : KERNEL_ROWS;
+        int32_t n_left = k->kernels->int64(&at, i, n, k->values, &seen, left);
+        for (int32_t l = 0; l < n_left; l++)
+            one_int64(k, &at, left[l], &most, at.sel != NULL, at.quote != 0);
+    }
+    magnitudes m = {{most}};
+    add_magnitudes(k, &m);
+    add_digits(k, seen);
+}
+
 void mp_csv_convert_int64(mp_csv_part *k) {
-    if (mp_csv_is_plain(k->d, "-0123456789"))
-        MP_CSV_LOOP(int64_loop, k);
-    else
+    if (!mp_csv_is_plain(k->d, "-0123456789"))
         mp_csv_slow_values(k);
+    else if (k->kernels)
+        int64_by_kernel(k);
+    else
+        MP_CSV_LOOP(int64_loop, k);
 }
 
 /* Are numbers with a point read in place? Those without: mp_csv_is_plain of the digits. */
@@ -110,25 +146,51 @@ static bool plain_points(const mp_csv_dialect *d) {
     return !d->decimal_comma && mp_csv_is_plain(d, "-.0123456789");
 }
 
+MP_CSV_INLINE void one_decimal(mp_csv_part *k, const mp_csv_fields *at, int32_t i, bool points,
+                               magnitudes *m, bool use_sel, bool use_quote) {
+    mp_csv_span f = mp_csv_field_inner(at, i, use_sel, use_quote);
+    int64_t v;
+    int s = 0;
+    if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
+        ((int64_t *)k->values)[i] = v;
+        k->scales[i] = (uint8_t)s;
+        note_magnitude(m, v, s);
+    } else {
+        mp_csv_slow_value(k, i);
+    }
+}
+
 MP_CSV_INLINE void decimal_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
     const mp_csv_fields at = k->fields;
-    int64_t *out = k->values;
-    uint8_t *scales = k->scales;
     const bool points = plain_points(k->d);
     magnitudes m = {{0}};
-    for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
-        int64_t v;
-        int s = 0;
-        if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
-            out[i] = v;
-            scales[i] = (uint8_t)s;
-            note_magnitude(&m, v, s);
-        } else {
-            mp_csv_slow_value(k, i);
-        }
+    for (int32_t i = 0; i < at.n; i++)
+        one_decimal(k, &at, i, points, &m, use_sel, use_quote);
+    add_magnitudes(k, &m);
+}
+
+static void decimal_by_kernel(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_csv_digits seen = {0, 0};
+    magnitudes m = {{0}};
+    int32_t left[KERNEL_ROWS];
+    for (int32_t i = 0; i < at.n; i += KERNEL_ROWS) {
+        int32_t n = at.n - i < KERNEL_ROWS ? at.n - i : KERNEL_ROWS;
+        int32_t n_left = k->kernels->decimal(&at, i, n, k->values, k->scales, &seen, left);
+        for (int32_t l = 0; l < n_left; l++)
+            one_decimal(k, &at, left[l], true, &m, at.sel != NULL, at.quote != 0);
     }
     add_magnitudes(k, &m);
+    add_digits(k, seen);
+}
+
+static void read_decimals(mp_csv_part *k) {
+    if (!mp_csv_is_plain(k->d, "-0123456789"))
+        mp_csv_slow_values(k);
+    else if (k->kernels && plain_points(k->d))
+        decimal_by_kernel(k);
+    else
+        MP_CSV_LOOP(decimal_loop, k);
 }
 
 /* Bring all mantissas to one scale. What does not fit is a null; the evidence then says float64. */
@@ -146,10 +208,7 @@ static void align(mp_csv_part *k, int scale) {
 }
 
 void mp_csv_convert_decimal(mp_csv_part *k, uint8_t *scale) {
-    if (mp_csv_is_plain(k->d, "-0123456789"))
-        MP_CSV_LOOP(decimal_loop, k);
-    else
-        mp_csv_slow_values(k);
+    read_decimals(k);
     int top = k->scale_set ? 31 - __builtin_clz(k->scale_set) : 0;
     if (k->scale_set & (k->scale_set - 1)) align(k, top);
     *scale = (uint8_t)top;

@@ -5,25 +5,17 @@
 #define MP_IO_CSV_CONVERT_PART_H
 
 #include "data/decimal.h"
+#include "io/csv_convert_simd.h"
 #include "io/csv_index.h"
 #include "io/csv_value.h"
-
-/* Where the fields are. Loops work on a copy of their own, which stays in registers. */
-typedef struct {
-    const char *base;
-    const uint32_t *start, *end; /* of row 0; start is start_add short */
-    int64_t start_step, end_step;
-    uint32_t start_add;
-    const uint32_t *sel;
-    int32_t n;
-    char quote; /* 0: no field is quoted */
-} mp_csv_fields;
 
 typedef struct {
     const mp_csv_convert_args *a;
     const mp_csv_dialect *d;
     mp_type type; /* converted to; not that of the column where a number is needed */
     mp_csv_fields fields;
+    bool plain_quotes;             /* of the index */
+    const mp_csv_kernels *kernels; /* NULL: in plain C alone */
     /* what becomes of them */
     void *values;
     uint8_t *scales; /* of each value of a decimal column, else NULL */

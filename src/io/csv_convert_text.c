@@ -52,9 +52,17 @@ MP_CSV_INLINE void values_with_quotes(mp_csv_part *k, bool use_sel) {
     }
 }
 
+static void by_kernel(mp_csv_part *k) {
+    uint8_t *valid = mp_csv_part_alloc(k, (size_t)k->fields.n);
+    if (valid && !k->kernels->text(&k->fields, k->values, valid)) k->valid = valid;
+}
+
 void mp_csv_convert_text(mp_csv_part *k) {
     const bool use_sel = k->fields.sel != NULL;
-    if (k->fields.quote)
+    const bool as_it_stands = !k->fields.quote || k->plain_quotes;
+    if (k->kernels && as_it_stands && !k->d->n_nulls)
+        by_kernel(k);
+    else if (k->fields.quote)
         values_with_quotes(k, use_sel);
     else if (k->d->n_nulls)
         views_with_nulls(k, use_sel);

@@ -3,6 +3,7 @@
 #ifndef MP_IO_CSV_INDEX_H
 #define MP_IO_CSV_INDEX_H
 
+#include "base/simd.h"
 #include "io/csv.h"
 
 /* Field c of row r is the bytes [start, end[r * n_columns + c]) of base, where start is rec[r] for c = 0, else
@@ -17,6 +18,7 @@ typedef struct {
     const uint32_t
         *row_no; /* number of the record in the run before rejected ones were taken out; NULL: i */
     bool has_quotes;
+    bool plain_quotes; /* no quoted field has a doubled quote inside */
 } mp_csv_index;
 
 static inline uint32_t mp_csv_field_start(const mp_csv_index *x, int64_t r, int c) {
@@ -32,6 +34,7 @@ typedef struct {
     mp_evidence *seen; /* in and out: evidence of this column */
     bool *misfit;      /* set, never cleared */
     mp_arena *arena;   /* of the batch: values and unescaped text live here */
+    mp_simd simd;
 } mp_csv_convert_args;
 
 /* What stopped a conversion: a value that makes its row bad (fixed), or bad data (need_number). The text points into base. */

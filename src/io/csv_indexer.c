@@ -60,6 +60,7 @@ typedef struct {
     mp_csv_run *run;
     bool gaps; /* records were taken out: row_no counts */
     bool quotes;
+    bool doubled; /* quotes inside quotes, perhaps */
     int32_t n_rows;
 } filling;
 
@@ -167,6 +168,7 @@ static void fill_by_scan(filling *f) {
     f->run->n_records += rows;
     f->n_rows += (int32_t)rows;
     f->quotes = f->quotes || s.quotes;
+    f->doubled = f->doubled || s.doubled;
 }
 
 /* ---- line by line ---- */
@@ -205,6 +207,7 @@ static void add_row(filling *f, const mp_csv_line *line) {
     ix->row_no[f->n_rows] = f->run->n_records;
     f->n_rows++;
     f->quotes = f->quotes || line->quotes;
+    f->doubled = f->doubled || line->quotes;
 }
 
 /* The record at f->at with its dirty fields emptied, as a run of its own whose base is the copy. */
@@ -356,5 +359,6 @@ mp_status mp_csv_indexer_fill(mp_csv_indexer *ix, const mp_csv_text *text, size_
     run->index.end = ix->end;
     run->index.row_no = f.gaps ? ix->row_no : NULL;
     run->index.has_quotes = f.quotes;
+    run->index.plain_quotes = !f.doubled;
     return st;
 }

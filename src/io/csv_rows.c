@@ -11,7 +11,7 @@
 enum { ARENA_KEEP = 1024 * 1024 - 256 }; /* the most that an arena keeps over a reset */
 
 mp_status mp_csv_rows_init(mp_csv_rows *w, const mp_csv_args *args, mp_error *err) {
-    *w = (mp_csv_rows){.args = args};
+    *w = (mp_csv_rows){.args = args, .simd = mp_simd_level()};
     mp_mem *mem = args->mem;
     mp_arena_init(&w->arena, mem);
     size_t n = (size_t)args->n_wanted;
@@ -130,7 +130,8 @@ static mp_status look_again(mp_csv_rows *w, const mp_csv_run *run, int wanted, u
                              .c = col->c,
                              .seen = &seen,
                              .misfit = &misfit,
-                             .arena = &w->arena};
+                             .arena = &w->arena,
+                             .simd = w->simd};
     return mp_csv_convert(&a, &run->index, &row, 1, &out, bad, NULL, err);
 }
 
@@ -182,7 +183,8 @@ static mp_status make_column(making *m, int wanted, mp_col *out, mp_error *err) 
                              .c = col->c,
                              .seen = &w->seen[col->c],
                              .misfit = &w->misfit,
-                             .arena = &w->arena};
+                             .arena = &w->arena,
+                             .simd = w->simd};
     mp_status st =
         mp_csv_convert(&a, &m->run->index, m->rows, m->n, out, &bad, mark ? w->marks : NULL, err);
     if (st != MP_OK || bad.row < 0) return st;

@@ -9,6 +9,7 @@
 
 typedef struct {
     const mp_csv_args *args;
+    mp_simd simd;
     mp_evidence *seen; /* n_columns */
     bool misfit;
     int64_t n_bad;

@@ -26,6 +26,7 @@ typedef struct {
     uint32_t n_pos;   /* delimiters and newlines outside quotes: offsets from base, ascending */
     uint32_t n_lines; /* how many of them are newlines */
     bool quotes;      /* a quote was seen */
+    bool doubled;     /* a doubled quote inside quotes was seen */
     bool odd;         /* stopped before a block that needs the state machine */
 } mp_csv_scan;
 

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t in_quotes;   /* all ones: the block before ended inside quotes */
     uint64_t after_close; /* 1: its last byte was a closing quote */
     uint64_t after_cr;    /* 1: its last byte was a CR behind a closing quote */
+    uint64_t doubled;     /* not 0: some quote stood right behind a closing one */
 } scan_carry;
 
 /* Bit i: xor of bits 0..i. */
@@ -35,6 +36,7 @@ static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uin
     uint64_t bad = (open & ~left_edge) | (behind & ~(*sep | quotes | crs)) |
                    ((cr_behind << 1 | c->after_cr) & ~*lines);
     if (bad & keep) return false;
+    c->doubled |= open & behind;
     *sep &= ~inside;
     *lines &= ~inside;
     c->in_quotes = (uint64_t)((int64_t)inside >> 63);
@@ -50,7 +52,7 @@ void SCAN_NAME(mp_csv_scan *s) {
     uint32_t *pos = s->pos;
     uint32_t n_pos = 0, n_lines = 0;
     uint64_t before = UINT64_C(1) << 63; /* as if a separator stood before the first byte */
-    scan_carry carry = {0, 0, 0};
+    scan_carry carry = {0, 0, 0, 0};
     bool any_quotes = false, odd = false;
     for (uint32_t at = s->from; at < to; at += 64) {
         uint64_t sep, lines, special;
@@ -90,5 +92,6 @@ void SCAN_NAME(mp_csv_scan *s) {
     s->n_pos = n_pos;
     s->n_lines = n_lines;
     s->quotes = any_quotes;
+    s->doubled = carry.doubled != 0;
     s->odd = odd;
 }

@@ -65,7 +65,8 @@ typedef struct {
     mp_col col;
 } job;
 
-static job j; /* too large for a stack */
+static job j;         /* too large for a stack */
+static mp_simd level; /* the tests run at each */
 
 static void job_start(void) {
     mp_arena_release(&j.arena);
@@ -79,7 +80,7 @@ static void convert_more(const mp_csv_dialect *d, const mp_csv_column *column,
                          int n_sel) {
     free(j.r.area);
     run_make(&j.r, texts, n, place, d->quote != 0);
-    mp_csv_convert_args a = {d, column, place, &j.seen, &j.misfit, &j.arena};
+    mp_csv_convert_args a = {d, column, place, &j.seen, &j.misfit, &j.arena, level};
     memset(j.bad_rows, 0, sizeof j.bad_rows);
     mp_error err = MP_ERROR_INIT;
     assert_int_equal(mp_csv_convert(&a, &j.r.x, sel, n_sel, &j.col, &j.bad, j.bad_rows, &err),
@@ -316,7 +317,7 @@ static void test_missing_column(void **state) {
         job_start();
         run_make(&j.r, t, 2, 0, true);
         mp_csv_column column = {.c = -1, .use = MP_CSV_TYPED, .type = (mp_type)type};
-        mp_csv_convert_args a = {&plain, &column, -1, &j.seen, &j.misfit, &j.arena};
+        mp_csv_convert_args a = {&plain, &column, -1, &j.seen, &j.misfit, &j.arena, level};
         mp_error err = MP_ERROR_INIT;
         assert_int_equal(mp_csv_convert(&a, &j.r.x, NULL, 2, &j.col, &j.bad, NULL, &err), MP_OK);
         assert_true(null_at(0) && null_at(1));
@@ -654,7 +655,7 @@ static void test_refused_memory(void **state) {
         mp_arena_init(&j.arena, &mem);
         run_make(&j.r, t, 2, 1, true);
         mp_csv_column column = {.use = MP_CSV_TYPED, .type = (mp_type)type};
-        mp_csv_convert_args a = {&plain, &column, 1, &j.seen, &j.misfit, &j.arena};
+        mp_csv_convert_args a = {&plain, &column, 1, &j.seen, &j.misfit, &j.arena, level};
         mp_error err = MP_ERROR_INIT;
         assert_int_equal(mp_csv_convert(&a, &j.r.x, NULL, 2, &j.col, &j.bad, NULL, &err), MP_NOMEM);
         assert_int_equal(err.status, MP_NOMEM);
@@ -686,7 +687,9 @@ int main(void) {
         cmocka_unit_test(test_loops_agree_with_values),
         cmocka_unit_test(test_refused_memory),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (level = MP_SIMD_C; level <= mp_simd_level(); level++)
+        failed += cmocka_run_group_tests_name(mp_simd_name(level), tests, NULL, NULL);
     job_start();
     free(j.r.area);
     return failed;
