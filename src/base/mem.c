@@ -1,6 +1,7 @@
 /* mem.c - counted allocation and arenas.
  * Invariant: used_bytes is the sum of the allocator's own sizes (malloc_usable_size) of all live
- * blocks, so rounding is counted, and no header is needed in front of a block. */
+ * blocks, so rounding is counted, and no header is needed in front of a block; and of the bytes of
+ * all spaces. */
 #include "base/mem.h"
 
 #include <malloc.h>
@@ -100,6 +101,79 @@ mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     bool budget = m && (m->refused_bytes > 0 || !fits(m, n_bytes));
     return mp_error_nomem(err, request, budget ? m->limit_bytes : 0);
 }
+
+/* ---- space ---- */
+
+enum { PAGE = 4096 };
+static const size_t RESERVE_MOST = (size_t)1 << 38, RESERVE_LEAST = (size_t)1 << 30;
+
+static void *map(size_t n_bytes) {
+    void *p = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* A mapping with a start that huge pages can take, or any; *n_bytes: its size. */
+static char *reserve(size_t need, size_t *n_bytes) {
+    for (size_t size = RESERVE_MOST; size >= RESERVE_LEAST && size / 2 >= need; size /= 4) {
+        char *p = map(size + HUGE_PAGE);
+        if (!p) continue;
+        size_t skip = -(uintptr_t)p & (HUGE_PAGE - 1);
+        if (skip) munmap(p, skip);
+        if (skip < HUGE_PAGE) munmap(p + skip + size, HUGE_PAGE - skip);
+        *n_bytes = size;
+        return p + skip;
+    }
+    *n_bytes = need;
+    return map(need);
+}
+
+static bool make_space(mp_space *s, size_t n_bytes) {
+    if (n_bytes <= s->reserved_bytes) return true;
+    char *p;
+    size_t size = n_bytes;
+    if (s->p) {
+        p = mremap(s->p, s->reserved_bytes, size, MREMAP_MAYMOVE);
+        if (p == MAP_FAILED) p = NULL;
+    } else {
+        p = reserve(n_bytes, &size);
+    }
+    if (!p) return false;
+    s->p = p;
+    s->reserved_bytes = size;
+    return true;
+}
+
+bool mp_space_grow(mp_mem *m, mp_space *s, size_t n_bytes) {
+    if (n_bytes <= s->bytes) return true;
+    if (n_bytes > (size_t)PTRDIFF_MAX - PAGE) return false;
+    n_bytes = (n_bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
+    size_t more = n_bytes - s->bytes;
+    if (!admits(m, more) || !make_space(s, n_bytes)) return false;
+    /* a small one does not deserve a page of 2 MiB */
+    if (n_bytes >= HUGE_FROM && s->bytes < HUGE_FROM) ask_for_huge_pages(s->p, s->reserved_bytes);
+    s->bytes = n_bytes;
+    if (!m) return true;
+    m->used_bytes += (int64_t)more;
+    if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
+    return true;
+}
+
+void mp_space_shrink(mp_mem *m, mp_space *s, size_t n_bytes) {
+    n_bytes = (n_bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
+    if (n_bytes >= s->bytes) return;
+    (void)!madvise((char *)s->p + n_bytes, s->bytes - n_bytes, MADV_DONTNEED);
+    if (m) m->used_bytes -= (int64_t)(s->bytes - n_bytes);
+    s->bytes = n_bytes;
+}
+
+void mp_space_release(mp_mem *m, mp_space *s) {
+    if (s->p) munmap(s->p, s->reserved_bytes);
+    if (m) m->used_bytes -= (int64_t)s->bytes;
+    *s = (mp_space){0};
+}
+
+/* ---- arena ---- */
 
 enum { CHUNK_MIN = 64 * 1024, CHUNK_MAX = 32 * 1024 * 1024, KEEP_MAX = 16 * 1024 * 1024 };
 

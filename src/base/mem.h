@@ -28,6 +28,21 @@ void mp_mem_free(mp_mem *m, void *p);
 /* The error for a refused request on m of about n_bytes (the last refusal knows better). */
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err);
 
+/* A block that grows in place: address space is set aside once, pages come with the growth, so
+ * nothing is copied and pointers into it stay. Zero bytes where it was not written before. A zeroed
+ * struct is an empty one. */
+typedef struct mp_space {
+    void *p; /* aligned to 2 MiB where the system has room; NULL: nothing yet */
+    size_t bytes, reserved_bytes;
+} mp_space;
+
+/* At least n_bytes; false when the budget or the system refuses (the space is as before). Where the
+ * system limits address space, p may change. */
+bool mp_space_grow(mp_mem *m, mp_space *s, size_t n_bytes);
+/* Down to n_bytes; what was behind them goes back to the system. */
+void mp_space_shrink(mp_mem *m, mp_space *s, size_t n_bytes);
+void mp_space_release(mp_mem *m, mp_space *s);
+
 /* arena: many small pieces freed together. _reset keeps one chunk for reuse. */
 typedef struct mp_arena_chunk mp_arena_chunk;
 typedef struct mp_arena {

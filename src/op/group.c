@@ -7,11 +7,12 @@
 #include "op/group_state.h"
 
 /* Before the exchange groups are made in one table, which may leave the cache as long as it
- * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Only
- * when a large table is full does it show whether they do; if not, a table that fits the cache
- * catches what it can, and the rest goes to the owners. */
-static const int64_t CACHE_BYTES = 3 << 19, LARGE_BYTES = 256 << 20;
-enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 2, RECENT_ROWS = 1 << 17 };
+ * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Else a
+ * table that fits the cache catches what it can, and the rest goes to the owners. A rank alone
+ * would only carry records to itself, so its table may be larger. */
+static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 16 << 20, LARGE_BYTES = 256 << 20,
+                     LARGE_ALONE = INT64_C(4) << 30;
+enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 3, RECENT_ROWS = 1 << 17 };
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -85,6 +86,7 @@ mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err)
     g->n_keys = args->n_keys;
     g->n_aggs = args->n_aggs;
     g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
+    g->expect_rows = args->expect_rows;
     g->lone = args->n_keys == 0 && !args->starts_empty;
     mp_arena_init(&g->scratch, g->mem);
     mp_buf_init(&g->record, g->mem);
@@ -198,14 +200,31 @@ int64_t mp_group_count(const mp_group *g) {
     return g->table.n;
 }
 
+/* So few rows come per group that most of them will have had a group made for them. The share of
+ * new groups among the latest rows tells how many groups there are: where keys are drawn evenly from
+ * D, g groups met leave the share 1 - g / D new. */
+static bool will_not_reduce(const mp_group *g) {
+    double is_new = (double)g->recent_new / (double)(g->recent_rows + 1);
+    double groups = (double)g->table.n / (1.001 - is_new);
+    double rows = g->expect_rows > 0 ? g->expect_rows : 2 * (double)g->rows;
+    return is_new > 0.5 && rows < ROWS_PER_GROUP * groups;
+}
+
+static int64_t large_bytes(const mp_group *g) {
+    bool alone = g->n_owners == 1;
+    int64_t large = alone ? LARGE_ALONE : LARGE_BYTES;
+    int64_t limit = g->mem ? g->mem->limit_bytes / (alone ? 4 : 8) : 0;
+    return limit > 0 && limit < large ? limit : large;
+}
+
 bool mp_group_should_flush(mp_group *g) {
-    int64_t bytes = mp_table_hot_bytes(&g->table), large = LARGE_BYTES;
-    if (g->mem && g->mem->limit_bytes > 0 && g->mem->limit_bytes / 8 < large)
-        large = g->mem->limit_bytes / 8;
-    if (bytes > large) {
+    int64_t bytes = mp_table_hot_bytes(&g->table);
+    if (bytes > large_bytes(g)) {
         g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
         return true;
     }
+    if (!g->scattered && bytes > PROBE_BYTES && g->recent_rows >= RECENT_ROWS / 2)
+        g->scattered = will_not_reduce(g);
     return g->scattered && bytes > CACHE_BYTES &&
            g->recent_rows < ROWS_PER_NEW_GROUP * g->recent_new;
 }

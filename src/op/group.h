@@ -31,7 +31,8 @@ typedef struct {
     const mp_type *key_type;
     int n_aggs;
     const mp_group_agg *aggs;
-    int n_owners; /* ranks */
+    int n_owners;       /* ranks */
+    double expect_rows; /* that this table may be given, 0: unknown */
     /* exponent of the least bit of the float sums' window, the same on every rank */
     int window_exp;
     mp_mem *mem; /* what is kept is counted here; a refusal is MP_NOMEM with the budget */

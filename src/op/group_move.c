@@ -116,9 +116,7 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
 
 /* ---- absorbing ---- */
 
-/* The records that begin at *at, up to a batch of them, with their keys and hashes. -1:
- * malformed. */
-static int32_t parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at) {
+int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at) {
     int32_t n = 0;
     while (n < MP_BATCH_ROWS && *at < len) {
         const uint8_t *r = bytes + *at;
@@ -184,7 +182,7 @@ static mp_status absorb_batch(mp_group *g, int32_t n, mp_error *err) {
 mp_status mp_group_absorb(mp_group *g, const uint8_t *bytes, size_t len, mp_error *err) {
     size_t at = 0;
     while (at < len) {
-        int32_t n = parse(g, bytes, len, &at);
+        int32_t n = mp_group_parse(g, bytes, len, &at);
         if (n < 0) return mp_agg_damaged(err);
         mp_status s = absorb_batch(g, n, err);
         if (s != MP_OK) return s;

@@ -39,7 +39,8 @@ struct mp_group {
     mp_arena scratch;
     int64_t rows; /* since the table was empty */
     int64_t recent_rows, recent_new;
-    bool scattered; /* a large table did not reduce: keep to the cache */
+    double expect_rows;
+    bool scattered; /* a large table would not reduce: keep to the cache */
     /* emission */
     uint32_t emitted;
     bool emitting;
@@ -55,6 +56,18 @@ struct mp_group {
 };
 
 enum { MP_EMIT_BLOCK = 256 };
+
+/* The records that begin at *at, up to a batch of them, with their keys and hashes, into the
+ * batch arrays; their number, -1: malformed. */
+int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at);
+
+/* The evidence of one key's texts added to seen[n_keys]; false: no further text can add to it.
+ * odd[c], unless NULL, is set where a text is not the canonical spelling of its value. */
+bool mp_group_see_key(const mp_group *g, const mp_key *key, mp_evidence *seen, bool *odd);
+/* Are all texts of the key the canonical spellings of their values under types? */
+bool mp_group_key_is_canonical(const mp_group *g, const mp_key *key, const mp_type *types);
+/* Can any key have another spelling under types (NULL: no)? */
+bool mp_group_may_respell(const mp_group *g, const mp_type *types);
 
 /* The table is empty again, also of what aggregates keep beside it. */
 void mp_group_clear(mp_group *g);

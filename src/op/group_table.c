@@ -7,91 +7,76 @@
 enum {
     FIRST_SLOTS = 1024,
     FIRST_ROWS = 256,
+    LINE = 64,
     AHEAD = 24, /* keys between fetching a slot, fetching its row, and looking */
     PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
-    KEEP_BYTES = 8 << 20,           /* memory that a cleared table keeps */
-    HUGE_FROM = 8 << 20,
-    HUGE_PAGE = 2 << 20
+    KEEP_BYTES = 16 << 20           /* memory that a cleared table keeps */
 };
 static const int64_t MAX_ROWS = INT64_C(1) << 31;
 
-static mp_status first_memory(mp_table *t, mp_error *err) {
-    t->slot = mp_mem_calloc(t->mem, FIRST_SLOTS, sizeof *t->slot);
-    if (!t->slot) return mp_mem_error(t->mem, FIRST_SLOTS * sizeof *t->slot, err);
-    t->mask = FIRST_SLOTS - 1;
-    t->rows = mp_mem_alloc(t->mem, FIRST_ROWS * t->stride);
-    if (!t->rows) return mp_mem_error(t->mem, FIRST_ROWS * t->stride, err);
-    t->cap = FIRST_ROWS;
+/* A row shares no line with others where it would cross into a second one. */
+static size_t stride_of(size_t row_bytes) {
+    if (row_bytes <= LINE / 2) return LINE / 2;
+    if (row_bytes <= LINE) return LINE;
+    return (row_bytes + LINE / 2 - 1) & ~(size_t)(LINE / 2 - 1);
+}
+
+static mp_status grow_rows_to(mp_table *t, int64_t cap, mp_error *err) {
+    size_t bytes = (size_t)cap * t->stride;
+    if (!mp_space_grow(t->mem, &t->space, bytes)) return mp_mem_error(t->mem, bytes, err);
+    t->rows = t->space.p;
+    t->cap = (int64_t)(t->space.bytes / t->stride);
     return MP_OK;
 }
 
-mp_status mp_table_init(mp_table *t, size_t stride, mp_mem *mem, mp_error *err) {
-    *t = (mp_table){.stride = stride, .mem = mem};
+mp_status mp_table_init(mp_table *t, size_t row_bytes, mp_mem *mem, mp_error *err) {
+    *t = (mp_table){.stride = stride_of(row_bytes), .mem = mem};
     mp_arena_init(&t->long_keys, mem);
-    t->blank = mp_mem_calloc(mem, 1, stride);
-    if (!t->blank) return mp_mem_error(mem, stride, err);
-    return first_memory(t, err);
-}
-
-static void release_memory(mp_table *t) {
-    mp_mem_free(t->mem, t->rows);
-    mp_mem_free(t->mem, t->slot);
-    t->rows = NULL;
-    t->slot = NULL;
-    t->n = t->cap = 0;
-    t->mask = 0;
-    mp_arena_release(&t->long_keys);
+    t->blank = mp_mem_calloc(mem, 1, t->stride);
+    if (!t->blank) return mp_mem_error(mem, t->stride, err);
+    t->slot = mp_mem_calloc(t->mem, FIRST_SLOTS, sizeof *t->slot);
+    if (!t->slot) return mp_mem_error(t->mem, FIRST_SLOTS * sizeof *t->slot, err);
+    t->mask = FIRST_SLOTS - 1;
+    return grow_rows_to(t, FIRST_ROWS, err);
 }
 
 void mp_table_release(mp_table *t) {
-    release_memory(t);
+    mp_space_release(t->mem, &t->space);
+    mp_mem_free(t->mem, t->slot);
     mp_mem_free(t->mem, t->blank);
-    t->blank = NULL;
+    mp_arena_release(&t->long_keys);
+    *t = (mp_table){.mem = t->mem};
 }
 
-void mp_table_clear(mp_table *t) {
-    if (t->cap * (int64_t)t->stride + (int64_t)t->mask * 8 > KEEP_BYTES) {
+/* Slots for as many rows as there were, so that clearing costs no more than filling did. */
+static void fit_slots(mp_table *t) {
+    if ((t->mask + 1) * sizeof *t->slot > KEEP_BYTES) {
         /* shrinking may be refused, and then the memory stays */
-        uint8_t *rows = mp_mem_realloc(t->mem, t->rows, FIRST_ROWS * t->stride);
         uint64_t *slot = mp_mem_realloc(t->mem, t->slot, FIRST_SLOTS * sizeof *slot);
-        if (rows) {
-            t->rows = rows;
-            t->cap = FIRST_ROWS;
-        }
         if (slot) {
             t->slot = slot;
             t->mask = FIRST_SLOTS - 1;
         }
     }
+    while (t->mask >= FIRST_SLOTS && t->mask >= 8 * (uint64_t)t->n)
+        t->mask /= 2;
+}
+
+void mp_table_clear(mp_table *t) {
+    fit_slots(t);
+    mp_space_shrink(t->mem, &t->space, KEEP_BYTES);
+    t->cap = (int64_t)(t->space.bytes / t->stride);
     t->n = 0;
     memset(t->slot, 0, (t->mask + 1) * sizeof *t->slot);
     mp_arena_reset(&t->long_keys);
 }
 
-/* Rows beyond the cache are hit at random, so they are to lie in huge pages, which a block that is moved by remapping loses. Where
- * there is no room for a copy it is moved all the same. */
-static uint8_t *move_rows(mp_table *t, int64_t cap) {
-    size_t bytes = (size_t)cap * t->stride;
-    if (bytes < HUGE_FROM) return mp_mem_realloc(t->mem, t->rows, bytes);
-    uint8_t *rows = mp_mem_aligned(t->mem, HUGE_PAGE, bytes);
-    if (!rows) return mp_mem_realloc(t->mem, t->rows, bytes);
-    memcpy(rows, t->rows, (size_t)t->n * t->stride);
-    mp_mem_free(t->mem, t->rows);
-    return rows;
-}
-
 static mp_status grow_rows(mp_table *t, mp_error *err) {
-    bool large = t->cap * (int64_t)t->stride > (int64_t)64 << 20;
-    int64_t cap = large ? t->cap + t->cap / 2 : t->cap * 2;
+    bool large = t->cap * (int64_t)t->stride > (int64_t)16 << 20;
     if (t->n >= MAX_ROWS)
         return mp_error_set(err, MP_NOMEM, NULL, "more than %lld groups on one rank",
                             (long long)MAX_ROWS);
-    uint8_t *rows = move_rows(t, cap);
-    if (!rows && large) rows = move_rows(t, cap = t->cap + t->cap / 8);
-    if (!rows) return mp_mem_error(t->mem, (size_t)(cap - t->cap) * t->stride, err);
-    t->rows = rows;
-    t->cap = cap;
-    return MP_OK;
+    return grow_rows_to(t, large ? t->cap + t->cap / 8 : t->cap * 2, err);
 }
 
 /* The low half of the hash is in the slot, so the keys are not needed. */

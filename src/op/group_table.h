@@ -9,8 +9,9 @@
 #include "op/group_key.h"
 
 typedef struct {
-    uint8_t *rows; /* n rows of stride bytes */
-    size_t stride; /* multiple of 8 */
+    uint8_t *rows;  /* n rows of stride bytes */
+    size_t stride;  /* 32, 64 or a multiple of 32 */
+    mp_space space; /* of the rows */
     int64_t n, cap;
     uint64_t *slot; /* mask + 1 slots, 0: empty */
     uint64_t mask;
@@ -19,8 +20,8 @@ typedef struct {
     mp_mem *mem;
 } mp_table;
 
-/* Storage held by the caller; release also after a failure. */
-MP_MUST_CHECK mp_status mp_table_init(mp_table *t, size_t stride, mp_mem *mem, mp_error *err);
+/* Storage held by the caller; release also after a failure. row_bytes: of key and states. */
+MP_MUST_CHECK mp_status mp_table_init(mp_table *t, size_t row_bytes, mp_mem *mem, mp_error *err);
 void mp_table_release(mp_table *t);
 /* Empty again; large memory is given back. */
 void mp_table_clear(mp_table *t);

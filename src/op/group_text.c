@@ -69,31 +69,6 @@ static inline bool plain_int(mp_str text, int64_t *v) {
     return mp_parse_int64_fast(text.p, text.len, v) && !(*v == 0 && text.len > 1);
 }
 
-static mp_evidence evidence_of(mp_str text) {
-    int64_t v;
-    if (!plain_int(text, &v)) return mp_evidence_of_text(text.p, text.len);
-    return (mp_evidence){.seen = MP_SEEN_INT, .int_digits = (uint8_t)(v ? text.len - (v < 0) : 0)};
-}
-
-void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
-    int open = 0;
-    for (int c = 0; c < g->n_keys; c++)
-        open += g->key_type[c] == MP_NULL && mp_evidence_type(seen[c]) != MP_STRING;
-    for (int64_t i = 0; i < g->table.n && open; i++) {
-        const mp_key *key = mp_table_key(&g->table, (uint32_t)i);
-        const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
-        for (int c = 0; c < g->n_keys; c++) {
-            mp_str text;
-            bool null;
-            if (!mp_key_next(&p, end, &text, &null)) break;
-            if (null || g->key_type[c] != MP_NULL || mp_evidence_type(seen[c]) == MP_STRING)
-                continue;
-            mp_evidence_add(&seen[c], evidence_of(text));
-            open -= mp_evidence_type(seen[c]) == MP_STRING;
-        }
-    }
-}
-
 /* Canonical text of a key under type t: *text is replaced (by bytes in out) where its spelling
  * differs. A text that is no value of t stays. */
 static bool canonical(mp_type t, mp_str *text, char *out) {
@@ -110,23 +85,68 @@ static bool canonical(mp_type t, mp_str *text, char *out) {
     return false;
 }
 
-bool mp_group_keys_canonical(mp_group *g, const mp_type *types) {
+/* *odd is set where the text is not canonical; not looked at where NULL. */
+static mp_evidence evidence_of(mp_str text, bool *odd) {
+    int64_t v;
+    if (plain_int(text, &v))
+        return (mp_evidence){.seen = MP_SEEN_INT,
+                             .int_digits = (uint8_t)(v ? text.len - (v < 0) : 0)};
+    mp_evidence e = mp_evidence_of_text(text.p, text.len);
     char out[MP_GROUP_TEXT_MAX];
+    if (odd && !canonical(mp_evidence_type(e), &text, out)) *odd = true;
+    return e;
+}
+
+static bool is_open(const mp_group *g, int c, const mp_evidence *seen) {
+    return g->key_type[c] == MP_NULL && !(seen[c].seen & MP_SEEN_STRING);
+}
+
+bool mp_group_see_key(const mp_group *g, const mp_key *key, mp_evidence *seen, bool *odd) {
+    const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
+    bool open = false;
+    for (int c = 0; c < g->n_keys; c++) {
+        mp_str text;
+        bool null;
+        if (!mp_key_next(&p, end, &text, &null)) break;
+        if (!is_open(g, c, seen)) continue;
+        if (!null) mp_evidence_add(&seen[c], evidence_of(text, odd ? &odd[c] : NULL));
+        open = true;
+    }
+    return open;
+}
+
+void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
+    bool open = g->n_keys > 0;
+    for (int64_t i = 0; i < g->table.n && open; i++)
+        open = mp_group_see_key(g, mp_table_key(&g->table, (uint32_t)i), seen, NULL);
+}
+
+bool mp_group_key_is_canonical(const mp_group *g, const mp_key *key, const mp_type *types) {
+    char out[MP_GROUP_TEXT_MAX];
+    const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
+    for (int c = 0; c < g->n_keys; c++) {
+        mp_str text;
+        bool null;
+        if (!mp_key_next(&p, end, &text, &null)) break;
+        if (null || g->key_type[c] != MP_NULL) continue;
+        if (!canonical(types[c], &text, out)) return false;
+    }
+    return true;
+}
+
+bool mp_group_may_respell(const mp_group *g, const mp_type *types) {
     bool any = false;
     for (int c = 0; types && c < g->n_keys; c++)
         any |= g->key_type[c] == MP_NULL && types[c] != MP_STRING && types[c] != MP_NULL;
-    for (int64_t i = 0; any && i < g->table.n; i++) {
-        const mp_key *key = mp_table_key(&g->table, (uint32_t)i);
-        const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
-        for (int c = 0; c < g->n_keys; c++) {
-            mp_str text;
-            bool null;
-            if (!mp_key_next(&p, end, &text, &null)) break;
-            if (null || g->key_type[c] != MP_NULL) continue;
-            if (!canonical(types[c], &text, out)) return false;
-        }
-    }
-    return true;
+    return any;
+}
+
+bool mp_group_keys_canonical(mp_group *g, const mp_type *types) {
+    bool all = true;
+    if (!mp_group_may_respell(g, types)) return true;
+    for (int64_t i = 0; i < g->table.n && all; i++)
+        all = mp_group_key_is_canonical(g, mp_table_key(&g->table, (uint32_t)i), types);
+    return all;
 }
 
 /* The keys of groups first .. first + n, decoded and in canonical form, by column. */

@@ -23,9 +23,8 @@ static bool alone(const mp_job *j) {
 }
 
 static mp_status emit_some(mp_job *j, bool *done, mp_error *err) {
-    mp_status st = mp_group_emit(j->pre, put_group, j, EMIT_GROUPS, done, err);
-    j->emitting = !*done;
-    return st;
+    if (alone(j)) return mp_group_emit(j->pre, mp_groups_put, j->groups, EMIT_GROUPS, done, err);
+    return mp_group_emit(j->pre, put_group, j, EMIT_GROUPS, done, err);
 }
 
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
@@ -35,7 +34,8 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     mp_arena_reset(&j->batch_arena);
     mp_status st = mp_job_values(j, j->plan.values, j->plan.n_values, in, &out, err);
     if (!st) st = mp_group_add(j->pre, &out, err);
-    bool done = alone(j) || !mp_group_should_flush(j->pre);
+    bool done = !mp_group_should_flush(j->pre);
+    if (!done) j->flushed = true;
     while (!st && !done)
         st = emit_some(j, &done, err);
     return st;
@@ -44,18 +44,18 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
 static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
     mp_job *j = ctx;
     *done = true;
-    return alone(j) ? MP_OK : emit_some(j, done, err);
+    return alone(j) && !j->flushed ? MP_OK : emit_some(j, done, err);
 }
 
 static mp_status on_block(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     (void)src;
-    return mp_group_absorb(((mp_job *)ctx)->groups, bytes, len, err);
+    return mp_groups_absorb(((mp_job *)ctx)->groups, bytes, len, err);
 }
 
-/* A fresh table of the plan's groups; keys first among the values. absorbs: it takes in what other
+/* What the plan's groups are made of; keys first among the values. absorbs: they take in what
  * tables emit, no rows. */
-static mp_status new_group(mp_job *j, bool absorbs, const mp_type *key_types, mp_group **out,
-                           mp_error *err) {
+static mp_status group_args(mp_job *j, bool absorbs, const mp_type *key_types, mp_group_args *out,
+                            mp_error *err) {
     const mp_query *q = &j->q;
     size_t n = (size_t)q->n_keys;
     int *key = mp_arena_alloc(&j->arena, n * sizeof *key + 1, 16);
@@ -65,24 +65,40 @@ static mp_status new_group(mp_job *j, bool absorbs, const mp_type *key_types, mp
         key[i] = i;
         types[i] = key_types ? key_types[i] : j->plan.values[i].type;
     }
-    mp_group_args args = {.n_keys = q->n_keys,
-                          .starts_empty = absorbs,
-                          .key = key,
-                          .key_type = types,
-                          .n_aggs = j->plan.n_aggs,
-                          .aggs = j->plan.aggs,
-                          .n_owners = mp_comm_size(j->c),
-                          .window_exp = WINDOW_EXP,
-                          .mem = j->mem};
-    mp_group_free(out);
-    return mp_group_new(&args, out, err);
+    const mp_table *t = &j->table;
+    double rows = t->row_bytes > 0 ? (double)t->total_bytes / t->row_bytes : 0;
+    *out = (mp_group_args){.n_keys = q->n_keys,
+                           .starts_empty = absorbs,
+                           .key = key,
+                           .key_type = types,
+                           .n_aggs = j->plan.n_aggs,
+                           .aggs = j->plan.aggs,
+                           .n_owners = mp_comm_size(j->c),
+                           .expect_rows = rows / mp_comm_size(j->c),
+                           .window_exp = WINDOW_EXP,
+                           .mem = j->mem};
+    return MP_OK;
+}
+
+static mp_status new_groups(mp_job *j, const mp_type *key_types, mp_error *err) {
+    mp_group_args args;
+    mp_groups_free(&j->groups);
+    mp_status st = group_args(j, true, key_types, &args, err);
+    return st ? st : mp_groups_new(&args, MP_SORTED_GROUPS, &j->groups, err);
+}
+
+static mp_status new_tables(mp_job *j, mp_error *err) {
+    mp_group_args args;
+    mp_group_free(&j->pre);
+    j->flushed = false;
+    mp_status st = group_args(j, false, NULL, &args, err);
+    if (!st) st = mp_group_new(&args, &j->pre, err);
+    return st ? st : new_groups(j, NULL, err);
 }
 
 mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    mp_status st = new_group(j, false, NULL, &j->pre, &mine);
-    if (!st && !alone(j)) st = new_group(j, true, NULL, &j->groups, &mine);
-    st = mp_job_agree(j, st, &mine, err);
+    mp_status st = mp_job_agree(j, new_tables(j, &mine), &mine, err);
     if (st) return st;
     mp_scan_consumer consumer = {.ctx = j,
                                  .exchange_bytes = j->exchange_bytes,
@@ -109,7 +125,7 @@ static mp_status find_key_types(mp_job *j, mp_error *err) {
     st = mp_job_agree(j, st, &mine, err);
     if (st || n == 0) return st;
     memset(seen, 0, n * sizeof *seen);
-    mp_group_key_evidence(j->groups, seen);
+    mp_groups_key_evidence(j->groups, seen);
     for (size_t i = 0; i < n; i++) {
         bits[i] = seen[i].seen;
         bits[n + 2 * i] = seen[i].int_digits;
@@ -128,34 +144,47 @@ static mp_status find_key_types(mp_job *j, mp_error *err) {
 
 /* ---- one spelling per value ---- */
 
-static mp_status rekey_step(void *ctx, bool *done, mp_error *err) {
-    return emit_some(ctx, done, err);
+typedef struct {
+    mp_job *j;
+    mp_groups *from;
+} respelling;
+
+static void attach_respelling(void *ctx, mp_flow_run *run) {
+    ((respelling *)ctx)->j->run = run;
+}
+
+static mp_status respell_step(void *ctx, bool *done, mp_error *err) {
+    respelling *r = ctx;
+    return mp_groups_emit(r->from, r->j->key_types, put_group, r->j, EMIT_GROUPS, done, err);
+}
+
+static mp_status on_respelled(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    return on_block(((respelling *)ctx)->j, src, bytes, len, err);
 }
 
 /* Groups whose keys were respelled move to their owners again, and merge. Collective. */
 static mp_status respell_keys(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    int64_t odd = mp_group_keys_canonical(j->groups, j->key_types) ? 0 : 1;
-    mp_status st = mp_comm_allreduce(j->c, &odd, 1, MP_SUM, err);
-    if (st || odd == 0) return st;
-    st = mp_group_canonicalize(j->groups, j->key_types, &mine);
-    mp_group_free(&j->pre);
-    j->pre = j->groups;
-    j->groups = NULL;
-    if (!st) st = new_group(j, true, j->key_types, &j->groups, &mine);
+    bool all;
+    mp_status st = mp_groups_keys_canonical(j->groups, j->key_types, &all, &mine);
     st = mp_job_agree(j, st, &mine, err);
-    if (st) return st;
+    int64_t odd = !all;
+    if (!st) st = mp_comm_allreduce(j->c, &odd, 1, MP_SUM, err);
+    if (st || odd == 0) return st;
+    respelling r = {.j = j, .from = j->groups};
+    j->groups = NULL;
+    st = mp_job_agree(j, new_groups(j, j->key_types, &mine), &mine, err);
     mp_flow flow = {.name = "merge",
-                    .ctx = j,
+                    .ctx = &r,
                     .exchange_bytes = j->exchange_bytes,
                     .mem = j->mem,
-                    .attach = attach,
-                    .finish_step = rekey_step,
-                    .on_block = on_block};
-    mp_flow_result result;
-    st = mp_flow_execute(j->c, &flow, &result, err);
+                    .attach = attach_respelling,
+                    .finish_step = respell_step,
+                    .on_block = on_respelled};
+    mp_flow_result result = {0};
+    if (!st) st = mp_flow_execute(j->c, &flow, &result, err);
     j->report->mine.exchanged += result.exchange.bytes_sent;
-    mp_group_free(&j->pre);
+    mp_groups_free(&r.from);
     return st;
 }
 
@@ -164,7 +193,7 @@ static mp_status respell_keys(mp_job *j, mp_error *err) {
 /* The next batch of results behind --having, as outputs, sort keys and group keys. */
 static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err) {
     mp_batch base;
-    mp_status st = mp_group_next(j->groups, &j->batch_arena, &base, err);
+    mp_status st = mp_groups_next(j->groups, &j->batch_arena, &base, err);
     *more = !st && base.n_rows > 0;
     if (st || !*more) return st;
     j->taken += base.n_rows;
@@ -209,7 +238,7 @@ static mp_status keep_results(mp_job *j, mp_error *err) {
         j->sort_keys[q->n_sort + i] = (mp_sort_key){.col = n + i};
     j->top = mp_job_top(q);
     mp_status st = mp_rows_new(types, total, false, j->mem, &j->rows, err);
-    if (!st) st = mp_group_prepare(j->groups, MP_GROUP_ANY_ORDER, j->key_types, err);
+    if (!st) st = mp_groups_prepare(j->groups, MP_GROUP_ANY_ORDER, j->key_types, err);
     for (bool more = true; !st && more;) {
         mp_batch batch;
         mp_arena_reset(&j->batch_arena);
@@ -218,34 +247,46 @@ static mp_status keep_results(mp_job *j, mp_error *err) {
         if (!st) st = mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
     }
     if (!st) st = mp_job_prune(j, j->top, err);
-    mp_group_free(&j->groups);
+    j->report->groups = mp_groups_most(j->groups);
+    mp_groups_free(&j->groups);
+    return st;
+}
+
+/* What the scan left, as this rank's own groups. */
+static mp_status own_groups(mp_job *j, mp_error *err) {
+    if (alone(j) && !j->flushed) mp_groups_adopt(j->groups, &j->pre);
+    mp_group_free(&j->pre);
+    return mp_groups_finish(j->groups, err);
+}
+
+static mp_status write_groups(mp_job *j, bool few, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    bool keep = few || j->q.n_sort > 0;
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), "merge", &mine);
+    if (!st)
+        st = mp_query_bind_results(&j->q, &j->plan, j->key_types, j->key_ts_sep, &j->arena,
+                                   &j->results, &mine);
+    if (!st)
+        st = keep ? keep_results(j, &mine)
+                  : mp_groups_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);
+    st = mp_job_write_pieces(j, next_result, mp_groups_most(j->groups), err);
+    j->report->groups = mp_groups_most(j->groups);
     return st;
 }
 
 mp_status mp_job_write_groups(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    if (alone(j)) {
-        j->groups = j->pre;
-        j->pre = NULL;
-    } else {
-        mp_group_free(&j->pre);
-    }
-    mp_status st = find_key_types(j, err);
+    mp_status st = mp_job_agree(j, own_groups(j, &mine), &mine, err);
+    if (!st) st = find_key_types(j, err);
     if (!st) st = respell_keys(j, err);
-    int64_t total = st ? 0 : mp_group_count(j->groups);
+    int64_t total = st ? 0 : mp_groups_least(j->groups);
     if (!st) st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
-    if (st) return st;
+    if (!st) st = write_groups(j, total <= MP_SORTED_GROUPS, err);
+    total = j->report->groups;
+    if (!st) st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
     j->report->groups = total;
-    st = mp_fault_check(mp_comm_rank(j->c), "merge", &mine);
-    if (!st)
-        st = mp_query_bind_results(&j->q, &j->plan, j->key_types, j->key_ts_sep, &j->arena,
-                                   &j->results, &mine);
-    bool few = total <= MP_SORTED_GROUPS, keep = few || j->q.n_sort > 0;
-    if (!st)
-        st = keep ? keep_results(j, &mine)
-                  : mp_group_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
-    st = mp_job_agree(j, st, &mine, err);
-    if (st) return st;
-    if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);
-    return mp_job_write_pieces(j, next_result, mp_group_count(j->groups), err);
+    return st;
 }

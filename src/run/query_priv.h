@@ -4,6 +4,7 @@
 #ifndef MP_RUN_QUERY_PRIV_H
 #define MP_RUN_QUERY_PRIV_H
 
+#include "op/groups.h"
 #include "run/answer.h"
 #include "run/query_run.h"
 #include "run/scan.h"
@@ -45,9 +46,9 @@ typedef struct {
     const uint32_t *order; /* of the rows, once sorted */
     int64_t taken;         /* kept rows or groups that have gone into pieces */
 
-    mp_group *pre;    /* rows into groups */
-    mp_group *groups; /* this rank's own groups */
-    bool emitting;
+    mp_group *pre;     /* rows into groups */
+    mp_groups *groups; /* this rank's own groups */
+    bool flushed;      /* the table has been emptied before */
     mp_type *key_types;
     uint8_t *key_ts_sep;
     mp_result_plan results;

@@ -293,7 +293,7 @@ static void release(mp_job *j) {
     mp_scan_plan_release(&j->plan);
     mp_result_plan_release(&j->results);
     mp_group_free(&j->pre);
-    mp_group_free(&j->groups);
+    mp_groups_free(&j->groups);
     mp_rows_free(&j->rows);
     mp_buf_release(&j->text);
     mp_buf_release(&j->row_ends);

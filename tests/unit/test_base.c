@@ -338,6 +338,42 @@ static void clock_goes_on(void **state) {
     assert_true(a > 0 && b >= a);
 }
 
+/* A space grows in place, is counted, refused, cut down, and zero where it is new. */
+static void space(void **state) {
+    (void)state;
+    mp_mem m;
+    mp_mem_init(&m, 64 << 20);
+    mp_space s = {0};
+    assert_true(mp_space_grow(&m, &s, 1000));
+    assert_true(s.bytes >= 1000);
+    char *p = s.p;
+    memset(p, 7, s.bytes);
+    size_t old = s.bytes;
+    assert_true(mp_space_grow(&m, &s, 40 << 20));
+    assert_ptr_equal(s.p, p);
+    assert_int_equal(m.used_bytes, s.bytes);
+    assert_int_equal(p[old - 1], 7);
+    assert_int_equal(p[old], 0);
+    assert_int_equal(p[(40 << 20) - 1], 0);
+    memset(p, 9, s.bytes);
+    assert_false(mp_space_grow(&m, &s, 65 << 20));
+    assert_int_equal(m.used_bytes, s.bytes);
+    assert_true(mp_space_grow(&m, &s, 100)); /* it has that */
+    mp_space_shrink(&m, &s, 5000);
+    assert_in_range(s.bytes, 5000, 5000 + 4096);
+    assert_int_equal(m.used_bytes, s.bytes);
+    assert_int_equal(p[4999], 9);
+    size_t cut = s.bytes;
+    assert_true(mp_space_grow(&m, &s, 1 << 20));
+    assert_int_equal(p[cut], 0);
+    mp_space_release(&m, &s);
+    assert_int_equal(m.used_bytes, 0);
+    assert_null(s.p);
+    mp_space_release(&m, &s);
+    assert_true(mp_space_grow(NULL, &s, 10));
+    mp_space_release(NULL, &s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_codes),     cmocka_unit_test(error_message),
@@ -345,7 +381,7 @@ int main(void) {
         cmocka_unit_test(error_order),    cmocka_unit_test(memory_is_counted),
         cmocka_unit_test(arena_pieces),   cmocka_unit_test(buffer_round_trip),
         cmocka_unit_test(buffer_refused), cmocka_unit_test(names),
-        cmocka_unit_test(clock_goes_on),
+        cmocka_unit_test(space),          cmocka_unit_test(clock_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

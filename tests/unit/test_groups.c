@@ -1,0 +1,367 @@
+/* test_groups.c - groups in parts: the same groups, in the same order, as in one table, and the sums
+ * that were dealt out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "data/batch.h"
+#include "op/groups.h"
+
+enum { N = 1200000, BATCH = 4000, OWNERS = 3 };
+
+static const int key_col = 0;
+static const mp_type string_type = MP_STRING;
+static const mp_group_agg aggs[2] = {
+    {.fn = MP_AGG_SUM, .arg = {1, -1}, .type = {MP_INT64, MP_NULL}, .name = "v"},
+    {.fn = MP_AGG_COUNT, .arg = {-1, -1}, .name = ""}};
+
+static mp_group_args args_of(mp_mem *mem, bool absorbs) {
+    static const mp_type any = MP_NULL;
+    return (mp_group_args){.n_keys = 1,
+                           .starts_empty = absorbs,
+                           .key = &key_col,
+                           .key_type = &any,
+                           .n_aggs = 2,
+                           .aggs = aggs,
+                           .n_owners = OWNERS,
+                           .window_exp = -60,
+                           .mem = mem};
+}
+
+/* Every id from 0 to N once, out of order. */
+static int64_t id_of(int64_t i) {
+    return i * 7919 % N;
+}
+
+static mp_status collect(void *ctx, int owner, const void *record, size_t n, mp_error *err) {
+    (void)err;
+    if (owner == 1) mp_buf_put(ctx, record, n);
+    return MP_OK;
+}
+
+/* The records that owner 1 gets of rows {spelling of id, id + turn}, one row an id. */
+static void records(const char *format, int turn, mp_buf *out) {
+    static char text[BATCH][32];
+    static mp_str str[BATCH];
+    static int64_t v[BATCH];
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_group_args args = args_of(&mem, false);
+    mp_group *g;
+    assert_int_equal(mp_group_new(&args, &g, &err), MP_OK);
+    const mp_col cols[2] = {{.type = MP_STRING, .str = str}, {.type = MP_INT64, .i64 = v}};
+    for (int64_t i = 0; i < N; i += BATCH) {
+        for (int j = 0; j < BATCH; j++) {
+            v[j] = id_of(i + j);
+            str[j] = mp_str_of(text[j], (size_t)snprintf(text[j], 32, format, (long long)v[j]));
+            v[j] += turn;
+        }
+        const mp_batch b = {.n_rows = BATCH, .n_cols = 2, .cols = (mp_col *)cols, .file_no = 0};
+        assert_int_equal(mp_group_add(g, &b, &err), MP_OK);
+    }
+    bool done = false;
+    while (!done)
+        assert_int_equal(mp_group_emit(g, collect, out, 1000, &done, &err), MP_OK);
+    mp_group_free(&g);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+static void absorb(mp_groups *g, const mp_buf *b) {
+    mp_error err = MP_ERROR_INIT;
+    for (size_t at = 0; at < b->len;) { /* blocks of a few records */
+        size_t end = at;
+        while (end < b->len && end - at < 100000) {
+            uint32_t n;
+            memcpy(&n, b->data + end, 4);
+            end += n;
+        }
+        assert_int_equal(mp_groups_absorb(g, b->data + at, end - at, &err), MP_OK);
+        at = end;
+    }
+    assert_int_equal(mp_groups_finish(g, &err), MP_OK);
+}
+
+typedef struct {
+    char key[64];
+    int64_t sum, count;
+} result;
+
+static result result_at(const mp_batch *b, int32_t i) {
+    result r = {.sum = b->cols[1].i64[i], .count = b->cols[2].i64[i]};
+    assert_true(b->cols[0].str[i].len < sizeof r.key);
+    memcpy(r.key, b->cols[0].str[i].p, b->cols[0].str[i].len);
+    return r;
+}
+
+/* All results, in order. Returns their number. */
+static int64_t results_of_parts(mp_groups *g, result *out) {
+    mp_error err = MP_ERROR_INIT;
+    mp_arena arena;
+    mp_batch b;
+    int64_t n = 0;
+    mp_arena_init(&arena, NULL);
+    assert_int_equal(mp_groups_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
+    do {
+        mp_arena_reset(&arena);
+        assert_int_equal(mp_groups_next(g, &arena, &b, &err), MP_OK);
+        for (int32_t i = 0; i < b.n_rows; i++)
+            out[n++] = result_at(&b, i);
+    } while (b.n_rows);
+    mp_arena_release(&arena);
+    assert_int_equal(mp_groups_most(g), n);
+    assert_int_equal(mp_groups_least(g), n);
+    return n;
+}
+
+static int64_t results_of_table(mp_group *g, result *out) {
+    mp_error err = MP_ERROR_INIT;
+    mp_arena arena;
+    mp_batch b;
+    int64_t n = 0;
+    mp_arena_init(&arena, NULL);
+    assert_int_equal(mp_group_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
+    do {
+        mp_arena_reset(&arena);
+        assert_int_equal(mp_group_next(g, &arena, &b, &err), MP_OK);
+        for (int32_t i = 0; i < b.n_rows; i++)
+            out[n++] = result_at(&b, i);
+    } while (b.n_rows);
+    mp_arena_release(&arena);
+    return n;
+}
+
+/* Turns of the same keys into parts and into one table; budget_bytes: of the parts, 0: none. */
+static void check_turns(const char *format, int turns, int64_t budget_bytes) {
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem, plain_mem;
+    mp_mem_init(&mem, budget_bytes);
+    mp_mem_init(&plain_mem, 0);
+    mp_group_args args = args_of(&mem, true), plain_args = args_of(&plain_mem, true);
+    mp_groups *g;
+    mp_group *plain;
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    assert_int_equal(mp_group_new(&plain_args, &plain, &err), MP_OK);
+    int64_t in = 0;
+    for (int t = 0; t < turns; t++) {
+        mp_buf b;
+        mp_buf_init(&b, NULL);
+        records(format, t, &b);
+        in += (int64_t)b.len;
+        absorb(g, &b);
+        assert_int_equal(mp_group_absorb(plain, b.data, b.len, &err), MP_OK);
+        mp_buf_release(&b);
+    }
+    int64_t n = mp_group_count(plain);
+    assert_in_range(n, N / OWNERS * 9 / 10, N / OWNERS * 11 / 10);
+    assert_true(mp_groups_least(g) > 1000);
+    assert_true(mp_groups_least(g) < n); /* in parts, or it would be known */
+    assert_true(mp_groups_most(g) >= n);
+    if (budget_bytes) {
+        assert_true(in > budget_bytes); /* so they were compacted */
+        assert_true(mp_groups_most(g) < n * turns);
+    }
+    mp_evidence seen = {0}, plain_seen = {0};
+    mp_groups_key_evidence(g, &seen);
+    mp_group_key_evidence(plain, &plain_seen);
+    assert_memory_equal(&seen, &plain_seen, sizeof seen);
+    static result got[N], want[N];
+    assert_int_equal(results_of_table(plain, want), n);
+    assert_int_equal(results_of_parts(g, got), n);
+    for (int64_t i = 0; i < n; i++) {
+        char key[64];
+        int64_t id = got[i].sum / turns - (turns - 1) / 2; /* turns is odd */
+        snprintf(key, sizeof key, format, (long long)id);
+        assert_string_equal(got[i].key, key);
+        assert_string_equal(got[i].key, want[i].key);
+        assert_int_equal(got[i].count, turns);
+        assert_int_equal(got[i].sum, want[i].sum);
+    }
+    mp_groups_free(&g);
+    mp_group_free(&plain);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+static void short_keys(void **state) {
+    (void)state;
+    check_turns("%lld", 1, 0);
+}
+
+static void long_keys(void **state) {
+    (void)state;
+    check_turns("a rather long key %lld", 3, 0);
+}
+
+static void compacted(void **state) {
+    (void)state;
+    check_turns("%lld", 9, 110 << 20);
+}
+
+/* Is every key canonical under t? By the parts, and by one table of the same records. */
+static bool canonical(const char *format, mp_type t) {
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_buf b;
+    mp_mem_init(&mem, 0);
+    mp_buf_init(&b, NULL);
+    records(format, 0, &b);
+    mp_group_args args = args_of(&mem, true);
+    mp_groups *g;
+    mp_group *plain;
+    bool all;
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    assert_int_equal(mp_group_new(&args, &plain, &err), MP_OK);
+    absorb(g, &b);
+    assert_int_equal(mp_group_absorb(plain, b.data, b.len, &err), MP_OK);
+    assert_true(mp_groups_least(g) < mp_group_count(plain));
+    assert_int_equal(mp_groups_keys_canonical(g, &t, &all, &err), MP_OK);
+    assert_int_equal(all, mp_group_keys_canonical(plain, &t));
+    mp_groups_free(&g);
+    mp_group_free(&plain);
+    mp_buf_release(&b);
+    return all;
+}
+
+static void spellings(void **state) {
+    (void)state;
+    assert_true(canonical("%lld", MP_INT64));
+    assert_true(canonical("%lld", MP_STRING));
+    assert_false(canonical("%lld", MP_DECIMAL));
+    assert_true(canonical("%lld.5", MP_DECIMAL));
+    assert_false(canonical("%lld.50", MP_DECIMAL));
+    assert_false(canonical("12345678901234%lld.5", MP_FLOAT64));
+}
+
+/* Two spellings of every value meet after they were respelled. */
+static void respelled(void **state) {
+    (void)state;
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    const mp_type type = MP_DECIMAL;
+    mp_group_args args = args_of(&mem, true);
+    mp_groups *from, *to;
+    assert_int_equal(mp_groups_new(&args, 1000, &from, &err), MP_OK);
+    assert_int_equal(mp_groups_new(&args, 1000, &to, &err), MP_OK);
+    for (int t = 0; t < 2; t++) {
+        mp_buf b;
+        mp_buf_init(&b, NULL);
+        /* what owner 1 gets of either spelling are other ids */
+        records(t ? "%lld.5" : "%lld.500", t, &b);
+        absorb(from, &b);
+        mp_buf_release(&b);
+    }
+    mp_buf out;
+    mp_buf_init(&out, NULL);
+    int64_t n_in = mp_groups_most(from);
+    for (bool done = false; !done;)
+        assert_int_equal(mp_groups_emit(from, &type, collect, &out, 777, &done, &err), MP_OK);
+    mp_groups_free(&from);
+    absorb(to, &out);
+    mp_buf_release(&out);
+    static result got[N];
+    int64_t n = results_of_parts(to, got), both = 0;
+    assert_in_range(n, 1, n_in);
+    for (int64_t i = 0; i < n; i++) {
+        char key[64];
+        int64_t id = got[i].sum / got[i].count; /* twice id, plus at most 1 */
+        snprintf(key, sizeof key, "%lld.5", (long long)id);
+        size_t len = strlen(key);
+        if (strcmp(got[i].key, key) != 0) { /* only the spelling that adds 1 */
+            snprintf(key, sizeof key, "%lld.5", (long long)id - 1);
+            len = strlen(key);
+        }
+        assert_memory_equal(got[i].key, key, len + 1);
+        both += got[i].count == 2;
+    }
+    assert_true(both > 0);
+    mp_groups_free(&to);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+/* Records of one's own, one by one; and a table taken over. */
+static void own(void **state) {
+    (void)state;
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_group_args args = args_of(&mem, true);
+    mp_groups *g;
+    mp_buf b;
+    static result got[N];
+    mp_buf_init(&b, NULL);
+    records("%lld", 0, &b);
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    for (size_t at = 0; at < b.len;) {
+        uint32_t n;
+        memcpy(&n, b.data + at, 4);
+        assert_int_equal(mp_groups_put(g, 0, b.data + at, n, &err), MP_OK);
+        at += n;
+    }
+    assert_int_equal(mp_groups_finish(g, &err), MP_OK);
+    int64_t n = results_of_parts(g, got);
+    assert_in_range(n, N / OWNERS * 9 / 10, N / OWNERS * 11 / 10);
+    mp_groups_free(&g);
+    mp_group *table;
+    assert_int_equal(mp_group_new(&args, &table, &err), MP_OK);
+    assert_int_equal(mp_group_absorb(table, b.data, b.len, &err), MP_OK);
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    mp_groups_adopt(g, &table);
+    assert_null(table);
+    assert_int_equal(mp_groups_finish(g, &err), MP_OK);
+    assert_int_equal(mp_groups_least(g), n);
+    assert_int_equal(results_of_parts(g, got), n);
+    mp_groups_free(&g);
+    mp_buf_release(&b);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+static void hostile(void **state) {
+    (void)state;
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_group_args args = args_of(&mem, true);
+    mp_groups *g;
+    mp_buf b;
+    mp_buf_init(&b, NULL);
+    records("%lld", 0, &b);
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    absorb(g, &b);
+    assert_int_equal(mp_groups_absorb(g, b.data, 7, &err), MP_FAILED);
+    assert_int_equal(mp_groups_absorb(g, b.data + 1, 100, &err), MP_FAILED);
+    mp_groups_free(&g);
+    mp_buf_release(&b);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+static void refused(void **state) {
+    (void)state;
+    mp_error err = MP_ERROR_INIT;
+    mp_buf b;
+    mp_buf_init(&b, NULL);
+    records("%lld", 0, &b);
+    mp_mem mem;
+    mp_mem_init(&mem, 16 << 20); /* enough to begin with */
+    mp_group_args args = args_of(&mem, true);
+    mp_groups *g;
+    assert_int_equal(mp_groups_new(&args, 1000, &g, &err), MP_OK);
+    assert_int_equal(mp_groups_absorb(g, b.data, b.len, &err), MP_NOMEM);
+    mp_groups_free(&g);
+    mp_buf_release(&b);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_keys), cmocka_unit_test(long_keys), cmocka_unit_test(compacted),
+        cmocka_unit_test(spellings),  cmocka_unit_test(respelled), cmocka_unit_test(own),
+        cmocka_unit_test(hostile),    cmocka_unit_test(refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
