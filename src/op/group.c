@@ -11,8 +11,8 @@
  * table that fits the cache catches what it can, and the rest goes to the owners. A rank alone
  * would only carry records to itself, so its table may be larger. */
 static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 16 << 20, LARGE_BYTES = 256 << 20,
-                     LARGE_ALONE = INT64_C(4) << 30;
-enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 3, RECENT_ROWS = 1 << 17 };
+                     LARGE_ALONE = INT64_C(4) << 30, NEAR_BYTES = 1 << 19;
+enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 3, RECENT_ROWS = 1 << 17, SLICE_ROWS = 512 };
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -173,6 +173,50 @@ static void count_rows(mp_group *g, int32_t n) {
         ++*(uint64_t *)(void *)(counts + g->batch_group[i] * stride);
 }
 
+/* Rows first .. first + n of a batch; cols has room for its columns. */
+static mp_batch slice(const mp_batch *in, int32_t first, int32_t n, mp_col *cols) {
+    mp_batch out = *in;
+    out.n_rows = n;
+    out.cols = cols;
+    for (int32_t c = 0; c < in->n_cols; c++) {
+        cols[c] = in->cols[c];
+        if (cols[c].valid) cols[c].valid += first;
+        if (cols[c].p) cols[c].p = cols[c].b + (size_t)first * (size_t)mp_type_width(cols[c].type);
+    }
+    if (in->rec) out.rec += first;
+    if (in->row_no)
+        out.row_no += first;
+    else
+        out.first_row += first;
+    return out;
+}
+
+/* Rows first .. first + in->n_rows of the batch whose keys are encoded. */
+static mp_status add_rows(mp_group *g, const mp_batch *in, int32_t first, mp_error *err) {
+    mp_status s = mp_table_find(&g->table, g->batch_key + first, g->batch_hash + first, in->n_rows,
+                                g->batch_group, err);
+    if (s != MP_OK) return s;
+    count_rows(g, in->n_rows);
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+    return s;
+}
+
+/* In a table beyond the near cache few rows at a time, so that the lines that a key has brought are
+ * still there when the aggregates take their turns. */
+static mp_status add_slices(mp_group *g, const mp_batch *in, mp_error *err) {
+    size_t bytes = (size_t)in->n_cols * sizeof(mp_col);
+    mp_col *cols = mp_arena_alloc(&g->scratch, bytes + 1, 16);
+    if (!cols) return mp_mem_error(g->mem, bytes, err);
+    mp_status s = MP_OK;
+    for (int32_t first = 0; first < in->n_rows && s == MP_OK; first += SLICE_ROWS) {
+        int32_t left = in->n_rows - first;
+        mp_batch part = slice(in, first, left < SLICE_ROWS ? left : SLICE_ROWS, cols);
+        s = add_rows(g, &part, first, err);
+    }
+    return s;
+}
+
 static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
     g->rows += rows;
     g->recent_rows += rows;
@@ -186,12 +230,9 @@ mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
     int64_t before = g->table.n;
     if (in->n_rows <= 0) return MP_OK;
     mp_status s = encode(g, in, err);
-    if (s == MP_OK)
-        s = mp_table_find(&g->table, g->batch_key, g->batch_hash, in->n_rows, g->batch_group, err);
     if (s != MP_OK) return s;
-    count_rows(g, in->n_rows);
-    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
-        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+    bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
+    s = near ? add_rows(g, in, 0, err) : add_slices(g, in, err);
     note_recent(g, in->n_rows, g->table.n - before);
     return s;
 }

@@ -1,5 +1,7 @@
-/* group_table.c - open addressing with linear probing, at most half full; in a table beyond the
- * cache slots and rows are fetched some keys ahead, so that the misses of many keys overlap. */
+/* group_table.c - open addressing, at most half full; in a table beyond the cache slots and rows are
+ * fetched some keys ahead, so that the misses of many keys overlap.
+ * Invariant: a key's slot is reached from its home slot through the other slots of the home's line,
+ * then through those of the lines behind it, without meeting an empty one. */
 #include "op/group_table.h"
 
 #include <string.h>
@@ -8,10 +10,12 @@ enum {
     FIRST_SLOTS = 1024,
     FIRST_ROWS = 256,
     LINE = 64,
+    LINE_SLOTS = LINE / sizeof(uint64_t),
     AHEAD = 24, /* keys between fetching a slot, fetching its row, and looking */
     PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
     KEEP_BYTES = 16 << 20           /* memory that a cleared table keeps */
 };
+static const uint32_t NONE = UINT32_MAX;
 static const int64_t MAX_ROWS = INT64_C(1) << 31;
 
 /* A row shares no line with others where it would cross into a second one. */
@@ -34,38 +38,30 @@ mp_status mp_table_init(mp_table *t, size_t row_bytes, mp_mem *mem, mp_error *er
     mp_arena_init(&t->long_keys, mem);
     t->blank = mp_mem_calloc(mem, 1, t->stride);
     if (!t->blank) return mp_mem_error(mem, t->stride, err);
-    t->slot = mp_mem_calloc(t->mem, FIRST_SLOTS, sizeof *t->slot);
-    if (!t->slot) return mp_mem_error(t->mem, FIRST_SLOTS * sizeof *t->slot, err);
+    size_t bytes = FIRST_SLOTS * sizeof *t->slot;
+    if (!mp_space_grow(mem, &t->slot_space, bytes)) return mp_mem_error(mem, bytes, err);
+    t->slot = t->slot_space.p;
     t->mask = FIRST_SLOTS - 1;
     return grow_rows_to(t, FIRST_ROWS, err);
 }
 
 void mp_table_release(mp_table *t) {
     mp_space_release(t->mem, &t->space);
-    mp_mem_free(t->mem, t->slot);
+    mp_space_release(t->mem, &t->slot_space);
     mp_mem_free(t->mem, t->blank);
     mp_arena_release(&t->long_keys);
     *t = (mp_table){.mem = t->mem};
 }
 
-/* Slots for as many rows as there were, so that clearing costs no more than filling did. */
-static void fit_slots(mp_table *t) {
-    if ((t->mask + 1) * sizeof *t->slot > KEEP_BYTES) {
-        /* shrinking may be refused, and then the memory stays */
-        uint64_t *slot = mp_mem_realloc(t->mem, t->slot, FIRST_SLOTS * sizeof *slot);
-        if (slot) {
-            t->slot = slot;
-            t->mask = FIRST_SLOTS - 1;
-        }
-    }
-    while (t->mask >= FIRST_SLOTS && t->mask >= 8 * (uint64_t)t->n)
-        t->mask /= 2;
-}
-
 void mp_table_clear(mp_table *t) {
-    fit_slots(t);
     mp_space_shrink(t->mem, &t->space, KEEP_BYTES);
     t->cap = (int64_t)(t->space.bytes / t->stride);
+    /* slots for as many rows as there were, so that clearing costs no more than filling did */
+    while (t->mask >= FIRST_SLOTS && t->mask >= 8 * (uint64_t)t->n)
+        t->mask /= 2;
+    while ((t->mask + 1) * sizeof *t->slot > KEEP_BYTES)
+        t->mask /= 2;
+    mp_space_shrink(t->mem, &t->slot_space, KEEP_BYTES);
     t->n = 0;
     memset(t->slot, 0, (t->mask + 1) * sizeof *t->slot);
     mp_arena_reset(&t->long_keys);
@@ -79,22 +75,33 @@ static mp_status grow_rows(mp_table *t, mp_error *err) {
     return grow_rows_to(t, large ? t->cap + t->cap / 8 : t->cap * 2, err);
 }
 
-/* The low half of the hash is in the slot, so the keys are not needed. */
+static inline uint64_t next_slot(const mp_table *t, uint64_t at, uint64_t home) {
+    uint64_t next = (at & ~(uint64_t)(LINE_SLOTS - 1)) | ((at + 1) & (LINE_SLOTS - 1));
+    bool round = ((next ^ home) & (LINE_SLOTS - 1)) == 0; /* back where the line was entered */
+    return round ? (next + LINE_SLOTS) & t->mask : next;
+}
+
+static void put_slot(mp_table *t, uint64_t s) {
+    uint64_t home = (uint32_t)s & t->mask, at = home;
+    while (t->slot[at])
+        at = next_slot(t, at, home);
+    t->slot[at] = s;
+}
+
+/* The low half of the hash is in the slot, so the keys are not needed. Slots that were used before
+ * are in no use now: the new ones are zero. */
 static mp_status grow_slots(mp_table *t, mp_error *err) {
-    uint64_t n_slots = (t->mask + 1) * 2, mask = n_slots - 1;
-    uint64_t *slot = mp_mem_calloc(t->mem, n_slots, sizeof *slot);
-    if (!slot) return mp_mem_error(t->mem, n_slots * sizeof *slot, err);
-    for (uint64_t i = 0; i <= t->mask; i++) {
-        uint64_t s = t->slot[i];
-        if (!s) continue;
-        uint64_t at = (uint32_t)s & mask;
-        while (slot[at])
-            at = (at + 1) & mask;
-        slot[at] = s;
-    }
-    mp_mem_free(t->mem, t->slot);
-    t->slot = slot;
-    t->mask = mask;
+    uint64_t n_old = t->mask + 1;
+    size_t bytes = 2 * n_old * sizeof *t->slot;
+    mp_space old = t->slot_space, grown = {0};
+    if (!mp_space_grow(t->mem, &grown, bytes)) return mp_mem_error(t->mem, bytes, err);
+    const uint64_t *slot = old.p;
+    t->slot_space = grown;
+    t->slot = grown.p;
+    t->mask = 2 * n_old - 1;
+    for (uint64_t i = 0; i < n_old; i++)
+        if (slot[i]) put_slot(t, slot[i]);
+    mp_space_release(t->mem, &old);
     return MP_OK;
 }
 
@@ -115,19 +122,16 @@ static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t 
     uint8_t *row = t->rows + (size_t)t->n * t->stride;
     memcpy(row + sizeof own, t->blank + sizeof own, t->stride - sizeof own);
     memcpy(row, &own, sizeof own);
-    uint64_t at = (uint32_t)hash & t->mask;
-    while (t->slot[at])
-        at = (at + 1) & t->mask;
     *number = (uint32_t)t->n++;
-    t->slot[at] = (uint64_t)t->n << 32 | (uint32_t)hash;
+    put_slot(t, (uint64_t)t->n << 32 | (uint32_t)hash);
     return MP_OK;
 }
 
 /* Number of the key, or -1. The table does not change. */
 static inline int64_t look(const mp_table *t, const mp_key *key, uint64_t hash) {
     uint32_t tag = (uint32_t)hash;
-    uint64_t s;
-    for (uint64_t at = tag & t->mask; (s = t->slot[at]) != 0; at = (at + 1) & t->mask) {
+    uint64_t s, home = tag & t->mask;
+    for (uint64_t at = home; (s = t->slot[at]) != 0; at = next_slot(t, at, home)) {
         if ((uint32_t)s != tag) continue;
         uint32_t number = (uint32_t)(s >> 32) - 1;
         if (mp_key_eq(mp_table_key(t, number), key)) return number;
@@ -139,13 +143,19 @@ static inline void fetch_slot(const mp_table *t, uint64_t hash) {
     __builtin_prefetch(&t->slot[(uint32_t)hash & t->mask]);
 }
 
-/* Key and states, which lie in a line or two. */
-static inline void fetch_row(const mp_table *t, uint64_t hash) {
-    uint64_t s = t->slot[(uint32_t)hash & t->mask];
-    if (!s) return;
-    const uint8_t *row = mp_table_row(t, (uint32_t)(s >> 32) - 1);
+/* The row that the low half of the hash leads to, fetched: key and states, which lie in a line or
+ * two. NONE: a new key, as far as can be seen. */
+static inline uint32_t fetch_row(const mp_table *t, uint64_t hash) {
+    uint32_t tag = (uint32_t)hash;
+    uint64_t s, home = tag & t->mask, at = home;
+    while ((s = t->slot[at]) != 0 && (uint32_t)s != tag)
+        at = next_slot(t, at, home);
+    uint32_t number = (uint32_t)(s >> 32) - 1; /* NONE from an empty slot */
+    if (number == NONE) return NONE;
+    const uint8_t *row = mp_table_row(t, number);
     __builtin_prefetch(row, 1);
-    __builtin_prefetch(row + t->stride - 1, 1);
+    if (t->stride > LINE) __builtin_prefetch(row + t->stride - 1, 1);
+    return number;
 }
 
 static mp_status find_far(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
@@ -153,10 +163,11 @@ static mp_status find_far(mp_table *t, const mp_key *key, const uint64_t *hash, 
     for (int32_t i = 0; i < n && i < 2 * AHEAD; i++)
         fetch_slot(t, hash[i]);
     for (int32_t i = 0; i < n && i < AHEAD; i++)
-        fetch_row(t, hash[i]);
+        number[i] = fetch_row(t, hash[i]);
     for (int32_t i = 0; i < n; i++) {
         if (i + 2 * AHEAD < n) fetch_slot(t, hash[i + 2 * AHEAD]);
-        if (i + AHEAD < n) fetch_row(t, hash[i + AHEAD]);
+        if (i + AHEAD < n) number[i + AHEAD] = fetch_row(t, hash[i + AHEAD]);
+        if (number[i] != NONE && mp_key_eq(mp_table_key(t, number[i]), &key[i])) continue;
         int64_t at = look(t, &key[i], hash[i]);
         number[i] = (uint32_t)at;
         if (at >= 0) continue;

@@ -15,6 +15,7 @@ typedef struct {
     int64_t n, cap;
     uint64_t *slot; /* mask + 1 slots, 0: empty */
     uint64_t mask;
+    mp_space slot_space;
     uint8_t *blank; /* what a new row starts as, stride bytes; the owner fills it in */
     mp_arena long_keys;
     mp_mem *mem;
