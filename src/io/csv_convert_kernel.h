@@ -1,8 +1,9 @@
 /* csv_convert_kernel.h - the kernels themselves, included once by the file of each SIMD level, which defines before:
- * KERNELS_NAME; LANES, lanes (so many words of 64 bits) and lane_mask; and the operations lanes_* and mask_* on them, of which
- * a shift by 64 or more (also by a negative number) gives 0.
+ * KERNELS_NAME, and lanes_positions (start and end of the fields of LANES rows).
  * Invariant: a word of text is the 8 bytes that end a field, or the 8 before those, less '0' and with what is not of the field
  * turned to 0, which as a digit in front does not count. */
+#include "base/lanes.h"
+#include "io/csv_convert_simd.h"
 
 #define CHARS_0 UINT64_C(0x3030303030303030)
 #define BYTES_1 UINT64_C(0x0101010101010101)

@@ -1,11 +1,16 @@
 /* group_key.c - encoding of keys, column by column: short ones in registers, long ones row by
  * row. Invariant: a row is encoded in 16 bytes exactly when they suffice, so equal keys never
  * differ in form. */
+#define XXH_INLINE_ALL
 #include "op/group_key.h"
 
 #include <string.h>
+#include <xxhash.h>
 
-enum { PAGE = 4096, TOO_LONG = 0xFF };
+#include "base/simd.h"
+#include "op/group_key_simd.h"
+
+enum { PAGE = 4096, TOO_LONG = 0xFF, KERNEL_ROWS = 512, WRITE_SLACK = 24 };
 
 typedef struct {
     uint64_t v;
@@ -137,7 +142,8 @@ static size_t text_bytes(size_t len) {
     return (len <= MP_KEY_SHORT_MAX ? 1u : 5u) + len;
 }
 
-static uint8_t *put_text(uint8_t *out, mp_str text) {
+/* Sixteen bytes at once where that stays inside the text's page; what is written too much is overwritten by what follows. */
+__attribute__((no_sanitize_address)) static inline uint8_t *put_text(uint8_t *out, mp_str text) {
     if (text.len <= MP_KEY_SHORT_MAX) {
         *out++ = (uint8_t)(text.len + 1);
     } else {
@@ -145,26 +151,54 @@ static uint8_t *put_text(uint8_t *out, mp_str text) {
         memcpy(out, &text.len, 4);
         out += 4;
     }
-    if (text.len) memcpy(out, text.p, text.len);
+    if (text.len - 1 < 16 && ((uintptr_t)text.p & (PAGE - 1)) <= PAGE - 16) {
+        ((unaligned64 *)(void *)out)[0].v = ((const unaligned64 *)(const void *)text.p)[0].v;
+        ((unaligned64 *)(void *)out)[1].v = ((const unaligned64 *)(const void *)text.p)[1].v;
+    } else if (text.len) {
+        memcpy(out, text.p, text.len);
+    }
     return out + text.len;
 }
 
-static mp_status encode_row(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
-                            int32_t row, mp_arena *scratch, mp_key *key, uint64_t *hash,
-                            mp_error *err) {
-    size_t n = 0;
-    for (int c = 0; c < n_cols; c++)
-        n += valid[c] && !valid[c][row] ? 1 : text_bytes(col[c][row].len);
-    uint8_t *bytes = mp_arena_alloc(scratch, n, 1), *p = bytes;
-    if (!bytes) return mp_mem_error(scratch->mem, n, err);
-    for (int c = 0; c < n_cols; c++) {
-        if (valid[c] && !valid[c][row])
-            *p++ = 0;
-        else
-            p = put_text(p, col[c][row]);
+/* What the functions below share. */
+typedef struct {
+    const mp_str *const *col;
+    const uint8_t *const *valid;
+    int n_cols;
+    mp_arena *scratch;
+    mp_key *key;
+    uint64_t *hash;
+} encoding;
+
+/* Rows of any length, one by one: those listed, or first, first + 1 ... where rows is NULL. */
+static mp_status encode_rows(const encoding *e, const int32_t *rows, int32_t first, int32_t n,
+                             mp_error *err) {
+    size_t most = WRITE_SLACK;
+    for (int c = 0; c < e->n_cols; c++)
+        for (int32_t i = 0; i < n; i++)
+            most += text_bytes(e->col[c][rows ? rows[i] : first + i].len);
+    uint8_t *out = mp_arena_alloc(e->scratch, most, 1);
+    if (!out) return mp_mem_error(e->scratch->mem, most, err);
+    for (int32_t i = 0; i < n; i++) {
+        int32_t row = rows ? rows[i] : first + i;
+        uint8_t *p = out;
+        for (int c = 0; c < e->n_cols; c++) {
+            if (e->valid[c] && !e->valid[c][row])
+                *p++ = 0;
+            else
+                p = put_text(p, e->col[c][row]);
+        }
+        size_t len = (size_t)(p - out);
+        if (len <= 16) {
+            e->key[row] = load16((const char *)out, len);
+            e->hash[row] = mp_hash_16(e->key[row].lo, e->key[row].hi);
+            continue;
+        }
+        uint64_t hash = XXH3_64bits(out, len);
+        e->hash[row] = hash;
+        e->key[row] = mp_key_reference(out, len, hash);
+        out = p;
     }
-    *hash = mp_hash_bytes(bytes, n);
-    *key = mp_key_reference(bytes, n, *hash);
     return MP_OK;
 }
 
@@ -183,22 +217,51 @@ static bool several_columns(const mp_str *const *col, const uint8_t *const *vali
     return any_long;
 }
 
+/* By columns, in plain C. */
+static mp_status encode_columns(const encoding *e, int32_t n, mp_error *err) {
+    uint8_t used[MP_BATCH_ROWS];
+    int32_t left[MP_BATCH_ROWS], n_left = 0;
+    if (e->n_cols == 1) {
+        if (!only_column(e->col[0], e->valid[0], n, e->key, e->hash)) return MP_OK;
+        for (int32_t i = 0; i < n; i++)
+            if (e->col[0][i].len > 15) left[n_left++] = i;
+    } else {
+        if (!several_columns(e->col, e->valid, e->n_cols, n, e->key, e->hash, used)) return MP_OK;
+        for (int32_t i = 0; i < n; i++)
+            if (used[i] == TOO_LONG) left[n_left++] = i;
+    }
+    return encode_rows(e, left, 0, n_left, err);
+}
+
+/* By the kernel, until it turns out to leave most rows. */
+static mp_status encode_by_kernel(const encoding *e, mp_key_kernel kernel, int32_t n,
+                                  mp_error *err) {
+    int32_t left[KERNEL_ROWS], n_left = 0, i = 0;
+    mp_status s = MP_OK;
+    while (i < n && n_left <= KERNEL_ROWS / 2 && s == MP_OK) {
+        int32_t part = n - i < KERNEL_ROWS ? n - i : KERNEL_ROWS;
+        n_left = kernel(e->col, e->valid, e->n_cols, i, part, e->key, e->hash, left);
+        if (n_left) s = encode_rows(e, left, 0, n_left, err);
+        i += part;
+    }
+    return s == MP_OK && i < n ? encode_rows(e, NULL, i, n - i, err) : s;
+}
+
+/* Of the best level that was compiled in, at most level; NULL: in plain C. */
+static mp_key_kernel kernel_of(mp_simd level) {
+#if defined(__x86_64__)
+    if (level == MP_SIMD_AVX512) return mp_key_kernel_avx512;
+    if (level == MP_SIMD_AVX2) return mp_key_kernel_avx2;
+#endif
+    (void)level;
+    return NULL;
+}
+
 mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
                         int32_t n, mp_arena *scratch, mp_key *key, uint64_t *hash, mp_error *err) {
-    uint8_t used[MP_BATCH_ROWS];
-    if (n_cols == 1) {
-        if (!only_column(col[0], valid[0], n, key, hash)) return MP_OK;
-        for (int32_t i = 0; i < n; i++)
-            used[i] = col[0][i].len > 15 && !(valid[0] && !valid[0][i]) ? TOO_LONG : 0;
-    } else if (!several_columns(col, valid, n_cols, n, key, hash, used)) {
-        return MP_OK;
-    }
-    for (int32_t i = 0; i < n; i++) {
-        if (used[i] != TOO_LONG) continue;
-        mp_status s = encode_row(col, valid, n_cols, i, scratch, &key[i], &hash[i], err);
-        if (s != MP_OK) return s;
-    }
-    return MP_OK;
+    encoding e = {col, valid, n_cols, scratch, key, hash};
+    mp_key_kernel kernel = n_cols > 0 ? kernel_of(mp_simd_level()) : NULL;
+    return kernel ? encode_by_kernel(&e, kernel, n, err) : encode_columns(&e, n, err);
 }
 
 bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *text, bool *null) {
