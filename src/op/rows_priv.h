@@ -4,41 +4,37 @@
 
 #include "op/rows.h"
 
-/* One column. The decimals of a column have one scale, the largest that came. */
-typedef struct {
-    mp_type type;
-    uint8_t scale;
-    uint8_t ts_sep;
-    uint8_t *valid; /* cap bytes */
-    union {
-        void *p; /* cap values */
-        uint8_t *b;
-        int64_t *i64;
-        double *f64;
-        mp_str *str; /* bytes in the arena */
-    };
-} mp_rows_col;
-
-struct mp_rows {
-    mp_mem *mem;
-    int n_cols;
-    mp_rows_col *cols;
-    bool with_position;
-    int64_t *position; /* file << 44 | offset */
-    int64_t n, cap;
-    mp_arena text;
-    uint32_t *order; /* of the last sort */
+struct mp_row_chunk {
+    mp_row_chunk *next;
+    size_t used, cap;
+    int64_t n_rows;
+    uint8_t bytes[]; /* cap */
 };
 
-/* Room for n more rows. */
-MP_MUST_CHECK mp_status mp_rows_reserve(mp_rows *r, int64_t n, mp_error *err);
-/* The column's decimals to this scale. MP_DATA when one does not fit. */
-MP_MUST_CHECK mp_status mp_rows_rescale(mp_rows *r, int c, uint8_t scale, mp_error *err);
-/* Bytes of a string, kept. */
-MP_MUST_CHECK mp_status mp_rows_keep_text(mp_rows *r, const char *p, size_t n, mp_str *out,
-                                          mp_error *err);
-/* A value of scale `from` at the larger scale `to`. */
-MP_MUST_CHECK mp_status mp_rows_scaled(int64_t value, uint8_t from, uint8_t to, int64_t *out,
-                                       mp_error *err);
+/* Eight bytes of the key from byte skip on, as a number in their order; 0 where it has ended. */
+static inline uint64_t mp_row_prefix(const mp_row *row, size_t skip) {
+    uint64_t u = 0;
+    if (row->key_len <= skip) return 0;
+    size_t n = row->key_len - skip;
+    if (n >= 8) {
+        memcpy(&u, row->key + skip, 8);
+        return __builtin_bswap64(u);
+    }
+    if (n + row->text_len < 8) {
+        memcpy(&u, row->key + skip, n);
+        return __builtin_bswap64(u);
+    }
+    memcpy(&u, row->key + skip, 8); /* with some of the text */
+    return __builtin_bswap64(u) & UINT64_MAX << (64 - 8 * n);
+}
+
+/* Bytes that both keys begin with; the first from of them are known to be equal, at most most are looked at. */
+static inline size_t mp_row_common(const mp_row *a, const mp_row *b, size_t from, size_t most) {
+    if (most > a->key_len) most = a->key_len;
+    if (most > b->key_len) most = b->key_len;
+    while (from < most && a->key[from] == b->key[from])
+        from++;
+    return from < most ? from : most;
+}
 
 #endif

@@ -131,6 +131,11 @@ mp_order *mp_answer_order(mp_answer *a) {
     return a->order;
 }
 
+void mp_answer_name(mp_answer *a, const char *const *names, int n_cols) {
+    a->text.names = names;
+    a->text.n_cols = n_cols;
+}
+
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends) {
     mp_text_rows(&a->text, in, out, row_ends);
 }
@@ -174,13 +179,10 @@ static mp_status put_header(mp_answer *a, const mp_buf *header, mp_error *err) {
     return write_stream(a, !a->direct, header->data, header->len, err);
 }
 
-mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols, bool is_final,
-                          mp_error *err) {
+mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_buf header;
     mp_buf_init(&header, a->mem);
-    a->text.names = names;
-    a->text.n_cols = n_cols;
     a->direct = is_final && a->kind == TO_STREAM;
     mp_order_free(&a->order);
     mp_text_header(&a->text, &header);

@@ -20,9 +20,10 @@ void mp_answer_free(mp_answer **a);
 MP_MUST_CHECK mp_status mp_answer_format(const mp_spec *spec, mp_text_format *out, mp_error *err);
 
 /* Collective: begin the text anew (also after a pass that is undone). is_final: the rows will not
- * be undone, so standard output may get them at once. names live until finish. */
-MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, const char *const *names, int n_cols,
-                                        bool is_final, mp_error *err);
+ * be undone, so standard output may get them at once. Named before. */
+MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err);
+/* The names of the outputs, before the first row is formatted. names live until finish. Local. */
+void mp_answer_name(mp_answer *a, const char *const *names, int n_cols);
 /* Rows as text, to the end of out; row_ends may be NULL. Local. */
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends);
 /* --offset or --limit is given: row ends are needed. */

@@ -223,28 +223,22 @@ static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err
  * --sort the keys are the order. */
 static mp_status keep_results(mp_job *j, mp_error *err) {
     const mp_query *q = &j->q;
-    int n = j->results.n_values, total = n + q->n_keys;
-    mp_type *types = mp_arena_alloc(&j->arena, (size_t)total * sizeof *types + 1, 16);
+    int n = j->results.n_values;
     j->n_sort_keys = q->n_sort + q->n_keys;
     j->sort_keys = mp_arena_alloc(&j->arena, (size_t)j->n_sort_keys * sizeof *j->sort_keys + 1, 16);
-    if (!types || !j->sort_keys) return mp_mem_error(j->mem, (size_t)total * 16, err);
-    for (int i = 0; i < n; i++)
-        types[i] = j->results.values[i].type;
-    for (int i = 0; i < q->n_keys; i++)
-        types[n + i] = j->key_types[i];
+    if (!j->sort_keys) return mp_mem_error(j->mem, (size_t)j->n_sort_keys * 16, err);
     for (int i = 0; i < q->n_sort; i++)
         j->sort_keys[i] = (mp_sort_key){.col = q->n_outputs + i, .descending = q->descending[i]};
     for (int i = 0; i < q->n_keys; i++)
         j->sort_keys[q->n_sort + i] = (mp_sort_key){.col = n + i};
     j->top = mp_job_top(q);
-    mp_status st = mp_rows_new(types, total, false, j->mem, &j->rows, err);
+    mp_status st = mp_job_begin_rows(j, err);
     if (!st) st = mp_groups_prepare(j->groups, MP_GROUP_ANY_ORDER, j->key_types, err);
     for (bool more = true; !st && more;) {
         mp_batch batch;
         mp_arena_reset(&j->batch_arena);
         st = next_result(j, &batch, &more, err);
-        if (!st && more) st = mp_rows_append(j->rows, &batch, err);
-        if (!st) st = mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
+        if (!st && more) st = mp_job_keep_batch(j, &batch, false, err);
     }
     if (!st) st = mp_job_prune(j, j->top, err);
     j->report->groups = mp_groups_most(j->groups);

@@ -39,12 +39,15 @@ typedef struct {
     mp_buf text, row_ends;
     int64_t text_rows;
 
-    mp_rows *rows; /* kept rows: outputs, sort keys, tie breakers */
-    mp_sort_key *sort_keys;
+    mp_row_pool row_pool;
+    mp_rows rows;           /* kept rows */
+    mp_row_order row_order; /* of some of them */
+    mp_sort_key *sort_keys; /* of a batch of values */
     int n_sort_keys;
-    int64_t top;           /* rows to keep, -1: all */
-    const uint32_t *order; /* of the rows, once sorted */
-    int64_t taken;         /* kept rows or groups that have gone into pieces */
+    mp_buf keys;   /* of the batch under way */
+    int64_t top;   /* rows to keep, -1: all */
+    mp_row bound;  /* rows behind it are not among the first; key NULL: not known yet */
+    int64_t taken; /* groups that have gone into pieces */
 
     mp_group *pre;     /* rows into groups */
     mp_groups *groups; /* this rank's own groups */
@@ -78,11 +81,28 @@ mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Rows to keep for a small limit, -1: all. */
 int64_t mp_job_top(const mp_query *q);
+/* No kept rows yet: how they are sorted (j->sort_keys) and how many are wanted (j->top) is set. The texts are those of the
+ * answer from now on. */
+mp_status mp_job_begin_rows(mp_job *j, mp_error *err);
+/* Keep the rows of a batch (outputs first), but for those that cannot be among the first. placed: their places in the input
+ * break ties. */
+mp_status mp_job_keep_batch(mp_job *j, const mp_batch *values, bool placed, mp_error *err);
 /* Forget kept rows that cannot be among the first, when there are more than at_least. */
 mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err);
-/* Kept rows: moved to rank 0 (to_head) or over the ranks in order of the sort, sorted, written.
+/* Kept rows: moved to rank 0 (to_head) or over the ranks by ranges of keys, sorted, written.
  * Collective. */
 mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err);
+
+/* query_range.c: ranges of keys, dealt to the ranks in turn. */
+typedef struct {
+    int64_t n;     /* ranges of all ranks */
+    mp_rows *rows; /* of range i on rank i % size, at i / size; the other ranges are not here */
+    int64_t n_own;
+} mp_job_ranges;
+/* The kept rows (j->rows, empty then) to where their range is. to_head: one range, on rank 0. Collective; release out in any
+ * case. */
+mp_status mp_job_move_rows(mp_job *j, bool to_head, mp_job_ranges *out, mp_error *err);
+void mp_job_release_ranges(mp_job *j, mp_job_ranges *r);
 
 /* query_group.c */
 /* The rows of the scan into groups of this rank. Collective. */
@@ -90,11 +110,20 @@ mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Group results to the answer. Collective. */
 mp_status mp_job_write_groups(mp_job *j, mp_error *err);
 
-/* query_write.c: this rank's n_rows results as numbered pieces of the answer. next adds what it
- * took to j->taken; *more false: there is no further batch. Collective. */
+/* query_write.c: results as numbered pieces of the answer. Collective, all. */
+
+/* This rank's n_rows results, behind those of the ranks before it. next adds what it took to
+ * j->taken; *more false: there is no further batch. */
 typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
 mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
-/* Begin the answer with the names of the outputs. Collective. */
+/* Results of any number: fill adds those of this rank's next piece, *piece, to j->text, j->text_rows and, where the
+ * answer is cut, j->row_ends; *piece -1: there is none. Pieces ascend; all ranks together make 0, 1, 2, ... n_rows: of this rank. */
+typedef mp_status (*mp_fill_piece_fn)(void *ctx, int64_t *piece, mp_error *err);
+mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, int64_t n_rows,
+                             mp_error *err);
+/* Local: the names of the outputs are known to the answer's formatter. */
+mp_status mp_job_name_outputs(mp_job *j, mp_error *err);
+/* Begin the answer with the names of the outputs. */
 mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err);
 
 #endif

@@ -282,6 +282,10 @@ static void init(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_rep
     mp_arena_init(&j->batch_arena, mem);
     mp_buf_init(&j->text, mem);
     mp_buf_init(&j->row_ends, mem);
+    mp_buf_init(&j->keys, mem);
+    mp_row_pool_init(&j->row_pool, mem);
+    mp_rows_init(&j->rows, &j->row_pool);
+    mp_row_order_init(&j->row_order, mem);
 }
 
 static void release(mp_job *j) {
@@ -294,7 +298,10 @@ static void release(mp_job *j) {
     mp_result_plan_release(&j->results);
     mp_group_free(&j->pre);
     mp_groups_free(&j->groups);
-    mp_rows_free(&j->rows);
+    mp_rows_release(&j->rows);
+    mp_row_pool_release(&j->row_pool);
+    mp_row_order_release(&j->row_order);
+    mp_buf_release(&j->keys);
     mp_buf_release(&j->text);
     mp_buf_release(&j->row_ends);
     mp_arena_release(&j->batch_arena);

@@ -1,21 +1,90 @@
-/* query_sort.c - rows that are kept and sorted: by the scan, or as group results; over all ranks by
- * sampled splitters.
- * Invariant: the sort keys end with what makes every row's place unique
- * (position, or the group's keys), so the order of the answer does not depend on the ranks. */
+/* query_sort.c - rows that are kept and sorted: by the scan, or as group results.
+ * Invariant: the sort keys end with what makes every row's place unique (position, or the group's keys), so the order of the
+ * answer does not depend on the ranks. A row is formatted once, when it is kept; all that is done with it later
+ * is to move its bytes. */
+#include "data/take.h"
 #include "run/fault.h"
 #include "run/query_priv.h"
 
-enum { SAMPLES_PER_RANK = 128, MOVE_ROWS = 2048 };
+enum { PIECE_BYTES = 256 << 10, PREFETCH = 12 };
+
+/* ---- keeping ---- */
+
+mp_status mp_job_begin_rows(mp_job *j, mp_error *err) {
+    mp_rows_release(&j->rows);
+    j->bound = (mp_row){0};
+    return mp_job_name_outputs(j, err);
+}
+
+mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err) {
+    if (j->top < 0 || j->rows.n_rows <= at_least) return MP_OK;
+    return mp_rows_keep_first(&j->rows, j->top, &j->row_order, &j->bound, err);
+}
+
+/* Rows of the batch whose keys (behind one another in j->keys, up to ends) may be among the first; all: *sel NULL. */
+static mp_status select_rows(mp_job *j, const size_t *ends, int32_t *n, uint32_t **sel,
+                             mp_error *err) {
+    *sel = NULL;
+    if (!j->bound.key) return MP_OK;
+    *sel = mp_arena_alloc(&j->batch_arena, (size_t)*n * sizeof **sel + 1, 16);
+    if (!*sel) return mp_mem_error(j->mem, (size_t)*n * sizeof **sel, err);
+    int32_t kept = 0;
+    size_t at = 0;
+    for (int32_t i = 0; i < *n; at = ends[i++]) {
+        int c = mp_row_key_cmp(j->keys.data + at, ends[i] - at, j->bound.key, j->bound.key_len);
+        (*sel)[kept] = (uint32_t)i;
+        kept += c < 0;
+    }
+    *n = kept;
+    return MP_OK;
+}
+
+/* The outputs of in as text, in j->text and j->row_ends. */
+static mp_status format(mp_job *j, const mp_batch *in, mp_error *err) {
+    mp_batch outputs = *in;
+    outputs.n_cols = j->q.n_outputs;
+    mp_buf_clear(&j->text);
+    mp_buf_clear(&j->row_ends);
+    mp_answer_format_rows(j->answer, &outputs, &j->text, &j->row_ends);
+    mp_status st = mp_buf_check(&j->text, err);
+    return st ? st : mp_buf_check(&j->row_ends, err);
+}
+
+static mp_status add_rows(mp_job *j, const size_t *ends, int32_t n, const uint32_t *sel,
+                          mp_error *err) {
+    const int64_t *text_ends = (const int64_t *)(const void *)j->row_ends.data;
+    size_t text = 0;
+    mp_status st = MP_OK;
+    for (int32_t i = 0; i < n && !st; i++) {
+        uint32_t row = sel ? sel[i] : (uint32_t)i;
+        size_t key = row ? ends[row - 1] : 0, text_end = (size_t)text_ends[i];
+        st = mp_rows_add(&j->rows, j->keys.data + key, ends[row] - key, j->text.data + text,
+                         text_end - text, err);
+        text = text_end;
+    }
+    return st;
+}
+
+mp_status mp_job_keep_batch(mp_job *j, const mp_batch *values, bool placed, mp_error *err) {
+    int32_t n = values->n_rows;
+    uint32_t *sel = NULL;
+    mp_batch chosen = *values;
+    size_t *ends = mp_arena_alloc(&j->batch_arena, (size_t)n * sizeof *ends + 1, 16);
+    if (!ends) return mp_mem_error(j->mem, (size_t)n * sizeof *ends, err);
+    mp_buf_clear(&j->keys);
+    mp_status st = mp_row_keys(values, j->sort_keys, j->n_sort_keys, placed, &j->keys, ends, err);
+    if (!st) st = select_rows(j, ends, &n, &sel, err);
+    if (st || n == 0) return st;
+    if (sel) st = mp_batch_take(values, sel, n, &j->batch_arena, &chosen, err);
+    if (!st) st = format(j, &chosen, err);
+    if (!st) st = add_rows(j, ends, n, sel, err);
+    return st ? st : mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
+}
 
 /* ---- rows of the scan ---- */
 
 static void attach(void *ctx, mp_flow_run *run) {
     ((mp_job *)ctx)->run = run;
-}
-
-mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err) {
-    if (j->top < 0 || mp_rows_count(j->rows) <= at_least) return MP_OK;
-    return mp_rows_keep_first(j->rows, j->sort_keys, j->n_sort_keys, j->top, err);
 }
 
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
@@ -24,8 +93,7 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     mp_batch out;
     mp_arena_reset(&j->batch_arena);
     mp_status st = mp_job_values(j, j->plan.values, j->plan.n_values, in, &out, err);
-    if (!st) st = mp_rows_append(j->rows, &out, err);
-    return st ? st : mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
+    return st ? st : mp_job_keep_batch(j, &out, true, err);
 }
 
 static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
@@ -40,25 +108,19 @@ int64_t mp_job_top(const mp_query *q) {
     return q->limit_rows <= MP_TOP_ROWS && n <= MP_TOP_ROWS ? n : -1;
 }
 
-/* An empty table for outputs and sort keys of the scan. */
 static mp_status new_rows(mp_job *j, mp_error *err) {
     const mp_query *q = &j->q;
-    size_t n = (size_t)j->plan.n_values;
-    mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types + 1, 16);
     j->sort_keys = mp_arena_alloc(&j->arena, (size_t)q->n_sort * sizeof *j->sort_keys + 1, 16);
-    if (!types || !j->sort_keys) return mp_mem_error(j->mem, n * sizeof *types, err);
-    for (size_t i = 0; i < n; i++)
-        types[i] = j->plan.values[i].direct >= 0 ? MP_STRING : j->plan.values[i].type;
+    if (!j->sort_keys) return mp_mem_error(j->mem, sizeof *j->sort_keys, err);
     for (int i = 0; i < q->n_sort; i++)
         j->sort_keys[i] = (mp_sort_key){.col = q->n_outputs + i, .descending = q->descending[i]};
     j->n_sort_keys = q->n_sort;
-    mp_rows_free(&j->rows);
-    return mp_rows_new(types, (int)n, true, j->mem, &j->rows, err);
+    j->top = mp_job_top(q);
+    return mp_job_begin_rows(j, err);
 }
 
 mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    j->top = mp_job_top(&j->q);
     mp_status st = mp_job_agree(j, new_rows(j, &mine), &mine, err);
     if (st) return st;
     mp_scan_consumer consumer = {
@@ -66,163 +128,90 @@ mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
     return mp_scan_pass(j->scan, &j->plan, &consumer, j->seen, verdict, err);
 }
 
-/* ---- splitters ---- */
-
-/* This rank's sample: every step-th of its rows, as wire bytes. */
-static mp_status sample_rows(mp_job *j, int64_t total, mp_buf *out, mp_error *err) {
-    int64_t n = mp_rows_count(j->rows), want = (int64_t)SAMPLES_PER_RANK * mp_comm_size(j->c);
-    int64_t step = total / want > 1 ? total / want : 1;
-    mp_status st = MP_OK;
-    for (int64_t i = step / 2; i < n && !st; i += step)
-        st = mp_rows_encode(j->rows, i, out, err);
-    return st ? st : mp_buf_check(out, err);
-}
-
-/* Rank 0: size - 1 rows that cut the sample evenly. */
-static mp_status choose_splitters(mp_job *j, const mp_buf *gathered, mp_buf *out, mp_error *err) {
-    mp_rows *sample = NULL;
-    mp_status st = mp_rows_new_like(j->rows, &sample, err);
-    mp_rd rd = mp_rd_of(gathered->data, gathered->len);
-    while (!st && mp_rd_left(&rd) && !rd.bad) {
-        size_t n = (size_t)mp_rd_u64(&rd);
-        const void *p = mp_rd_raw(&rd, n);
-        if (p) st = mp_rows_decode(sample, p, n, err);
-    }
-    const uint32_t *order = NULL;
-    if (!st) st = mp_rows_sort(sample, j->sort_keys, j->n_sort_keys, &order, err);
-    int64_t n = st ? 0 : mp_rows_count(sample), size = mp_comm_size(j->c);
-    for (int64_t r = 1; r < size && n && !st; r++)
-        st = mp_rows_encode(sample, order[r * n / size], out, err);
-    mp_rows_free(&sample);
-    return st ? st : mp_buf_check(out, err);
-}
-
-/* The same splitters on every rank. Collective. */
-static mp_status agree_on_splitters(mp_job *j, mp_rows **out, mp_error *err) {
-    mp_error mine = MP_ERROR_INIT;
-    mp_buf own, all;
-    mp_buf_init(&own, j->mem);
-    mp_buf_init(&all, j->mem);
-    int64_t total = mp_rows_count(j->rows);
-    mp_status st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
-    if (!st) st = mp_job_agree(j, sample_rows(j, total, &own, &mine), &mine, err);
-    if (!st) st = mp_comm_gather(j->c, own.data, own.len, &all, err);
-    if (!st) {
-        mp_buf_clear(&own);
-        mp_status chosen = MP_OK;
-        if (mp_comm_rank(j->c) == 0) chosen = choose_splitters(j, &all, &own, &mine);
-        st = mp_job_agree(j, chosen, &mine, err);
-    }
-    if (!st) st = mp_comm_bcast(j->c, &own, err);
-    if (!st) {
-        mp_status made = mp_rows_new_like(j->rows, out, &mine);
-        if (!made) made = mp_rows_decode(*out, own.data, own.len, &mine);
-        st = mp_job_agree(j, made, &mine, err);
-    }
-    mp_buf_release(&own);
-    mp_buf_release(&all);
-    return st;
-}
-
-/* ---- moving rows ---- */
+/* ---- writing ---- */
 
 typedef struct {
     mp_job *j;
-    mp_flow_run *run;
-    mp_rows *to;
-    mp_rows *splitters; /* NULL: everything to rank 0 */
-    int64_t next;
-    mp_buf record;
-} mover;
+    mp_job_ranges ranges;
+    int64_t *first; /* piece of each range of all ranks */
+    int64_t own;    /* the range under way, of this rank's */
+    int64_t row;    /* its next row in order */
+    int64_t done;   /* its pieces so far */
+    int64_t taken;  /* bytes in them */
+} sorted;
 
-static void mover_attach(void *ctx, mp_flow_run *run) {
-    ((mover *)ctx)->run = run;
+static int64_t count_pieces(const mp_rows *r) {
+    return (r->text_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
 }
 
-/* The rank whose range holds row i: the number of splitters that are not behind it. */
-static int destination(const mover *m, int64_t i) {
-    if (!m->splitters) return 0;
-    int64_t low = 0, high = mp_rows_count(m->splitters);
-    while (low < high) {
-        int64_t mid = (low + high) / 2;
-        if (mp_rows_compare(m->splitters, mid, m->j->rows, i, m->j->sort_keys, m->j->n_sort_keys) <=
-            0)
-            low = mid + 1;
-        else
-            high = mid;
+/* Up to the range's first byte that belongs to the next piece; a row is in the piece that it begins in. */
+static mp_status fill_text(sorted *s, const mp_rows *r, mp_error *err) {
+    mp_job *j = s->j;
+    const mp_row_order *o = &j->row_order;
+    bool cuts = mp_answer_cuts(j->answer);
+    if (!mp_buf_reserve(&j->text, PIECE_BYTES + 4096)) return mp_buf_check(&j->text, err);
+    for (; s->row < o->n && s->taken < s->done * PIECE_BYTES; s->row++) {
+        if (s->row + PREFETCH < o->n) __builtin_prefetch(o->at[s->row + PREFETCH].record);
+        mp_row row = mp_row_at(o->at[s->row].record);
+        mp_buf_put(&j->text, row.text, row.text_len);
+        s->taken += row.text_len;
+        j->text_rows++;
+        if (cuts) mp_buf_i64(&j->row_ends, (int64_t)j->text.len);
     }
-    return (int)low;
+    (void)r;
+    mp_status st = mp_buf_check(&j->text, err);
+    return st ? st : mp_buf_check(&j->row_ends, err);
 }
 
-static mp_status move_step(void *ctx, bool *done, mp_error *err) {
-    mover *m = ctx;
-    int64_t n = mp_rows_count(m->j->rows), end = m->next + MOVE_ROWS < n ? m->next + MOVE_ROWS : n;
-    mp_status st = MP_OK;
-    for (; m->next < end && !st; m->next++) {
-        mp_buf_clear(&m->record);
-        st = mp_rows_encode(m->j->rows, m->next, &m->record, err);
-        if (!st) st = mp_buf_check(&m->record, err);
-        if (!st)
-            st = mp_exchange_put(mp_flow_exchange(m->run), destination(m, m->next), m->record.data,
-                                 m->record.len, err);
+static mp_status fill_sorted(void *ctx, int64_t *piece, mp_error *err) {
+    sorted *s = ctx;
+    mp_rows *r = &s->ranges.rows[s->own];
+    for (; s->own < s->ranges.n_own && s->done == count_pieces(r); r = &s->ranges.rows[s->own]) {
+        mp_rows_release(r);
+        mp_row_pool_release(&s->j->row_pool); /* pieces that wait need the memory */
+        s->own++;
+        s->row = s->done = s->taken = 0;
     }
-    *done = m->next == n;
-    return st;
+    if (s->own == s->ranges.n_own) return MP_OK;
+    int64_t size = mp_comm_size(s->j->c), range = s->own * size + mp_comm_rank(s->j->c);
+    mp_status st = s->done ? MP_OK : mp_rows_sort(r, &s->j->row_order, err);
+    if (st) return st;
+    *piece = s->first[range] + s->done++;
+    return fill_text(s, r, err);
 }
 
-static mp_status move_arrived(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
-    (void)src;
-    return mp_rows_decode(((mover *)ctx)->to, bytes, len, err);
-}
-
-/* Collective: the kept rows where they belong. */
-static mp_status move_rows(mp_job *j, bool to_head, mp_error *err) {
+/* Where each range's pieces begin. Collective. */
+static mp_status number_pieces(sorted *s, mp_error *err) {
+    mp_job *j = s->j;
     mp_error mine = MP_ERROR_INIT;
-    mover m = {.j = j};
-    mp_buf_init(&m.record, j->mem);
-    mp_status st = MP_OK;
-    if (!to_head) st = agree_on_splitters(j, &m.splitters, err);
-    if (!st) st = mp_job_agree(j, mp_rows_new_like(j->rows, &m.to, &mine), &mine, err);
-    mp_flow flow = {.name = to_head ? "gather" : "exchange",
-                    .ctx = &m,
-                    .exchange_bytes = j->exchange_bytes,
-                    .mem = j->mem,
-                    .attach = mover_attach,
-                    .finish_step = move_step,
-                    .on_block = move_arrived};
-    mp_flow_result result = {0};
-    if (!st) st = mp_flow_execute(j->c, &flow, &result, err);
-    j->report->mine.exchanged += result.exchange.bytes_sent;
-    j->report->mine.seconds += result.busy_seconds;
-    if (!st) {
-        mp_rows_free(&j->rows);
-        j->rows = m.to;
-        m.to = NULL;
+    size_t n = (size_t)s->ranges.n;
+    s->first = mp_arena_alloc(&j->arena, n * sizeof *s->first, 16);
+    mp_status st = s->first ? MP_OK : mp_mem_error(j->mem, n * sizeof *s->first, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    memset(s->first, 0, n * sizeof *s->first);
+    for (int64_t i = 0; i < s->ranges.n_own; i++)
+        s->first[i * mp_comm_size(j->c) + mp_comm_rank(j->c)] = count_pieces(&s->ranges.rows[i]);
+    st = mp_comm_allreduce(j->c, s->first, (int)n, MP_SUM, err);
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t pieces = s->first[i];
+        s->first[i] = sum;
+        sum += pieces;
     }
-    mp_rows_free(&m.to);
-    mp_rows_free(&m.splitters);
-    mp_buf_release(&m.record);
-    return st;
-}
-
-/* ---- writing ---- */
-
-static mp_status next_sorted(mp_job *j, mp_batch *out, bool *more, mp_error *err) {
-    int64_t left = mp_rows_count(j->rows) - j->taken;
-    int32_t n = left < MP_BATCH_ROWS ? (int32_t)left : MP_BATCH_ROWS;
-    *more = n > 0;
-    mp_status st = mp_rows_batch(j->rows, j->order, j->taken, n, &j->batch_arena, out, err);
-    j->taken += n;
     return st;
 }
 
 mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    mp_status st = mp_comm_size(j->c) > 1 ? move_rows(j, to_head, err) : MP_OK;
-    if (st) return st;
-    st = mp_fault_check(mp_comm_rank(j->c), "sort", &mine);
-    if (!st) st = mp_rows_sort(j->rows, j->sort_keys, j->n_sort_keys, &j->order, &mine);
-    st = mp_job_agree(j, st, &mine, err);
-    if (st) return st;
-    return mp_job_write_pieces(j, next_sorted, mp_rows_count(j->rows), err);
+    sorted s = {.j = j};
+    mp_status st = mp_job_move_rows(j, to_head, &s.ranges, err);
+    if (!st) st = mp_job_agree(j, mp_fault_check(mp_comm_rank(j->c), "sort", &mine), &mine, err);
+    if (!st) st = number_pieces(&s, err);
+    int64_t n_rows = 0;
+    for (int64_t i = 0; i < s.ranges.n_own; i++)
+        n_rows += s.ranges.rows[i].n_rows;
+    if (!st) st = mp_job_write_texts(j, fill_sorted, &s, n_rows, err);
+    mp_job_release_ranges(j, &s.ranges);
+    return st;
 }

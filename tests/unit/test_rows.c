@@ -1,5 +1,6 @@
-/* test_rows.c - kept rows: sorted as a plain comparison of values sorts them, cut to the first, encoded and decoded; blocks that are cut
- * short are refused. The comparison here is written down anew, value by value. */
+/* test_rows.c - kept rows: sorted as a plain comparison of values sorts them, cut to the first n, dealt to ranges; keys of
+ * every type in their order; records of every length; records that are cut short are refused. The comparison here is written
+ * down anew, value by value. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,11 +27,11 @@ typedef struct {
     size_t len;
     bool valid[N_COLS];
     int64_t position;
-} row;
+} line;
 
 typedef struct {
     int n;
-    row *row;
+    line *row;
 } table;
 
 static uint64_t next(uint64_t *x) {
@@ -51,7 +52,7 @@ static double some_double(uint64_t *x) {
     return next(x) % 4 ? ((double)(next(x) % 2000) - 1000) / 7 : odd[next(x) % 8];
 }
 
-/* Long texts with equal beginnings, high bytes, the empty text. No NUL bytes: no input has them. */
+/* Long texts with equal beginnings, high bytes, low bytes, the empty text. */
 static size_t some_text(uint64_t *x, char *out) {
     static const char *const start[] = {"", "a", "the same beginning of many texts ", "\xC3\xA4",
                                         "zz"};
@@ -59,7 +60,7 @@ static size_t some_text(uint64_t *x, char *out) {
     size_t n = strlen(s);
     memcpy(out, s, n);
     for (uint64_t more = next(x) % 20; more > 0; more--)
-        out[n++] = (char)(next(x) % 3 ? 'a' + (int)(next(x) % 3) : (int)(next(x) % 255) + 1);
+        out[n++] = (char)(next(x) % 3 ? 'a' + (int)(next(x) % 3) : (int)(next(x) % 256) % 200);
     return n;
 }
 
@@ -68,7 +69,7 @@ static table make_table(int n, uint64_t seed) {
     table t = {n, calloc((size_t)n + 1, sizeof *t.row)};
     assert_non_null(t.row);
     for (int i = 0; i < n; i++) {
-        row *r = &t.row[i];
+        line *r = &t.row[i];
         r->i[C_BOOL] = (int64_t)(next(&x) % 2);
         r->i[C_INT] = some_int(&x);
         r->i[C_DECIMAL] = (int64_t)(next(&x) % 4000) - 2000;
@@ -79,7 +80,7 @@ static table make_table(int n, uint64_t seed) {
         r->len = some_text(&x, r->text);
         for (int c = 0; c < N_COLS; c++)
             r->valid[c] = c != C_NULL && next(&x) % 9 != 0;
-        r->position = (int64_t)(next(&x) % 3) << 44 | (int64_t)i * 10;
+        r->position = (int64_t)(next(&x) % 3) << 44 | (int64_t)(i % 2 ? i : n - i) * 70;
     }
     return t;
 }
@@ -89,20 +90,61 @@ static void free_table(table *t) {
     t->row = NULL;
 }
 
+/* What is kept of a table, and what keeps it. */
+typedef struct {
+    mp_mem mem;
+    mp_row_pool pool;
+    mp_rows rows;
+    mp_row_order order;
+} store;
+
+static void store_init(store *s, int64_t limit) {
+    mp_mem_init(&s->mem, limit);
+    mp_row_pool_init(&s->pool, &s->mem);
+    mp_rows_init(&s->rows, &s->pool);
+    mp_row_order_init(&s->order, &s->mem);
+}
+
+static void store_release(store *s) {
+    mp_rows_release(&s->rows);
+    mp_row_order_release(&s->order);
+    mp_row_pool_release(&s->pool);
+    assert_int_equal(s->mem.used_bytes, 0);
+}
+
+/* The text of row i: its number, and up to 300 bytes more. */
+static size_t text_of(uint32_t i, char *out) {
+    memcpy(out, &i, sizeof i);
+    memset(out + sizeof i, 'x', i % 300);
+    return sizeof i + i % 300;
+}
+
+static uint32_t number_of(const mp_row *row) {
+    uint32_t i = 0;
+    char text[310];
+    assert_true(row->text_len >= sizeof i);
+    memcpy(&i, row->text, sizeof i);
+    assert_int_equal(row->text_len, text_of(i, text));
+    assert_memory_equal(row->text, text, row->text_len);
+    return i;
+}
+
 /* Rows [first, first + n) of one file as a batch. */
-static void append(mp_rows *r, const table *t, int first, int n) {
+static void append(store *s, const table *t, int first, int n, const mp_sort_key *keys, int n_keys,
+                   bool with_position) {
     static uint8_t valid[N_COLS][MP_BATCH_ROWS];
     static uint8_t b[MP_BATCH_ROWS];
     static int64_t v[N_COLS][MP_BATCH_ROWS];
     static double f[MP_BATCH_ROWS];
     static mp_str str[MP_BATCH_ROWS];
     static uint32_t rec[MP_BATCH_ROWS];
+    static size_t ends[MP_BATCH_ROWS];
     mp_col cols[N_COLS];
     bool small = true; /* the batch's decimals go at scale 1 */
     for (int k = 0; k < n; k++)
         small = small && t->row[first + k].i[C_DECIMAL] % 100 == 0;
     for (int k = 0; k < n; k++) {
-        const row *w = &t->row[first + k];
+        const line *w = &t->row[first + k];
         for (int c = 0; c < N_COLS; c++) {
             valid[c][k] = w->valid[c];
             v[c][k] = w->i[c];
@@ -119,34 +161,34 @@ static void append(mp_rows *r, const table *t, int first, int n) {
     cols[C_FLOAT].f64 = f;
     cols[C_TEXT].str = str;
     cols[C_DECIMAL].scale = small ? 1 : 3;
-    cols[C_STAMP].ts_sep = 'T';
-    mp_error err = MP_ERROR_INIT;
     mp_batch in = {.n_rows = n,
                    .n_cols = N_COLS,
                    .cols = cols,
                    .file_no = (int32_t)(t->row[first].position >> 44),
                    .rec = rec};
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_OK);
+    mp_error err = MP_ERROR_INIT;
+    mp_buf bytes;
+    mp_buf_init(&bytes, &s->mem);
+    assert_int_equal(mp_row_keys(&in, keys, n_keys, with_position, &bytes, ends, &err), MP_OK);
+    for (int k = 0; k < n; k++) {
+        char text[310];
+        size_t from = k ? ends[k - 1] : 0, len = text_of((uint32_t)(first + k), text);
+        assert_int_equal(mp_rows_add(&s->rows, bytes.data + from, ends[k] - from, text, len, &err),
+                         MP_OK);
+    }
+    mp_buf_release(&bytes);
 }
 
 /* A batch has one file: runs of rows of one file go in together. */
-static void append_all(mp_rows *r, const table *t) {
-    if (t->n) append(r, t, 0, 0); /* no rows at first */
+static void append_all(store *s, const table *t, const mp_sort_key *keys, int n_keys,
+                       bool with_position) {
     for (int i = 0, n; i < t->n; i += n) {
         for (n = 1; i + n < t->n && n < MP_BATCH_ROWS &&
                     t->row[i + n].position >> 44 == t->row[i].position >> 44;)
             n++;
-        append(r, t, i, n);
+        append(s, t, i, n, keys, n_keys, with_position);
     }
-}
-
-static mp_rows *keep(const table *t, bool with_position, mp_mem *mem) {
-    mp_rows *r = NULL;
-    mp_error err = MP_ERROR_INIT;
-    assert_int_equal(mp_rows_new(types, N_COLS, with_position, mem, &r, &err), MP_OK);
-    append_all(r, t);
-    assert_int_equal(mp_rows_count(r), t->n);
-    return r;
+    assert_int_equal(s->rows.n_rows, t->n);
 }
 
 /* ---- the straightforward comparison ---- */
@@ -156,13 +198,13 @@ static int compare_doubles(double a, double b) {
     return (a > b) - (a < b);
 }
 
-static int compare_texts(const row *a, const row *b) {
+static int compare_texts(const line *a, const line *b) {
     size_t n = a->len < b->len ? a->len : b->len;
     int c = n ? memcmp(a->text, b->text, n) : 0;
     return c ? c : (a->len > b->len) - (a->len < b->len);
 }
 
-static int compare_rows(const row *a, const row *b, const mp_sort_key *keys, int n_keys) {
+static int compare_rows(const line *a, const line *b, const mp_sort_key *keys, int n_keys) {
     for (int k = 0; k < n_keys; k++) {
         int c = keys[k].col, order = 0;
         if (a->valid[c] != b->valid[c]) return a->valid[c] ? -1 : 1;
@@ -205,75 +247,26 @@ static uint32_t *expected_order(const table *t, const mp_sort_key *keys, int n_k
     return order;
 }
 
-/* ---- checks ---- */
+/* ---- sorting ---- */
 
-static void check_value(const mp_col *col, int c, int32_t i, const row *w) {
-    assert_int_equal(!mp_col_is_null(col, i), w->valid[c]);
-    if (!w->valid[c]) return;
-    int64_t scaled = 0;
-    switch (c) {
-    case C_BOOL:
-        assert_int_equal(col->b[i], w->i[c]);
-        break;
-    case C_FLOAT:
-        assert_true(compare_doubles(col->f64[i], w->f) == 0);
-        break;
-    case C_TEXT:
-        assert_int_equal(col->str[i].len, w->len);
-        assert_true(w->len == 0 || memcmp(col->str[i].p, w->text, w->len) == 0);
-        break;
-    case C_DECIMAL:
-        scaled = col->i64[i];
-        for (int s = col->scale; s < 3; s++)
-            scaled *= 10;
-        assert_int_equal(scaled, w->i[c]);
-        break;
-    default:
-        assert_int_equal(col->i64[i], w->i[c]);
+static void check_order(const mp_row_order *o, const uint32_t *expected, int64_t n) {
+    assert_int_equal(o->n, n);
+    for (int64_t i = 0; i < n; i++) {
+        mp_row got = mp_row_at(o->at[i].record);
+        assert_int_equal(number_of(&got), expected[i]);
     }
-}
-
-/* Row k of r, in that order, is row expected[k] of the table. */
-static void check_rows(mp_rows *r, const uint32_t *order, const table *t, const uint32_t *expected,
-                       int64_t n, mp_mem *mem) {
-    mp_arena arena;
-    mp_error err = MP_ERROR_INIT;
-    mp_arena_init(&arena, mem);
-    for (int64_t first = 0; first < n; first += MP_BATCH_ROWS) {
-        int32_t some = n - first < MP_BATCH_ROWS ? (int32_t)(n - first) : MP_BATCH_ROWS;
-        mp_batch out;
-        assert_int_equal(mp_rows_batch(r, order, first, some, &arena, &out, &err), MP_OK);
-        assert_int_equal(out.n_rows, some);
-        assert_int_equal(out.n_cols, N_COLS);
-        for (int c = 0; c < N_COLS; c++) {
-            assert_int_equal(out.cols[c].type, types[c]);
-            for (int32_t i = 0; i < some; i++)
-                check_value(&out.cols[c], c, i, &t->row[expected[first + i]]);
-        }
-        mp_arena_reset(&arena);
-    }
-    mp_arena_release(&arena);
 }
 
 static void check_sort(const table *t, const mp_sort_key *keys, int n_keys, bool with_position) {
-    mp_mem mem;
+    store s;
     mp_error err = MP_ERROR_INIT;
-    mp_mem_init(&mem, 0);
-    mp_rows *r = keep(t, with_position, &mem);
-    const uint32_t *order = NULL;
+    store_init(&s, 0);
+    append_all(&s, t, keys, n_keys, with_position);
     uint32_t *expected = expected_order(t, keys, n_keys, with_position);
-    assert_int_equal(mp_rows_sort(r, keys, n_keys, &order, &err), MP_OK);
-    for (int i = 0; i < t->n; i++)
-        assert_int_equal(order[i], expected[i]);
-    check_rows(r, order, t, expected, t->n, &mem);
-    for (int i = 0; i + 1 < t->n; i += 1 + t->n / 200) {
-        int sign = mp_rows_compare(r, order[i], r, order[i + 1], keys, n_keys);
-        assert_true(with_position ? sign < 0 : sign <= 0);
-        assert_true(mp_rows_compare(r, order[i], r, order[i], keys, n_keys) == 0);
-    }
+    assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_OK);
+    check_order(&s.order, expected, t->n);
     free(expected);
-    mp_rows_free(&r);
-    assert_null(r);
+    store_release(&s);
 }
 
 static void test_sort_by_every_type(void **state) {
@@ -291,18 +284,20 @@ static void test_sort_by_every_type(void **state) {
     }
 }
 
+static const mp_sort_key several[][4] = {
+    {{C_BOOL, true}, {C_TEXT, false}, {C_INT, true}, {C_FLOAT, false}},
+    {{C_TEXT, true}, {C_BOOL, false}, {C_DATE, true}, {C_NULL, false}},
+    {{C_NULL, true}, {C_DATE, false}, {C_DECIMAL, true}, {C_STAMP, true}},
+    {{C_FLOAT, true}, {C_FLOAT, false}, {C_BOOL, true}, {C_TEXT, true}},
+};
+enum { N_SEVERAL = sizeof several / sizeof *several };
+
 static void test_sort_by_several(void **state) {
     (void)state;
     table t = make_table(4000, 5);
-    static const mp_sort_key some[][4] = {
-        {{C_BOOL, true}, {C_TEXT, false}, {C_INT, true}, {C_FLOAT, false}},
-        {{C_TEXT, true}, {C_BOOL, false}, {C_DATE, true}, {C_NULL, false}},
-        {{C_NULL, true}, {C_DATE, false}, {C_DECIMAL, true}, {C_STAMP, true}},
-        {{C_FLOAT, true}, {C_FLOAT, false}, {C_BOOL, true}, {C_TEXT, true}},
-    };
-    for (size_t k = 0; k < sizeof some / sizeof *some; k++)
+    for (size_t k = 0; k < N_SEVERAL; k++)
         for (int n = 0; n <= 4; n++)
-            check_sort(&t, some[k], n, true);
+            check_sort(&t, several[k], n, true);
     free_table(&t);
 }
 
@@ -314,193 +309,375 @@ static void test_keep_first(void **state) {
     table t = make_table(6000, 9);
     uint32_t *expected = expected_order(&t, keys, 2, true);
     for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
-        mp_mem mem;
+        store s;
         mp_error err = MP_ERROR_INIT;
-        mp_rows *r = NULL;
-        const uint32_t *order = NULL;
+        mp_row last = {0};
         int64_t n = limits[l], wanted = n < t.n ? n : t.n;
-        mp_mem_init(&mem, 0);
-        assert_int_equal(mp_rows_new(types, N_COLS, true, &mem, &r, &err), MP_OK);
+        store_init(&s, 0);
         for (int i = 0; i < t.n; i++) {
-            append(r, &t, i, 1);
-            if (mp_rows_count(r) >= 2 * n + 700)
-                assert_int_equal(mp_rows_keep_first(r, keys, 2, n, &err), MP_OK);
+            append(&s, &t, i, 1, keys, 2, true);
+            if (s.rows.n_rows >= 2 * n + 700)
+                assert_int_equal(mp_rows_keep_first(&s.rows, n, &s.order, &last, &err), MP_OK);
         }
-        assert_int_equal(mp_rows_keep_first(r, keys, 2, n, &err), MP_OK);
-        assert_int_equal(mp_rows_count(r), wanted);
-        assert_int_equal(mp_rows_sort(r, keys, 2, &order, &err), MP_OK);
-        check_rows(r, order, &t, expected, wanted, &mem);
-        mp_rows_free(&r);
+        assert_int_equal(mp_rows_keep_first(&s.rows, n, &s.order, &last, &err), MP_OK);
+        assert_int_equal(s.rows.n_rows, wanted);
+        if (n == 0 || n > t.n)
+            assert_null(last.key);
+        else
+            assert_int_equal(number_of(&last), expected[n - 1]);
+        assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_OK);
+        check_order(&s.order, expected, wanted);
+        store_release(&s);
     }
     free(expected);
     free_table(&t);
 }
 
-/* ---- wire ---- */
+/* ---- keys alone ---- */
 
-static void encode_all(const mp_rows *r, mp_buf *out) {
+static mp_row add_key(store *s, const void *key, size_t len) {
     mp_error err = MP_ERROR_INIT;
-    for (int64_t i = 0; i < mp_rows_count(r); i++)
-        assert_int_equal(mp_rows_encode(r, i, out, &err), MP_OK);
+    assert_int_equal(mp_rows_add(&s->rows, key, len, "text", 4, &err), MP_OK);
+    const mp_row_chunk *c = NULL, *last = NULL;
+    while ((c = mp_rows_next_chunk(&s->rows, c)))
+        last = c;
+    return mp_row_at(mp_row_chunk_end(last) - (len < 255 ? 2 : 6) - len - 4);
 }
 
-static void test_round_trip(void **state) {
+static int by_key(const void *a, const void *b) {
+    const mp_row *x = a, *y = b;
+    return mp_row_key_cmp(x->key, x->key_len, y->key, y->key_len);
+}
+
+/* Keys with many parts in common, each the beginning of the next, equal ones, at sizes where the ways of sorting change. */
+static void test_sort_keys(void **state) {
     (void)state;
-    static const mp_sort_key keys[] = {{C_BOOL, false}};
-    table t = make_table(3000, 21);
-    mp_mem mem;
+    enum { MOST = 3000 };
+    static char key[MOST + 8];
+    static mp_row expected[MOST];
+    static const int sizes[] = {2, 20, 21, 399, 401, 1500, MOST};
+    for (int kind = 0; kind < 5; kind++)
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            store s;
+            mp_error err = MP_ERROR_INIT;
+            uint64_t x = 99 + k;
+            store_init(&s, 0);
+            int n = sizes[k];
+            for (int i = 0; i < n; i++) {
+                memset(key, kind == 3 ? 0 : 'a', sizeof key);
+                size_t len = (size_t)(i * 7919 % n);
+                if (kind == 1) len = 100;
+                if (kind == 2) key[len = 200] = (char)(next(&x) % 256);
+                if (kind == 4) {
+                    len = 9 + next(&x) % 90;
+                    for (size_t b = 0; b < len; b++)
+                        key[b] = (char)(next(&x) % 2);
+                }
+                expected[i] = add_key(&s, key, len);
+            }
+            qsort(expected, (size_t)n, sizeof *expected, by_key);
+            assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_OK);
+            for (int i = 0; i < n; i++) {
+                mp_row got = mp_row_at(s.order.at[i].record);
+                assert_int_equal(by_key(&got, &expected[i]), 0);
+                if (i == 0) continue;
+                mp_row before = mp_row_at(s.order.at[i - 1].record);
+                int c = by_key(&before, &got);
+                assert_true(c <= 0);
+                /* equal ones as they were added (in chunks, but these share their first) */
+                if (c == 0 && n < 300) assert_true(before.record < got.record);
+            }
+            store_release(&s);
+        }
+}
+
+/* Decimals of any scale: the order is that of the numbers, one number has one key, and no key begins another. */
+static void test_decimal_keys(void **state) {
+    (void)state;
+    enum { N = 700 };
+    static int64_t value[N];
+    static int scale[N];
+    static mp_row row[N];
+    static const int64_t odd[] = {0,
+                                  1,
+                                  -1,
+                                  10,
+                                  99,
+                                  100,
+                                  101,
+                                  1000000000,
+                                  99999999,
+                                  100000001,
+                                  INT64_MAX,
+                                  INT64_MIN,
+                                  999999999999999999,
+                                  100000000000000000};
+    uint64_t x = 4242;
+    store s;
     mp_error err = MP_ERROR_INIT;
+    store_init(&s, 0);
+    for (int i = 0; i < N; i++) {
+        value[i] = i % 3 ? (int64_t)(next(&x) % 2001) - 1000 : odd[next(&x) % 14];
+        if (i % 7 == 0) value[i] = (int64_t)(next(&x) << 11 ^ next(&x));
+        scale[i] = (int)(next(&x) % 19);
+        mp_col c = {.type = MP_DECIMAL, .scale = (uint8_t)scale[i], .i64 = &value[i]};
+        mp_batch in = {.n_rows = 1, .n_cols = 1, .cols = &c};
+        mp_sort_key key = {.col = 0};
+        mp_buf bytes;
+        size_t end = 0;
+        mp_buf_init(&bytes, &s.mem);
+        assert_int_equal(mp_row_keys(&in, &key, 1, false, &bytes, &end, &err), MP_OK);
+        row[i] = add_key(&s, bytes.data, end);
+        mp_buf_release(&bytes);
+    }
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < N; k++) {
+            __int128 a = value[i], b = value[k];
+            for (int d = scale[i]; d < 18; d++)
+                a *= 10;
+            for (int d = scale[k]; d < 18; d++)
+                b *= 10;
+            int c = by_key(&row[i], &row[k]);
+            assert_int_equal((c > 0) - (c < 0), (a > b) - (a < b));
+            size_t n = row[i].key_len < row[k].key_len ? row[i].key_len : row[k].key_len;
+            assert_true((a == b) == (memcmp(row[i].key, row[k].key, n) == 0));
+        }
+    store_release(&s);
+}
+
+/* ---- ranges ---- */
+
+/* Rows dealt to ranges and sorted there, one behind the other, are all rows sorted; each range is found as a search from the
+ * front finds it. */
+static void check_ranges(const table *t, const mp_sort_key *keys, int n_keys, int n_ranges,
+                         int64_t n_sample) {
+    enum { MOST = 40 };
+    store s;
+    mp_error err = MP_ERROR_INIT;
+    mp_rows sample, range[MOST];
+    mp_row_ranges ranges;
     mp_buf bytes;
-    mp_mem_init(&mem, 0);
-    mp_buf_init(&bytes, &mem);
-    mp_rows *r = keep(&t, true, &mem), *back = NULL;
-    encode_all(r, &bytes);
-    assert_int_equal(mp_rows_new_like(r, &back, &err), MP_OK);
-    assert_int_equal(mp_rows_decode(back, bytes.data, bytes.len, &err), MP_OK);
-    assert_int_equal(mp_rows_count(back), t.n);
-    uint32_t *same = malloc((size_t)t.n * sizeof *same);
-    assert_non_null(same);
-    for (int i = 0; i < t.n; i++)
-        same[i] = (uint32_t)i;
-    check_rows(back, NULL, &t, same, t.n, &mem);
-    for (int i = 0; i < t.n; i++) /* the positions have come along */
-        assert_true(mp_rows_compare(r, i, back, i, keys, 1) == 0);
-    uint32_t *expected = expected_order(&t, keys, 1, true);
-    const uint32_t *order = NULL;
-    assert_int_equal(mp_rows_sort(back, keys, 1, &order, &err), MP_OK);
-    check_rows(back, order, &t, expected, t.n, &mem);
+    mp_row row;
+    store_init(&s, 0);
+    mp_buf_init(&bytes, &s.mem);
+    mp_rows_init(&sample, &s.pool);
+    mp_row_ranges_init(&ranges, &s.pool);
+    append_all(&s, t, keys, n_keys, true);
+    assert_int_equal(mp_rows_sample(&s.rows, n_sample, &sample, &err), MP_OK);
+    assert_true(sample.n_rows <= n_sample + s.rows.n_chunks);
+    if (t->n >= 2 * n_sample) assert_true(sample.n_rows >= n_sample / 2);
+    assert_int_equal(mp_row_ranges_choose(&sample, n_ranges, &bytes, &err), MP_OK);
+    assert_int_equal(mp_row_ranges_set(&ranges, bytes.data, bytes.len, &err), MP_OK);
+    assert_int_equal(ranges.n, sample.n_rows ? n_ranges - 1 : 0);
+    for (int i = 0; i < n_ranges; i++)
+        mp_rows_init(&range[i], &s.pool);
+    for (const mp_row_chunk *c; (c = mp_rows_next_chunk(&s.rows, NULL));
+         mp_rows_drop_chunk(&s.rows))
+        for (const uint8_t *at = mp_row_chunk_begin(c);
+             mp_row_read(&at, mp_row_chunk_end(c), &row);) {
+            int64_t found = mp_row_ranges_find(&ranges, &row), plain = 0;
+            while (plain < ranges.n && by_key(&ranges.key[plain], &row) <= 0)
+                plain++;
+            assert_int_equal(found, plain);
+            assert_int_equal(mp_rows_add_row(&range[found], &row, &err), MP_OK);
+        }
+    assert_int_equal(s.rows.n_rows, 0);
+    uint32_t *expected = expected_order(t, keys, n_keys, true);
+    int64_t done = 0;
+    for (int i = 0; i < n_ranges; i++) {
+        assert_int_equal(mp_rows_sort(&range[i], &s.order, &err), MP_OK);
+        check_order(&s.order, expected + done, range[i].n_rows);
+        done += range[i].n_rows;
+        if (n_sample >= 1000) assert_true(range[i].n_rows < 2 * t->n / n_ranges + 10);
+        mp_rows_release(&range[i]);
+    }
+    assert_int_equal(done, t->n);
     free(expected);
-    free(same);
+    mp_row_ranges_release(&ranges);
+    mp_rows_release(&sample);
     mp_buf_release(&bytes);
-    mp_rows_free(&back);
-    mp_rows_free(&r);
-    free_table(&t);
+    store_release(&s);
 }
 
-/* A block cut short at any byte but the end of a row is refused, and what came before it is whole. */
-static void test_cut_blocks(void **state) {
+static void test_ranges(void **state) {
     (void)state;
-    table t = make_table(12, 3);
-    mp_mem mem;
-    mp_error err = MP_ERROR_INIT;
-    mp_buf bytes;
-    mp_mem_init(&mem, 0);
-    mp_buf_init(&bytes, &mem);
-    mp_rows *r = keep(&t, true, &mem);
-    size_t ends[13] = {0};
-    for (int i = 0; i < t.n; i++) {
-        assert_int_equal(mp_rows_encode(r, i, &bytes, &err), MP_OK);
-        ends[i + 1] = bytes.len;
+    static const int sizes[] = {0, 1, 5, 4000, N_MAX};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        table t = make_table(sizes[k], 31 + k);
+        for (int c = 0; c < N_COLS; c++) {
+            mp_sort_key key = {.col = c, .descending = c % 2};
+            check_ranges(&t, &key, 1, 7, 20);
+        }
+        for (size_t i = 0; i < N_SEVERAL; i++) {
+            check_ranges(&t, several[i], 4, 1, 20);
+            check_ranges(&t, several[i], 4, 40, 3);
+            check_ranges(&t, several[i], 4, 10, sizes[k] / 4);
+        }
+        check_ranges(&t, several[0], 0, 10, sizes[k] / 4); /* position alone */
+        free_table(&t);
     }
-    for (size_t n = 0; n <= bytes.len; n++) {
-        mp_rows *back = NULL;
-        mp_error why = MP_ERROR_INIT;
-        int whole = 0;
-        while (whole < t.n && ends[whole + 1] <= n)
-            whole++;
+}
+
+/* ---- records ---- */
+
+/* Keys and texts of every length, also beyond a chunk, are read back as they were. */
+static void test_every_length(void **state) {
+    (void)state;
+    static const size_t lens[] = {0, 1, 7, 8, 253, 254, 255, 256, 65000, 65400, 65536, 200000};
+    enum { N_LENS = sizeof lens / sizeof *lens };
+    static uint8_t bytes[200000];
+    store s;
+    mp_error err = MP_ERROR_INIT;
+    mp_row row;
+    uint64_t x = 3;
+    store_init(&s, 0);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)next(&x);
+    for (size_t k = 0; k < N_LENS * N_LENS; k++)
+        assert_int_equal(
+            mp_rows_add(&s.rows, bytes, lens[k / N_LENS], bytes, lens[k % N_LENS], &err), MP_OK);
+    size_t k = 0;
+    for (const mp_row_chunk *c = NULL; (c = mp_rows_next_chunk(&s.rows, c));)
+        for (const uint8_t *at = mp_row_chunk_begin(c); mp_row_read(&at, mp_row_chunk_end(c), &row);
+             k++) {
+            assert_int_equal(row.key_len, lens[k / N_LENS]);
+            assert_int_equal(row.text_len, lens[k % N_LENS]);
+            assert_memory_equal(row.key, bytes, row.key_len);
+            assert_memory_equal(row.text, bytes, row.text_len);
+            mp_row again = mp_row_at(row.record);
+            assert_true(again.key == row.key && again.text == row.text && again.len == row.len);
+        }
+    assert_int_equal(k, N_LENS * N_LENS);
+    assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_OK);
+    for (k = 0; k < N_LENS * N_LENS; k++) {
+        mp_row got = mp_row_at(s.order.at[k].record);
+        assert_int_equal(got.key_len, lens[k / N_LENS]);
+    }
+    store_release(&s);
+}
+
+/* Records cut short at any byte but the end of one are refused, and what came before is whole. Any byte changed is
+ * refused or read as another record, never out of bounds. */
+static void test_broken_records(void **state) {
+    (void)state;
+    enum { N = 9 };
+    static const size_t lens[N] = {0, 3, 254, 255, 0, 256, 1, 7, 300};
+    static const uint8_t text[300];
+    static const uint8_t values[] = {0, 1, 2, 254, 255};
+    store s;
+    mp_error err = MP_ERROR_INIT;
+    size_t ends[N + 1] = {0};
+    store_init(&s, 0);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(mp_rows_add(&s.rows, text, lens[i], text, lens[N - 1 - i], &err), MP_OK);
+        ends[i + 1] = (size_t)s.rows.n_bytes;
+    }
+    const mp_row_chunk *c = mp_rows_next_chunk(&s.rows, NULL);
+    const uint8_t *bytes = mp_row_chunk_begin(c);
+    for (size_t n = 0; n <= ends[N]; n++) {
         uint8_t *cut = malloc(n + 1); /* so that a sanitizer sees a read behind it */
         assert_non_null(cut);
-        memcpy(cut, bytes.data, n);
-        assert_int_equal(mp_rows_new_like(r, &back, &err), MP_OK);
-        mp_status st = mp_rows_decode(back, cut, n, &why);
-        assert_int_equal(st, ends[whole] == n ? MP_OK : MP_FAILED);
-        assert_int_equal(mp_rows_count(back), whole);
-        mp_rows_free(&back);
+        memcpy(cut, bytes, n);
+        for (size_t v = 0; v <= sizeof values; v++) {
+            if (v > 0 && n == ends[N]) cut[n - 1] = values[v - 1];
+            const uint8_t *at = cut;
+            mp_row row;
+            int read = 0, whole = 0;
+            while (mp_row_read(&at, cut + n, &row))
+                read++;
+            while (whole < N && ends[whole + 1] <= n)
+                whole++;
+            assert_true(at <= cut + n);
+            if (v == 0) assert_int_equal(read, whole);
+            if (v == 0) assert_int_equal(at - cut, ends[whole]);
+        }
         free(cut);
     }
-    mp_buf_release(&bytes);
-    mp_rows_free(&r);
-    free_table(&t);
-}
-
-/* Any byte changed: refused or read as other rows, never out of bounds. */
-static void test_damaged_blocks(void **state) {
-    (void)state;
-    table t = make_table(6, 4);
-    mp_mem mem;
-    mp_error err = MP_ERROR_INIT;
-    mp_buf bytes;
-    mp_mem_init(&mem, 0);
-    mp_buf_init(&bytes, &mem);
-    mp_rows *r = keep(&t, true, &mem);
-    encode_all(r, &bytes);
-    int refused = 0;
-    static const uint8_t values[] = {0, 1, 2, 19, 127, 128, 255};
-    for (size_t k = 0; k < bytes.len; k++)
+    uint8_t *damaged = malloc(ends[N]);
+    assert_non_null(damaged);
+    for (size_t k = 0; k < ends[N]; k++)
         for (size_t v = 0; v < sizeof values; v++) {
-            mp_rows *back = NULL;
-            mp_error why = MP_ERROR_INIT;
-            uint8_t old = bytes.data[k];
-            bytes.data[k] = values[v];
-            assert_int_equal(mp_rows_new_like(r, &back, &err), MP_OK);
-            mp_status st = mp_rows_decode(back, bytes.data, bytes.len, &why);
-            assert_true(st == MP_OK || st == MP_FAILED || st == MP_DATA);
-            refused += st != MP_OK;
-            mp_rows_free(&back);
-            bytes.data[k] = old;
+            memcpy(damaged, bytes, ends[N]);
+            damaged[k] = values[v];
+            const uint8_t *at = damaged;
+            mp_row row;
+            mp_row_ranges ranges;
+            mp_row_ranges_init(&ranges, &s.pool);
+            while (mp_row_read(&at, damaged + ends[N], &row))
+                assert_true(row.text + row.text_len == at && at <= damaged + ends[N]);
+            mp_status st = mp_row_ranges_set(&ranges, damaged, ends[N], &err);
+            assert_int_equal(st, at == damaged + ends[N] ? MP_OK : MP_FAILED);
+            mp_row_ranges_release(&ranges);
         }
-    assert_true(refused > 100);
-    mp_buf_release(&bytes);
-    mp_rows_free(&r);
+    free(damaged);
+    store_release(&s);
+}
+
+/* ---- memory ---- */
+
+/* Chunks are used again: rows that leave one store for another need no more memory than they had. */
+static void test_chunks_again(void **state) {
+    (void)state;
+    store s;
+    mp_error err = MP_ERROR_INIT;
+    mp_rows to;
+    mp_row row;
+    store_init(&s, 0);
+    mp_rows_init(&to, &s.pool);
+    char text[100] = {0};
+    for (int i = 0; i < 50000; i++)
+        assert_int_equal(mp_rows_add(&s.rows, &i, sizeof i, text, (size_t)(i % 100), &err), MP_OK);
+    int64_t before = s.mem.peak_bytes;
+    for (const mp_row_chunk *c; (c = mp_rows_next_chunk(&s.rows, NULL));
+         mp_rows_drop_chunk(&s.rows))
+        for (const uint8_t *at = mp_row_chunk_begin(c);
+             mp_row_read(&at, mp_row_chunk_end(c), &row);)
+            assert_int_equal(mp_rows_add_row(&to, &row, &err), MP_OK);
+    assert_int_equal(to.n_rows, 50000);
+    assert_int_equal(s.rows.n_bytes, 0);
+    assert_true(s.mem.peak_bytes <= before + 3 * 65536);
+    mp_rows_release(&to);
+    store_release(&s);
+}
+
+/* Wherever memory is refused: the error, and nothing is lost or leaked. */
+static void test_refused(void **state) {
+    (void)state;
+    table t = make_table(900, 8);
+    static const mp_sort_key keys[] = {{C_TEXT, false}};
+    store s;
+    mp_error err = MP_ERROR_INIT;
+    mp_row last;
+    mp_buf bytes;
+    store_init(&s, 0);
+    append_all(&s, &t, keys, 1, true);
+    mp_buf_init(&bytes, &s.mem);
+    s.mem.limit_bytes = s.mem.used_bytes + 100;
+    assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_NOMEM);
+    assert_int_equal(mp_rows_keep_first(&s.rows, 800, &s.order, &last, &err), MP_NOMEM);
+    assert_int_equal(mp_row_ranges_choose(&s.rows, 4, &bytes, &err), MP_NOMEM);
+    s.mem.limit_bytes = 0;
+    assert_int_equal(mp_rows_sort(&s.rows, &s.order, &err), MP_OK);
+    s.mem.limit_bytes = s.mem.used_bytes + 100;
+    assert_int_equal(mp_rows_keep_first(&s.rows, 800, &s.order, &last, &err), MP_NOMEM);
+    assert_int_equal(s.rows.n_rows, t.n);
+    mp_status st = MP_OK;
+    for (int i = 0; i < 100000 && !st; i++)
+        st = mp_rows_add(&s.rows, "key", 3, "text", 4, &err);
+    assert_int_equal(st, MP_NOMEM);
+    s.mem.limit_bytes = 0;
+    assert_int_equal(mp_rows_add(&s.rows, "key", 3, "text", 4, &err), MP_OK);
+    store_release(&s);
     free_table(&t);
-}
-
-/* Decimals of batches of different scales are one column; what does not fit is an error, not another value. */
-static void test_scales(void **state) {
-    (void)state;
-    const mp_type type = MP_DECIMAL;
-    mp_mem mem;
-    mp_error err = MP_ERROR_INIT;
-    mp_rows *r = NULL;
-    mp_mem_init(&mem, 0);
-    assert_int_equal(mp_rows_new(&type, 1, false, &mem, &r, &err), MP_OK);
-    const int64_t ten = 10, fine = 1, large = 99999999999999999;
-    mp_col c = {.type = MP_DECIMAL, .scale = 0, .i64 = &ten};
-    mp_batch in = {.n_rows = 1, .n_cols = 1, .cols = &c, .file_no = -1};
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_OK);
-    c = (mp_col){.type = MP_DECIMAL, .scale = 17, .i64 = &fine};
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_OK);
-    const mp_sort_key key = {.col = 0};
-    assert_true(mp_rows_compare(r, 0, r, 1, &key, 1) > 0);
-    c = (mp_col){.type = MP_DECIMAL, .scale = 0, .i64 = &large};
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_DATA);
-    mp_rows_free(&r);
-}
-
-/* A place that does not fit is an error: rows would be sorted as if they stood elsewhere. */
-static void test_places(void **state) {
-    (void)state;
-    const mp_type type = MP_INT64;
-    mp_mem mem;
-    mp_error err = MP_ERROR_INIT;
-    mp_rows *r = NULL;
-    mp_mem_init(&mem, 0);
-    assert_int_equal(mp_rows_new(&type, 1, true, &mem, &r, &err), MP_OK);
-    const int64_t one = 1;
-    mp_col c = {.type = MP_INT64, .i64 = &one};
-    mp_batch in = {.n_rows = 1, .n_cols = 1, .cols = &c};
-    in.file_no = (1 << 19) - 1;
-    in.base = ((int64_t)1 << 44) - ((int64_t)1 << 33);
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_OK);
-    in.file_no++;
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_FAILED);
-    in.file_no = 0;
-    in.base = (int64_t)1 << 44;
-    assert_int_equal(mp_rows_append(r, &in, &err), MP_FAILED);
-    assert_int_equal(mp_rows_count(r), 1);
-    mp_rows_free(&r);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sort_by_every_type),
-        cmocka_unit_test(test_sort_by_several),
-        cmocka_unit_test(test_keep_first),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_cut_blocks),
-        cmocka_unit_test(test_damaged_blocks),
-        cmocka_unit_test(test_scales),
-        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_sort_by_every_type), cmocka_unit_test(test_sort_by_several),
+        cmocka_unit_test(test_keep_first),         cmocka_unit_test(test_sort_keys),
+        cmocka_unit_test(test_decimal_keys),       cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_every_length),       cmocka_unit_test(test_broken_records),
+        cmocka_unit_test(test_chunks_again),       cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
