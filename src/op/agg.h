@@ -48,6 +48,8 @@ typedef struct {
     mp_status (*absorb_more)(mp_agg *a, uint32_t group, mp_rd *in, mp_error *err);
     /* Before put_more (emit) or result are called for all groups; NULL: nothing to do. */
     mp_status (*settle)(mp_agg *a, bool emit, mp_error *err);
+    /* So much is held beside the table that it should be emitted; NULL: never. */
+    bool (*is_full)(const mp_agg *a);
     mp_status (*result)(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
                         mp_agg_column *out, mp_error *err);
     void (*clear)(mp_agg *a);   /* the table was emptied; NULL: nothing beside the table */

@@ -260,6 +260,8 @@ static int64_t large_bytes(const mp_group *g) {
 
 bool mp_group_should_flush(mp_group *g) {
     int64_t bytes = mp_table_hot_bytes(&g->table);
+    for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
+        if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;
     if (bytes > large_bytes(g)) {
         g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
         return true;
