@@ -135,6 +135,13 @@ void mp_agg_count_nulls(const mp_agg *a, size_t at, const uint32_t *group, const
         *(uint64_t *)(void *)(states + group[i] * stride) += !valid[i];
 }
 
+double mp_agg_largest(const int64_t *v, int32_t n) {
+    uint64_t bits = 0;
+    for (int32_t i = 0; i < n; i++)
+        bits |= (uint64_t)(v[i] ^ v[i] >> 63);
+    return (double)bits + 1;
+}
+
 bool mp_agg_decimal(mp_i128 m, int scale, int64_t *mantissa, uint8_t *out_scale) {
     while (scale > 0 && !mp_i128_fits_i64(m) && m % 10 == 0) {
         m /= 10;

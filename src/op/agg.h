@@ -110,6 +110,8 @@ void mp_agg_put_state(const mp_agg *a, uint32_t first, int32_t n, uint8_t *out, 
 /* The row counts' partner: adds the nulls of col to the counter at offset at of every state. */
 void mp_agg_count_nulls(const mp_agg *a, size_t at, const uint32_t *group, const uint8_t *valid,
                         int32_t n);
+/* At least the absolute value of each of v, at most twice the largest (and 1). */
+double mp_agg_largest(const int64_t *v, int32_t n);
 /* m * 10^-scale as a stripped decimal; false: does not fit in int64. */
 bool mp_agg_decimal(mp_i128 m, int scale, int64_t *mantissa, uint8_t *out_scale);
 /* MP_DATA: "sum of 'x' is outside int64". */

@@ -27,9 +27,9 @@ typedef struct {
 /* One batch as integers; rows without value, or beside the window, are zero. */
 typedef struct {
     int64_t v[SUMS_MAX][MP_BATCH_ROWS];
-    int64_t factor[SUMS_MAX]; /* 1; where huge, what v is yet to be multiplied with */
-    uint8_t valid[MP_BATCH_ROWS];
-    bool huge;
+    int64_t factor[SUMS_MAX];     /* 1; where huge, what v is yet to be multiplied with */
+    uint8_t valid[MP_BATCH_ROWS]; /* where there are nulls */
+    bool nulls, huge;
 } values;
 
 static const double BOUND_MAX = 0x1p126;
@@ -146,7 +146,7 @@ static mp_status rescale(moments_agg *a, const int *scale, mp_error *err) {
 /* Values as they stand, zero for nulls. */
 static void take_integers(const mp_col *c, int32_t n, const uint8_t *valid, int64_t *out) {
     mp_agg_orders(c, n, out);
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; valid && i < n; i++)
         out[i] = valid[i] ? out[i] : 0;
 }
 
@@ -193,7 +193,7 @@ static mp_status take_doubles(moments_agg *a, const mp_col *const *c, const uint
         double x[SUMS_MAX] = {0};
         bool fits = true;
         for (int k = 0; k < a->n_sums; k++) {
-            x[k] = out->valid[i] ? double_of(c[k], i) : 0;
+            x[k] = !out->nulls || out->valid[i] ? double_of(c[k], i) : 0;
             out->v[k][i] = 0;
             fits = fits && mp_fsum_quantize(x[k], w, &out->v[k][i]);
         }
@@ -211,31 +211,24 @@ static mp_status take_values(moments_agg *a, const mp_batch *in, const uint32_t 
                              mp_error *err) {
     const mp_col *c[SUMS_MAX] = {0};
     int scale[SUMS_MAX] = {0};
-    memset(out->valid, 1, (size_t)in->n_rows);
-    out->huge = false;
+    out->huge = out->nulls = false;
     for (int k = 0; k < a->n_sums; k++) {
         c[k] = &in->cols[a->base.spec.arg[k]];
         scale[k] = c[k]->type == MP_DECIMAL ? c[k]->scale : 0;
-        for (int32_t i = 0; c[k]->valid && i < in->n_rows; i++)
+        if (!c[k]->valid) continue;
+        if (!out->nulls) memset(out->valid, 1, (size_t)in->n_rows);
+        out->nulls = true;
+        for (int32_t i = 0; i < in->n_rows; i++)
             out->valid[i] &= c[k]->valid[i] != 0;
     }
     if (a->is_float) return take_doubles(a, c, group, in->n_rows, out, err);
     mp_status s = rescale(a, scale, err);
     for (int k = 0; k < a->n_sums && s == MP_OK; k++) {
-        take_integers(c[k], in->n_rows, out->valid, out->v[k]);
+        take_integers(c[k], in->n_rows, out->nulls ? out->valid : NULL, out->v[k]);
         out->factor[k] = c[k]->type == MP_DECIMAL ? mp_pow10_i64[a->scale[k] - scale[k]] : 1;
     }
     if (s == MP_OK) align(out, a->n_sums, in->n_rows);
     return s;
-}
-
-static double largest(const int64_t *v, int32_t n) {
-    int64_t least = 0, most = 0;
-    for (int32_t i = 0; i < n; i++) {
-        least = v[i] < least ? v[i] : least;
-        most = v[i] > most ? v[i] : most;
-    }
-    return fmax(-(double)least, (double)most);
 }
 
 static void add_one(uint8_t *states, size_t stride, const uint32_t *group, const int64_t *x,
@@ -302,10 +295,10 @@ static mp_status moments_update(mp_agg *base, const uint32_t *group, const mp_ba
     int32_t n = in->n_rows;
     mp_status s = take_values(a, in, group, &v, err);
     if (s != MP_OK) return s;
-    mp_agg_count_nulls(base, 0, group, v.valid, n);
+    if (v.nulls) mp_agg_count_nulls(base, 0, group, v.valid, n);
     if (v.huge) return add_huge(a, group, &v, n, err);
-    double most = largest(v.v[0], n);
-    if (a->n_sums > 1) most = fmax(most, largest(v.v[1], n));
+    double most = mp_agg_largest(v.v[0], n);
+    if (a->n_sums > 1) most = fmax(most, mp_agg_largest(v.v[1], n));
     a->bound += (most + 1) * (most + 1) * n * 1.000001;
     if (a->wide || a->bound > BOUND_MAX) s = widen(a, err);
     if (s != MP_OK) return s;

@@ -76,14 +76,6 @@ static mp_status rescale(sum_agg *a, int scale, mp_error *err) {
     return MP_OK;
 }
 
-/* At least the absolute value of each. */
-static double largest(const int64_t *v, int32_t n) {
-    uint64_t bits = 0;
-    for (int32_t i = 0; i < n; i++)
-        bits |= (uint64_t)(v[i] ^ v[i] >> 63);
-    return (double)bits + 1;
-}
-
 static void add_narrow(uint8_t *states, size_t stride, const uint32_t *group, const int64_t *v,
                        int64_t factor, int32_t n) {
     if (factor == 1)
@@ -129,7 +121,7 @@ static mp_status sum_update(mp_agg *base, const uint32_t *group, const mp_batch 
     if (s == MP_OK && scale > a->scale) s = rescale(a, scale, err);
     if (s != MP_OK) return s;
     int64_t factor = mp_pow10_i64[a->scale - scale];
-    a->bound += (double)n * largest(v, n) * (double)factor * 1.000001;
+    a->bound += (double)n * mp_agg_largest(v, n) * (double)factor * 1.000001;
     if (a->wide || a->bound > BOUND_MAX) s = widen(a, err);
     if (s != MP_OK) return s;
     if (a->wide)
