@@ -13,14 +13,15 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 export LC_ALL=C.UTF-8
 unset MPART_SIMD MPART_GUESS MPART_TEST_SPLITS MPART_TEST_FAIL
 shopt -s nullglob
-passed=0 failed=() skipped=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+jobs=${CHECK_JOBS:-$(nproc)}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+n_started=0
 
-# one NAME LIMIT_S COMMAND...
-one() {
-    local name=$1 limit=$2 start=$SECONDS rc
-    shift 2
+# job LOG NAME LIMIT_S COMMAND...: run one test; its line, and its log where it failed, come at its end.
+job() {
+    local log=$1 name=$2 limit=$3 start=$SECONDS rc kind=failed
+    shift 3
     timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
     rc=$?
     if [ $rc = 0 ] && tail -n 1 "$log" | grep -qE '^0 passed, 0 failed, [1-9][0-9]* skipped$'; then
@@ -29,20 +30,43 @@ one() {
     fi
     case $rc in
     0)
-        passed=$((passed + 1))
+        kind=passed
         printf 'ok    %-44s %3d s\n' "$name" $((SECONDS - start))
         ;;
     77)
-        skipped=$((skipped + 1))
+        kind=skipped
         printf 'skip  %-44s %s\n' "$name" "$(tail -n 1 "$log" | sed 's/^skip: //')"
         ;;
     *)
-        failed+=("$name")
         [ $rc = 124 ] && echo "still running after $limit s" >>"$log"
         printf 'FAIL  %-44s exit %d\n' "$name" $rc
         tail -n 40 "$log" | sed 's/^/      /'
         ;;
-    esac
+    esac >"$log.line"
+    cat "$log.line"
+    echo "$kind $name" >>"$dir/results"
+    rm -f "$log"
+}
+
+# one NAME LIMIT_S COMMAND...: as many at a time as there are processors (CHECK_JOBS).
+one() {
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+        wait -n
+    done
+    n_started=$((n_started + 1))
+    job "$dir/$n_started" "$@" &
+}
+
+# The scripts of tests/cli, the longest first: what begins last ends last.
+cli_tests() {
+    local first='usage failures same_bytes every_cut' t
+    for t in $first; do
+        echo "$t"
+    done
+    for t in tests/cli/*.sh; do
+        t=$(basename "$t" .sh)
+        case " $first lib " in *" $t "*) ;; *) echo "$t" ;; esac
+    done
 }
 
 for group in "$@"; do
@@ -63,9 +87,8 @@ for group in "$@"; do
         done
         ;;
     cli)
-        for t in tests/cli/*.sh; do
-            [ "$(basename "$t")" = lib.sh ] && continue
-            one "cli/$(basename "$t" .sh)" 300 bash "$t"
+        for t in $(cli_tests); do
+            one "cli/$t" 300 bash "tests/cli/$t.sh"
         done
         ;;
     slurm) one cluster/slurm-one-machine 400 bash tests/cluster/slurm-one-machine.sh ;;
@@ -80,6 +103,11 @@ for group in "$@"; do
         ;;
     esac
 done
-[ ${#failed[@]} = 0 ] || printf 'failed: %s\n' "${failed[@]}"
-echo "$passed passed, ${#failed[@]} failed, $skipped skipped"
-[ ${#failed[@]} = 0 ]
+wait
+count() {
+    grep -c "^$1 " "$dir/results"
+}
+touch "$dir/results"
+sed -n 's/^failed /failed: /p' "$dir/results"
+echo "$(count passed) passed, $(count failed) failed, $(count skipped) skipped"
+[ "$(wc -l <"$dir/results")" = $n_started ] && [ "$(count failed)" = 0 ]
