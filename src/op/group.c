@@ -166,11 +166,11 @@ static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
                          g->batch_hash, err);
 }
 
-static void count_rows(mp_group *g, int32_t n) {
+static void count_rows(mp_group *g, const uint32_t *group, int32_t n) {
     uint8_t *counts = g->table.rows + MP_ROW_COUNT_AT;
     size_t stride = g->table.stride;
     for (int32_t i = 0; i < n; i++)
-        ++*(uint64_t *)(void *)(counts + g->batch_group[i] * stride);
+        ++*(uint64_t *)(void *)(counts + group[i] * stride);
 }
 
 /* Rows first .. first + n of a batch; cols has room for its columns. */
@@ -191,20 +191,20 @@ static mp_batch slice(const mp_batch *in, int32_t first, int32_t n, mp_col *cols
     return out;
 }
 
-/* Rows first .. first + in->n_rows of the batch whose keys are encoded. */
-static mp_status add_rows(mp_group *g, const mp_batch *in, int32_t first, mp_error *err) {
-    mp_status s = mp_table_find(&g->table, g->batch_key + first, g->batch_hash + first, in->n_rows,
-                                g->batch_group, err);
+/* The next rows of the batch whose keys are k. */
+static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
+    const uint32_t *group = k->number + k->done;
+    mp_status s = mp_table_find_some(&g->table, k, in->n_rows, err);
     if (s != MP_OK) return s;
-    count_rows(g, in->n_rows);
+    count_rows(g, group, in->n_rows);
     for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
-        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+        s = g->agg[i]->ops->update(g->agg[i], group, in, err);
     return s;
 }
 
 /* In a table beyond the near cache few rows at a time, so that the lines that a key has brought are
  * still there when the aggregates take their turns. */
-static mp_status add_slices(mp_group *g, const mp_batch *in, mp_error *err) {
+static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
     size_t bytes = (size_t)in->n_cols * sizeof(mp_col);
     mp_col *cols = mp_arena_alloc(&g->scratch, bytes + 1, 16);
     if (!cols) return mp_mem_error(g->mem, bytes, err);
@@ -212,7 +212,7 @@ static mp_status add_slices(mp_group *g, const mp_batch *in, mp_error *err) {
     for (int32_t first = 0; first < in->n_rows && s == MP_OK; first += SLICE_ROWS) {
         int32_t left = in->n_rows - first;
         mp_batch part = slice(in, first, left < SLICE_ROWS ? left : SLICE_ROWS, cols);
-        s = add_rows(g, &part, first, err);
+        s = add_rows(g, &part, k, err);
     }
     return s;
 }
@@ -231,8 +231,10 @@ mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
     if (in->n_rows <= 0) return MP_OK;
     mp_status s = encode(g, in, err);
     if (s != MP_OK) return s;
+    mp_table_keys k = {
+        .key = g->batch_key, .hash = g->batch_hash, .n = in->n_rows, .number = g->batch_group};
     bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
-    s = near ? add_rows(g, in, 0, err) : add_slices(g, in, err);
+    s = near ? add_rows(g, in, &k, err) : add_slices(g, in, &k, err);
     note_recent(g, in->n_rows, g->table.n - before);
     return s;
 }

@@ -11,8 +11,8 @@ enum {
     FIRST_ROWS = 256,
     LINE = 64,
     LINE_SLOTS = LINE / sizeof(uint64_t),
-    AHEAD = 24, /* keys between fetching a slot, fetching its row, and looking */
-    PREFETCH_ABOVE_BYTES = 1 << 18, /* smaller tables stay in the cache anyway */
+    AHEAD = 64, /* keys between fetching a slot, fetching its row, and looking */
+    PREFETCH_ABOVE_BYTES = 3 << 18, /* smaller tables stay in the cache anyway */
     KEEP_BYTES = 16 << 20           /* memory that a cleared table keeps */
 };
 static const uint32_t NONE = UINT32_MAX;
@@ -139,8 +139,13 @@ static inline int64_t look(const mp_table *t, const mp_key *key, uint64_t hash) 
     return -1;
 }
 
+/* Into the second cache: it waits for more lines at a time than the first does. */
+static inline void fetch(const void *p) {
+    __builtin_prefetch(p, 0, 2);
+}
+
 static inline void fetch_slot(const mp_table *t, uint64_t hash) {
-    __builtin_prefetch(&t->slot[(uint32_t)hash & t->mask]);
+    fetch(&t->slot[(uint32_t)hash & t->mask]);
 }
 
 /* The row that the low half of the hash leads to, fetched: key and states, which lie in a line or
@@ -153,20 +158,22 @@ static inline uint32_t fetch_row(const mp_table *t, uint64_t hash) {
     uint32_t number = (uint32_t)(s >> 32) - 1; /* NONE from an empty slot */
     if (number == NONE) return NONE;
     const uint8_t *row = mp_table_row(t, number);
-    __builtin_prefetch(row, 1);
-    if (t->stride > LINE) __builtin_prefetch(row + t->stride - 1, 1);
+    fetch(row);
+    if (t->stride > LINE) fetch(row + t->stride - 1);
     return number;
 }
 
-static mp_status find_far(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
-                          uint32_t *number, mp_error *err) {
-    for (int32_t i = 0; i < n && i < 2 * AHEAD; i++)
-        fetch_slot(t, hash[i]);
-    for (int32_t i = 0; i < n && i < AHEAD; i++)
-        number[i] = fetch_row(t, hash[i]);
-    for (int32_t i = 0; i < n; i++) {
-        if (i + 2 * AHEAD < n) fetch_slot(t, hash[i + 2 * AHEAD]);
-        if (i + AHEAD < n) number[i + AHEAD] = fetch_row(t, hash[i + AHEAD]);
+static mp_status find_far(mp_table *t, mp_table_keys *k, int32_t end, mp_error *err) {
+    const mp_key *key = k->key;
+    const uint64_t *hash = k->hash;
+    uint32_t *number = k->number;
+    if (k->rows < k->done) k->rows = k->done; /* the table was small before */
+    for (; k->done < end; k->done++) {
+        int32_t i = k->done, rows = i + AHEAD < k->n ? i + AHEAD : k->n - 1;
+        for (; k->slots < k->n && k->slots <= rows + AHEAD; k->slots++)
+            fetch_slot(t, hash[k->slots]);
+        for (; k->rows <= rows; k->rows++)
+            number[k->rows] = fetch_row(t, hash[k->rows]);
         if (number[i] != NONE && mp_key_eq(mp_table_key(t, number[i]), &key[i])) continue;
         int64_t at = look(t, &key[i], hash[i]);
         number[i] = (uint32_t)at;
@@ -177,21 +184,33 @@ static mp_status find_far(mp_table *t, const mp_key *key, const uint64_t *hash, 
     return MP_OK;
 }
 
-mp_status mp_table_find(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
-                        uint32_t *number, mp_error *err) {
-    if (mp_table_hot_bytes(t) > PREFETCH_ABOVE_BYTES) return find_far(t, key, hash, n, number, err);
-    for (int32_t i = 0; i < n;) {
+static mp_status find_near(mp_table *t, mp_table_keys *k, int32_t end, mp_error *err) {
+    while (k->done < end) {
         const mp_table near = *t; /* in registers until a key is new */
+        int32_t i = k->done;
         int64_t at = 0;
-        for (; i < n; i++) {
-            at = look(&near, &key[i], hash[i]);
+        for (; i < end; i++) {
+            at = look(&near, &k->key[i], k->hash[i]);
             if (at < 0) break;
-            number[i] = (uint32_t)at;
+            k->number[i] = (uint32_t)at;
         }
-        if (i == n) break;
-        mp_status s = insert(t, &key[i], hash[i], &number[i], err);
+        k->done = i;
+        if (i == end) break;
+        mp_status s = insert(t, &k->key[i], k->hash[i], &k->number[i], err);
         if (s != MP_OK) return s;
-        i++;
+        k->done++;
     }
     return MP_OK;
+}
+
+mp_status mp_table_find_some(mp_table *t, mp_table_keys *k, int32_t n, mp_error *err) {
+    int32_t end = k->n - k->done < n ? k->n : k->done + n;
+    if (mp_table_hot_bytes(t) > PREFETCH_ABOVE_BYTES) return find_far(t, k, end, err);
+    return find_near(t, k, end, err);
+}
+
+mp_status mp_table_find(mp_table *t, const mp_key *key, const uint64_t *hash, int32_t n,
+                        uint32_t *number, mp_error *err) {
+    mp_table_keys k = {.key = key, .hash = hash, .n = n, .number = number};
+    return mp_table_find_some(t, &k, n, err);
 }

@@ -32,6 +32,17 @@ void mp_table_clear(mp_table *t);
 MP_MUST_CHECK mp_status mp_table_find(mp_table *t, const mp_key *key, const uint64_t *hash,
                                       int32_t n, uint32_t *number, mp_error *err);
 
+/* The same in steps, for whoever works on some rows at a time: what comes next is on its way to the
+ * cache meanwhile. */
+typedef struct {
+    const mp_key *key; /* n */
+    const uint64_t *hash;
+    int32_t n;
+    uint32_t *number;          /* n; the first `done` are there */
+    int32_t done, slots, rows; /* start with 0 */
+} mp_table_keys;
+MP_MUST_CHECK mp_status mp_table_find_some(mp_table *t, mp_table_keys *k, int32_t n, mp_error *err);
+
 static inline uint8_t *mp_table_row(const mp_table *t, uint32_t number) {
     return t->rows + (size_t)number * t->stride;
 }
