@@ -203,26 +203,48 @@ static guess_score try_state(const mp_csv_dialect *d, const uint8_t *p, size_t n
     return g;
 }
 
+static int64_t fit(const guess_score *g) {
+    return g->good - g->wrong - 4 * g->malformed;
+}
+
 static bool better(const guess_score *a, const guess_score *b) {
-    int64_t va = a->good - a->wrong - 4 * a->malformed;
-    int64_t vb = b->good - b->wrong - 4 * b->malformed;
-    return va != vb ? va > vb : a->literal < b->literal;
+    return fit(a) != fit(b) ? fit(a) > fit(b) : a->literal < b->literal;
+}
+
+/* The state at p + at that fits the window best; *sure: it fits without a flaw, and nothing else fits at all. */
+static mp_csv_state guess_in(const mp_csv_dialect *d, const uint8_t *p, size_t n, size_t at,
+                             int n_columns, bool *sure) {
+    enum { SURE_RECORDS = 12 };
+    guess_score best = try_state(d, p, n, at, MP_CSV_IN_FIELD, n_columns);
+    const mp_csv_state others[] = {MP_CSV_IN_QUOTES, MP_CSV_FIELD_START};
+    /* a window that begins with a quote may begin with a field */
+    int n_others = p[0] == (uint8_t)d->quote ? 2 : 1;
+    int64_t second = INT64_MIN;
+    for (int i = 0; i < n_others; i++) {
+        guess_score g = try_state(d, p, n, at, others[i], n_columns);
+        bool same = g.at == best.at;
+        guess_score lesser = better(&g, &best) ? best : g;
+        if (better(&g, &best)) best = g;
+        if (!same && fit(&lesser) > second) second = fit(&lesser);
+    }
+    *sure =
+        best.good >= SURE_RECORDS && best.wrong + best.malformed + best.literal == 0 && second < 0;
+    return best.at;
 }
 
 mp_csv_state mp_csv_guess(const mp_csv_dialect *d, const uint8_t *p, size_t n, size_t at,
                           bool start_known, int n_columns) {
+    enum { AROUND = 4096 };
     if (at > n) at = n;
     if (start_known) return mp_csv_walk(d, p, at, MP_CSV_RECORD_START, NULL);
     if (!find(p, p + n, '\n')) return MP_CSV_IN_FIELD;
     if (!d->quote || !find(p, p + n, (uint8_t)d->quote))
         return mp_csv_walk(d, p, at, MP_CSV_IN_FIELD, NULL);
-    guess_score best = try_state(d, p, n, at, MP_CSV_IN_FIELD, n_columns);
-    const mp_csv_state others[] = {MP_CSV_IN_QUOTES, MP_CSV_FIELD_START};
-    /* a window that begins with a quote may begin with a field */
-    int n_others = p[0] == (uint8_t)d->quote ? 2 : 1;
-    for (int i = 0; i < n_others; i++) {
-        guess_score g = try_state(d, p, n, at, others[i], n_columns);
-        if (better(&g, &best)) best = g;
+    /* the nearest records are enough where they leave no doubt */
+    for (size_t around = AROUND;; around *= 4) {
+        size_t from = at > around ? at - around : 0, to = n - at > around ? at + around : n;
+        bool sure;
+        mp_csv_state s = guess_in(d, p + from, to - from, at - from, n_columns, &sure);
+        if (sure || (from == 0 && to == n)) return s;
     }
-    return best.at;
 }
