@@ -139,6 +139,12 @@ LANES_INLINE uint32_t lanes_union(lanes a) {
 LANES_INLINE void lanes_store(int64_t *out, lanes a) {
     _mm512_storeu_si512(out, a);
 }
+LANES_INLINE lanes lanes_iota(void) {
+    return _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+}
+LANES_INLINE void lanes_store_halves(uint32_t *out, lanes a) {
+    _mm256_storeu_si256((__m256i *)(void *)out, _mm512_cvtepi64_epi32(a));
+}
 LANES_INLINE void lanes_store_bytes(uint8_t *out, lanes a) {
     _mm_storel_epi64((__m128i *)(void *)out, _mm512_cvtepi64_epi8(a));
 }
@@ -302,6 +308,14 @@ LANES_INLINE uint32_t lanes_union(lanes a) {
 }
 LANES_INLINE void lanes_store(int64_t *out, lanes a) {
     _mm256_storeu_si256((__m256i *)(void *)out, a);
+}
+LANES_INLINE lanes lanes_iota(void) {
+    return _mm256_set_epi64x(3, 2, 1, 0);
+}
+LANES_INLINE void lanes_store_halves(uint32_t *out, lanes a) {
+    const __m256i even = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
+    _mm_storeu_si128((__m128i *)(void *)out,
+                     _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(a, even)));
 }
 LANES_INLINE void lanes_store_bytes(uint8_t *out, lanes a) {
     const __m256i low = _mm256_set1_epi64x(0xFF);

@@ -163,10 +163,7 @@ void mp_csv_slow_values(mp_csv_part *k) {
         mp_csv_slow_value(k, i);
 }
 
-/* ---- the column ---- */
-
-/* Of the best level that was compiled in, at most level. */
-static const mp_csv_kernels *kernels_of(mp_simd level) {
+const mp_csv_kernels *mp_csv_kernels_choose(mp_simd level) {
 #if defined(__x86_64__)
     if (level == MP_SIMD_AVX512) return &mp_csv_kernels_avx512;
     if (level == MP_SIMD_AVX2) return &mp_csv_kernels_avx2;
@@ -174,6 +171,8 @@ static const mp_csv_kernels *kernels_of(mp_simd level) {
     (void)level;
     return NULL;
 }
+
+/* ---- the column ---- */
 
 static void part_init(mp_csv_part *k, const mp_csv_convert_args *a, const mp_csv_index *x,
                       const uint32_t *sel, int32_t n) {
@@ -191,7 +190,7 @@ static void part_init(mp_csv_part *k, const mp_csv_convert_args *a, const mp_csv
                        .d = a->dialect,
                        .fields = f,
                        .plain_quotes = x->plain_quotes,
-                       .kernels = kernels_of(a->simd)};
+                       .kernels = mp_csv_kernels_choose(a->simd)};
     bool text = column->use == MP_CSV_TEXT;
     k->type = text ? MP_STRING : column->type;
     bool number = mp_type_is_number(k->type) || k->type == MP_NULL;

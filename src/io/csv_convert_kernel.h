@@ -298,4 +298,17 @@ static bool text_kernel(const mp_csv_fields *at, mp_str *out, uint8_t *valid) {
     return text_loop(at, out, valid, false, false);
 }
 
-const mp_csv_kernels KERNELS_NAME = {int64_kernel, decimal_kernel, text_kernel};
+static void starts_kernel(const uint32_t *end, uint32_t n_columns, uint32_t n_rows,
+                          uint32_t *start) {
+    const uint32_t *last = end + (n_columns - 1);
+    const lanes step = lanes_mul32(lanes_iota(), lanes_set(4 * (uint64_t)n_columns));
+    uint32_t r = 0;
+    for (; r + LANES <= n_rows; r += LANES, last += (size_t)n_columns * LANES) {
+        lanes at = lanes_load8((const char *)last, step);
+        lanes_store_halves(start + r + 1, lanes_add(at, lanes_set(1)));
+    }
+    for (; r < n_rows; r++, last += n_columns)
+        start[r + 1] = *last + 1;
+}
+
+const mp_csv_kernels KERNELS_NAME = {int64_kernel, decimal_kernel, text_kernel, starts_kernel};

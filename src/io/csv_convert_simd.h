@@ -38,7 +38,13 @@ typedef struct {
     /* All fields as views, quotes around them taken off (doubled ones inside stay), valid[i] = 0 where a field is empty and not
      * quoted, else 1. Returns whether all are valid. */
     bool (*text)(const mp_csv_fields *at, mp_str *out, uint8_t *valid);
+    /* Starts of the rows behind each of n_rows rows of n_columns fields to start[1 ...]; end: positions of what separates the
+     * fields, a readable entry behind. start has room for a register more. */
+    void (*starts)(const uint32_t *end, uint32_t n_columns, uint32_t n_rows, uint32_t *start);
 } mp_csv_kernels;
+
+/* Of the best level that was compiled in, at most level; NULL: in plain C. */
+const mp_csv_kernels *mp_csv_kernels_choose(mp_simd level);
 
 #if defined(__x86_64__)
 extern const mp_csv_kernels mp_csv_kernels_avx2, mp_csv_kernels_avx512;

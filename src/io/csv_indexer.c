@@ -24,12 +24,14 @@ static const size_t MAX_RECORD = UINT32_MAX - 4096;
 mp_status mp_csv_indexer_init(mp_csv_indexer *ix, const mp_csv_args *args, mp_error *err) {
     *ix = (mp_csv_indexer){.dialect = args->dialect,
                            .scan = mp_csv_scan_choose(mp_simd_level()),
+                           .kernels = mp_csv_kernels_choose(mp_simd_level()),
                            .mem = args->mem,
                            .n_columns = args->n_columns,
                            .on_bad_row = args->on_bad_row,
                            .window = SCAN_BYTES,
                            .stretch = STRETCH_MIN};
     size_t n = (size_t)args->n_columns;
+    mp_csv_period_make(&ix->period, (uint32_t)n);
     ix->max_pos = (uint32_t)(n > MAX_POSITIONS ? n : MAX_POSITIONS);
     size_t end_bytes = ((size_t)ix->max_pos + MP_CSV_SCAN_SLACK) * sizeof *ix->end;
     size_t row_bytes = (MP_BATCH_ROWS + MP_CSV_SCAN_SLACK) * sizeof *ix->rec;
@@ -79,26 +81,40 @@ static uint32_t count_regular(const mp_csv_indexer *ix, const uint8_t *base, con
     return n_rows;
 }
 
-/* Row starts from the ends of the rows before; true when every row's last position is a newline and
- * none is a comment. *crs: some row ends with CR LF. */
-static bool start_rows(const mp_csv_indexer *ix, const uint8_t *base, const uint32_t *end,
-                       uint32_t first, uint32_t n_rows, uint32_t *rec, bool *crs) {
+/* Row starts from the ends of the rows before. */
+static void start_rows(const mp_csv_indexer *ix, const uint32_t *end, uint32_t first,
+                       uint32_t n_rows, uint32_t *rec) {
     const size_t n = (size_t)ix->n_columns;
-    const uint8_t comment = (uint8_t)ix->dialect->comment;
-    uint32_t start = first, other = 0, n_crs = 0, n_comments = 0;
-    const uint32_t *last = end + (n - 1);
-    for (uint32_t r = 0; r < n_rows; r++, last += n) {
-        const uint8_t *p = base + *last;
-        rec[r] = start;
-        other |= (uint32_t)(*p ^ '\n');
-        n_crs += p[-1] == '\r';
-        start = *last + 1;
+    rec[0] = first;
+    if (ix->kernels) {
+        ix->kernels->starts(end, (uint32_t)n, n_rows, rec);
+        return;
     }
+    const uint32_t *last = end + (n - 1);
+    for (uint32_t r = 0; r < n_rows; r++, last += n)
+        rec[r + 1] = *last + 1;
+}
+
+/* Is every row's last position a newline? */
+static bool end_with_newlines(const uint8_t *base, const uint32_t *end, size_t n, uint32_t n_rows) {
+    uint32_t other = 0;
+    const uint32_t *last = end + (n - 1);
+    for (uint32_t r = 0; r < n_rows; r++, last += n)
+        other |= (uint32_t)(base[*last] ^ '\n');
+    return other == 0;
+}
+
+/* No newline is missing or in a wrong place among the positions of a scan, and no row is a comment. */
+static bool rows_are_regular(const mp_csv_indexer *ix, const mp_csv_scan *s, const uint32_t *rec,
+                             uint32_t n_rows) {
+    const uint8_t comment = (uint8_t)ix->dialect->comment;
+    uint32_t n_comments = 0;
     if (comment)
         for (uint32_t r = 0; r < n_rows; r++)
-            n_comments += base[rec[r]] == comment;
-    *crs = n_crs > 0;
-    return other == 0 && n_comments == 0;
+            n_comments += s->base[rec[r]] == comment;
+    if (n_comments > 0) return false;
+    if (s->regular_known) return s->regular;
+    return end_with_newlines(s->base, s->pos, (size_t)ix->n_columns, n_rows);
 }
 
 static void trim_crs(const uint8_t *base, uint32_t n, const uint32_t *rec, uint32_t *end,
@@ -143,14 +159,15 @@ static void fill_by_scan(filling *f) {
                      .quote = (uint8_t)ix->dialect->quote,
                      .pos = end,
                      .max_pos = ix->max_pos - n_rows * n,
-                     .max_lines = MP_BATCH_ROWS - n_rows};
+                     .max_lines = MP_BATCH_ROWS - n_rows,
+                     .period = &ix->period};
     ix->scan(&s);
     uint32_t rows = s.n_pos / n;
-    bool crs;
     bool regular = !s.odd && s.n_lines == rows;
     /* the last block may pass max_lines; more rows than that are none, and rec has no room */
     if (rows > s.max_lines + 64) rows = s.max_lines;
-    if (!start_rows(ix, base, end, from, rows, rec, &crs) || s.n_lines != rows) {
+    start_rows(ix, end, from, rows, rec);
+    if (s.n_lines != rows || !rows_are_regular(ix, &s, rec, rows)) {
         rows = count_regular(ix, base, end, rec, rows);
         regular = false;
     }
@@ -161,7 +178,7 @@ static void fill_by_scan(filling *f) {
     if (rows == 0) return;
     f->at = f->run->first + end[(size_t)rows * n - 1] + 1;
     ix->last_line = f->run->first + rec[rows - 1];
-    if (crs) trim_crs(base, n, rec, end, rows);
+    if (s.crs) trim_crs(base, n, rec, end, rows);
     if (f->gaps)
         for (uint32_t r = 0; r < rows; r++)
             ix->row_no[n_rows + r] = f->run->n_records + r;

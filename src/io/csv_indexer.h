@@ -5,6 +5,7 @@
 #ifndef MP_IO_CSV_INDEXER_H
 #define MP_IO_CSV_INDEXER_H
 
+#include "io/csv_convert_simd.h"
 #include "io/csv_index.h"
 #include "io/csv_record.h"
 #include "io/csv_scan.h"
@@ -45,6 +46,8 @@ typedef struct {
 typedef struct {
     const mp_csv_dialect *dialect;
     mp_csv_scan_fn scan;
+    const mp_csv_kernels *kernels; /* NULL: in plain C */
+    mp_csv_period period;
     mp_mem *mem;
     int n_columns;
     mp_bad_row on_bad_row;

@@ -4,6 +4,20 @@
 
 #include <string.h>
 
+/* Not looked for: a CR may always have been seen. */
+typedef struct {
+    char none;
+} scan_seen;
+
+static inline scan_seen scan_seen_none(void) {
+    return (scan_seen){0};
+}
+
+static inline bool scan_seen_cr(scan_seen seen) {
+    (void)seen;
+    return true;
+}
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 
@@ -19,8 +33,9 @@ static inline uint64_t bits16(__m128i m, int at) {
     return (uint64_t)(uint32_t)_mm_movemask_epi8(m) << at;
 }
 
-static inline void scan_classify(const uint8_t *p, const scan_keys *k, uint64_t *sep,
-                                 uint64_t *lines, uint64_t *special) {
+static inline void scan_classify(const uint8_t *p, const scan_keys *k, scan_seen *seen,
+                                 uint64_t *sep, uint64_t *lines, uint64_t *special) {
+    (void)seen;
     const __m128i lf = _mm_set1_epi8('\n'), zero = _mm_setzero_si128();
     uint64_t s = 0, l = 0, x = 0;
     for (int i = 0; i < 64; i += 16) {
@@ -71,8 +86,9 @@ static inline uint64_t scan_mask(const uint8_t *p, char c) {
     return m;
 }
 
-static inline void scan_classify(const uint8_t *p, const scan_keys *k, uint64_t *sep,
-                                 uint64_t *lines, uint64_t *special) {
+static inline void scan_classify(const uint8_t *p, const scan_keys *k, scan_seen *seen,
+                                 uint64_t *sep, uint64_t *lines, uint64_t *special) {
+    (void)seen;
     *lines = scan_mask(p, '\n');
     *sep = *lines | scan_mask(p, (char)k->delimiter);
     *special = scan_mask(p, (char)k->quote) | scan_mask(p, 0);
@@ -87,6 +103,16 @@ static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n
 
 #define SCAN_NAME mp_csv_scan_c
 #include "io/csv_scan_kernel.h"
+
+void mp_csv_period_make(mp_csv_period *p, uint32_t n_columns) {
+    *p = (mp_csv_period){.n = n_columns};
+    if (n_columns > 64) return;
+    for (uint32_t f = 0; f < n_columns; f++)
+        for (uint32_t i = n_columns - 1 - f; i < 64; i += n_columns)
+            p->newlines[f] |= UINT64_C(1) << i;
+    for (uint32_t i = 0; i < 128; i++)
+        p->next[i] = (uint8_t)(i % n_columns);
+}
 
 mp_csv_scan_fn mp_csv_scan_choose(mp_simd level) {
 #if defined(__x86_64__)

@@ -14,6 +14,17 @@
 
 enum { MP_CSV_SCAN_SLACK = 128 }; /* entries of pos behind max_pos that may be overwritten */
 
+/* Which positions are newlines where every row has n fields: what a scan compares with. */
+typedef struct {
+    uint32_t n;
+    uint64_t newlines
+        [64]; /* n <= 64: bit i of newlines[f]: the position i behind field f of a row is a newline */
+    uint8_t
+        next[128]; /* n <= 64: the field that follows when so many behind the first have passed */
+} mp_csv_period;
+
+void mp_csv_period_make(mp_csv_period *p, uint32_t n_columns);
+
 typedef struct {
     const uint8_t *base; /* 64 bytes before and behind the text are readable */
     uint32_t from, to;   /* the stretch of base; from is the start of a record */
@@ -22,12 +33,16 @@ typedef struct {
     uint32_t *pos;    /* room for max_pos + MP_CSV_SCAN_SLACK */
     uint32_t max_pos; /* the scan ends behind the block that reaches one of these */
     uint32_t max_lines;
+    const mp_csv_period *period; /* NULL: regular is not asked for */
     /* out */
     uint32_t n_pos;   /* delimiters and newlines outside quotes: offsets from base, ascending */
     uint32_t n_lines; /* how many of them are newlines */
     bool quotes;      /* a quote was seen */
     bool doubled;     /* a doubled quote inside quotes was seen */
-    bool odd;         /* stopped before a block that needs the state machine */
+    bool crs;         /* a CR may have been seen */
+    bool regular_known;
+    bool regular; /* every period.n-th position is a newline and no other */
+    bool odd;     /* stopped before a block that needs the state machine */
 } mp_csv_scan;
 
 typedef void (*mp_csv_scan_fn)(mp_csv_scan *s);

@@ -20,11 +20,27 @@ static inline __m256i either(__m256i v, __m256i a, __m256i b) {
     return _mm256_or_si256(_mm256_cmpeq_epi8(v, a), _mm256_cmpeq_epi8(v, b));
 }
 
-static inline void scan_classify(const uint8_t *p, const scan_keys *k, uint64_t *sep,
-                                 uint64_t *lines, uint64_t *special) {
+/* Where either byte is c. */
+static inline __m256i either2(__m256i v, __m256i w, __m256i c) {
+    return _mm256_or_si256(_mm256_cmpeq_epi8(v, c), _mm256_cmpeq_epi8(w, c));
+}
+
+typedef __m256i scan_seen; /* CRs, byte by byte */
+
+static inline scan_seen scan_seen_none(void) {
+    return _mm256_setzero_si256();
+}
+
+static inline bool scan_seen_cr(scan_seen seen) {
+    return _mm256_movemask_epi8(seen) != 0;
+}
+
+static inline void scan_classify(const uint8_t *p, const scan_keys *k, scan_seen *seen,
+                                 uint64_t *sep, uint64_t *lines, uint64_t *special) {
     const __m256i lf = _mm256_set1_epi8('\n'), zero = _mm256_setzero_si256();
     __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
     __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+    *seen = _mm256_or_si256(*seen, either2(a, b, _mm256_set1_epi8('\r')));
     __m256i la = _mm256_cmpeq_epi8(a, lf), lb = _mm256_cmpeq_epi8(b, lf);
     *lines = bits64(la, lb);
     *sep = bits64(_mm256_or_si256(la, _mm256_cmpeq_epi8(a, k->delimiter)),
@@ -49,6 +65,7 @@ static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n
         }
 }
 
+#define SCAN_EXTRACT(m, at) _pext_u64(m, at)
 #define SCAN_NAME mp_csv_scan_avx2
 #include "io/csv_scan_kernel.h"
 #endif

@@ -1,8 +1,9 @@
 /* csv_scan_kernel.h - the scan itself, included once by the file of each SIMD level, which defines
  * before: SCAN_NAME (the function's name); scan_keys and scan_keys_of (delimiter and quote in the
- * form that the level compares with); scan_classify (64 bytes to masks of separators, newlines, and
- * quote or NUL); scan_mask (64 bytes to the mask of one byte value); scan_store (the positions of a
- * mask's bits).
+ * form that the level compares with); scan_seen, scan_seen_none and scan_seen_cr (whether a CR was among the bytes
+ * classified); scan_classify (64 bytes to masks of separators, newlines, and quote or NUL); scan_mask (64 bytes to the mask of
+ * one byte value); scan_store (the positions of a mask's bits); where the level has it, SCAN_EXTRACT (the bits of one mask at
+ * the places that are set in another, side by side).
  * Invariant: carry holds all that a block must know of the blocks before it, and is 0 in text
  * without quotes. */
 #include "io/csv_scan.h"
@@ -45,6 +46,24 @@ static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uin
     return true;
 }
 
+#ifdef SCAN_EXTRACT
+/* Are the newlines where they belong? n separators follow field *at of a row. */
+static inline uint64_t scan_irregular(const mp_csv_period *p, uint64_t sep, uint64_t lines,
+                                      uint32_t n, uint32_t *at) {
+    uint64_t want;
+    if (p->n <= 64) {
+        want = p->newlines[*at];
+        *at = p->next[*at + n];
+    } else {
+        uint32_t to_last = p->n - 1 - *at;
+        want = to_last < 64 ? UINT64_C(1) << to_last : 0;
+        *at = to_last < n ? n - 1 - to_last : *at + n;
+    }
+    uint64_t mask = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+    return SCAN_EXTRACT(lines, sep) ^ (want & mask);
+}
+#endif
+
 void SCAN_NAME(mp_csv_scan *s) {
     const uint8_t *base = s->base;
     const uint32_t to = s->to;
@@ -54,11 +73,17 @@ void SCAN_NAME(mp_csv_scan *s) {
     uint64_t before = UINT64_C(1) << 63; /* as if a separator stood before the first byte */
     scan_carry carry = {0, 0, 0, 0};
     bool any_quotes = false, odd = false;
+    scan_seen seen = scan_seen_none();
+    uint64_t irregular = 0;
+#ifdef SCAN_EXTRACT
+    const mp_csv_period none = {.n = UINT32_MAX}, *period = s->period ? s->period : &none;
+    uint32_t field = 0;
+#endif
     for (uint32_t at = s->from; at < to; at += 64) {
         uint64_t sep, lines, special;
         /* hardware prefetching ends at every page; this is worth nearly a factor of two */
         __builtin_prefetch((const void *)((uintptr_t)(base + at) + SCAN_AHEAD), 0, 2);
-        scan_classify(base + at, &keys, &sep, &lines, &special);
+        scan_classify(base + at, &keys, &seen, &sep, &lines, &special);
         uint64_t keep = ~UINT64_C(0);
         if (to - at < 64) {
             keep = (UINT64_C(1) << (to - at)) - 1;
@@ -85,6 +110,9 @@ void SCAN_NAME(mp_csv_scan *s) {
         uint32_t n = (uint32_t)__builtin_popcountll(sep);
         scan_store(pos + n_pos, sep, at, n);
         n_pos += n;
+#ifdef SCAN_EXTRACT
+        irregular |= scan_irregular(period, sep, lines, n, &field);
+#endif
         n_lines += (uint32_t)__builtin_popcountll(lines);
         if (n_pos >= s->max_pos || n_lines >= s->max_lines) break;
         if (to - at < 64) break;
@@ -93,5 +121,12 @@ void SCAN_NAME(mp_csv_scan *s) {
     s->n_lines = n_lines;
     s->quotes = any_quotes;
     s->doubled = carry.doubled != 0;
+    s->crs = scan_seen_cr(seen);
+    s->regular = irregular == 0;
     s->odd = odd;
+#ifdef SCAN_EXTRACT
+    s->regular_known = s->period != NULL;
+#else
+    s->regular_known = false;
+#endif
 }

@@ -38,13 +38,36 @@ static void oracle_marks(const mp_csv_dialect *d, const uint8_t *p, size_t n, ma
     }
 }
 
+/* What a scan says of its bytes beside their positions. */
+static void check_seen(const mp_csv_scan *s, const mp_csv_dialect *d, bool complete) {
+    bool regular = true, doubled = false, crs = false;
+    for (uint32_t i = 0; i < s->n_pos; i++)
+        regular &= (s->base[s->pos[i]] == '\n') == ((i + 1) % s->period->n == 0);
+    if (s->regular_known) assert_int_equal(s->regular, regular);
+    mp_csv_state state = MP_CSV_RECORD_START;
+    uint32_t to = complete ? s->to : s->n_pos ? s->pos[s->n_pos - 1] : s->from;
+    for (uint32_t i = s->from; i < to; i++) {
+        mp_csv_state next = oracle_state(d, s->base + i, 1, state);
+        doubled |= state == MP_CSV_AFTER_QUOTE && next == MP_CSV_IN_QUOTES;
+        crs |= s->base[i] == '\r';
+        state = next;
+    }
+    if (doubled) assert_true(s->doubled);
+    if (complete && d->quote) assert_int_equal(s->doubled, doubled);
+    if (crs) assert_true(s->crs);
+}
+
 /* Scan p[from, n) at a level; what it gives must be a prefix of the truth, by whole blocks. Returns
  * true when it was not odd. */
 static bool check_scan(mp_simd level, const mp_csv_dialect *d, const uint8_t *p, uint32_t from,
                        uint32_t n, uint32_t max_pos, uint32_t max_lines) {
     static marks want, got;
     oracle_marks(d, p + from, n - from, &want);
+    static const uint32_t columns[] = {1, 2, 3, 5, 64, 65, 100};
+    mp_csv_period period;
+    mp_csv_period_make(&period, columns[n % 7]);
     mp_csv_scan s = {.base = p,
+                     .period = &period,
                      .from = from,
                      .to = n,
                      .delimiter = (uint8_t)d->delimiter,
@@ -63,6 +86,7 @@ static bool check_scan(mp_simd level, const mp_csv_dialect *d, const uint8_t *p,
         lines += p[s.pos[i]] == '\n';
     }
     assert_int_equal(s.n_lines, lines);
+    check_seen(&s, d, complete);
     return !s.odd;
 }
 
@@ -89,6 +113,44 @@ static void random_texts(void **state) {
             if (!d->quote) assert_true(even);
         }
         guard_free(&g);
+    }
+}
+
+/* Rows of one number of fields are regular until one separator is another. */
+static void regular_texts(void **state) {
+    (void)state;
+    mp_simd level[3];
+    int n_levels = levels(level);
+    uint64_t seed = 3;
+    static uint8_t text[8192];
+    static uint32_t pos[8192 + MP_CSV_SCAN_SLACK];
+    for (uint32_t columns = 1; columns <= 130; columns++) {
+        uint32_t n = 0, n_pos = 0;
+        mp_csv_period period;
+        mp_csv_period_make(&period, columns);
+        memset(text, 'x', sizeof text);
+        for (uint32_t longest = 1 + rnd(&seed, 12); n < 6000; n_pos++) {
+            n += rnd(&seed, longest);
+            text[n++] = n_pos % columns == columns - 1 ? '\n' : ',';
+        }
+        for (int l = 0; l < n_levels; l++) {
+            mp_csv_scan s = {.base = text,
+                             .to = n,
+                             .delimiter = ',',
+                             .pos = pos,
+                             .period = &period,
+                             .max_pos = 8192,
+                             .max_lines = 8192};
+            mp_csv_scan_choose(level[l])(&s);
+            assert_int_equal(s.n_pos, n_pos);
+            if (!s.regular_known) continue;
+            assert_true(s.regular);
+            uint8_t *at = &text[pos[rnd(&seed, n_pos)]];
+            *at ^= '\n' ^ ',';
+            mp_csv_scan_choose(level[l])(&s);
+            assert_false(s.regular);
+            *at ^= '\n' ^ ',';
+        }
     }
 }
 
@@ -155,9 +217,8 @@ static void level_is_chosen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_texts),
-        cmocka_unit_test(strict_texts),
-        cmocka_unit_test(odd_texts),
+        cmocka_unit_test(random_texts),    cmocka_unit_test(regular_texts),
+        cmocka_unit_test(strict_texts),    cmocka_unit_test(odd_texts),
         cmocka_unit_test(level_is_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
