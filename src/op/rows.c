@@ -2,7 +2,11 @@
 #include "op/rows_priv.h"
 
 /* What malloc adds makes it 64 KiB. */
-enum { CHUNK_BYTES = (64 << 10) - sizeof(mp_row_chunk) - 16, LONG_LEN = 255, HEAD_MAX = 10 };
+enum {
+    CHUNK_BYTES = (64 << 10) - sizeof(mp_row_chunk) - MP_ROW_SLACK - 16,
+    LONG_LEN = 255,
+    HEAD_MAX = 10
+};
 
 void mp_row_pool_init(mp_row_pool *pool, mp_mem *mem) {
     *pool = (mp_row_pool){.mem = mem};
@@ -23,7 +27,7 @@ static mp_row_chunk *take_chunk(mp_row_pool *pool, size_t n) {
     if (c && cap == CHUNK_BYTES)
         pool->free = c->next;
     else
-        c = mp_mem_alloc(pool->mem, sizeof *c + cap);
+        c = mp_mem_alloc(pool->mem, sizeof *c + cap + MP_ROW_SLACK);
     if (c) *c = (mp_row_chunk){.cap = cap};
     return c;
 }
@@ -46,9 +50,8 @@ void mp_rows_drop_chunk(mp_rows *r) {
     mp_row_chunk *c = r->first;
     r->first = c->next;
     if (!r->first) r->last = NULL;
+    if (!r->first) r->next = r->end = NULL;
     r->n_chunks--;
-    r->n_rows -= c->n_rows;
-    r->n_bytes -= (int64_t)c->used;
     give_chunk(r->pool, c);
 }
 
@@ -63,27 +66,27 @@ void mp_rows_release(mp_rows *r) {
 static mp_status add_chunk(mp_rows *r, size_t n, mp_error *err) {
     mp_row_chunk *c = take_chunk(r->pool, n);
     if (!c) return mp_mem_error(r->pool->mem, sizeof *c + n, err);
-    if (r->last)
+    if (r->last) {
+        r->last->used = (size_t)(r->next - r->last->bytes);
         r->last->next = c;
-    else
+    } else {
         r->first = c;
+    }
     r->last = c;
+    r->next = c->bytes;
+    r->end = c->bytes + c->cap;
     r->n_chunks++;
     return MP_OK;
 }
 
 /* Where a record of n bytes goes. */
 static inline uint8_t *room(mp_rows *r, size_t n, mp_status *st, mp_error *err) {
-    if (!r->last || r->last->cap - r->last->used < n) {
-        *st = add_chunk(r, n, err);
-        if (*st) return NULL;
-    }
-    return r->last->bytes + r->last->used;
+    if ((size_t)(r->end - r->next) < n) *st = add_chunk(r, n, err);
+    return r->next;
 }
 
 static inline void added(mp_rows *r, size_t n, size_t text_len) {
-    r->last->used += n;
-    r->last->n_rows++;
+    r->next += n;
     r->n_rows++;
     r->n_bytes += (int64_t)n;
     r->text_bytes += (int64_t)text_len;
@@ -98,7 +101,7 @@ static inline uint8_t *put_len(uint8_t *to, size_t len) {
 }
 
 mp_status mp_rows_add(mp_rows *r, const void *key, size_t key_len, const void *text,
-                      size_t text_len, mp_error *err) {
+                      size_t text_len, size_t slack, mp_error *err) {
     if (key_len > UINT32_MAX || text_len > UINT32_MAX - key_len)
         return mp_error_set(err, MP_FAILED, "value too long",
                             "a row of %zu bytes cannot be sorted (at most 4 GiB)",
@@ -109,17 +112,17 @@ mp_status mp_rows_add(mp_rows *r, const void *key, size_t key_len, const void *t
     uint8_t *to = room(r, n, &st, err);
     if (st) return st;
     to = put_len(put_len(to, key_len), text_len);
-    if (key_len) memcpy(to, key, key_len);
-    if (text_len) memcpy(to + key_len, text, text_len);
+    mp_row_copy(to, key, key_len, slack);
+    mp_row_copy(to + key_len, text, text_len, slack);
     added(r, n, text_len);
     return MP_OK;
 }
 
-mp_status mp_rows_add_row(mp_rows *r, const mp_row *row, mp_error *err) {
+mp_status mp_rows_add_row(mp_rows *r, const mp_row *row, size_t slack, mp_error *err) {
     mp_status st = MP_OK;
     uint8_t *to = room(r, row->len, &st, err);
     if (st) return st;
-    memcpy(to, row->record, row->len);
+    mp_row_copy(to, row->record, row->len, slack);
     added(r, row->len, row->text_len);
     return MP_OK;
 }
@@ -165,24 +168,32 @@ const uint8_t *mp_row_chunk_begin(const mp_row_chunk *c) {
     return c->bytes;
 }
 
-const uint8_t *mp_row_chunk_end(const mp_row_chunk *c) {
-    return c->bytes + c->used;
+const uint8_t *mp_row_chunk_end(const mp_rows *r, const mp_row_chunk *c) {
+    return c == r->last ? r->next : c->bytes + c->used;
 }
 
-/* per rows of one chunk, one at a random place in each share of it. */
-static mp_status sample_chunk(const mp_row_chunk *c, int64_t per, uint64_t *seed, mp_rows *out,
-                              mp_error *err) {
-    const uint8_t *at = c->bytes, *end = c->bytes + c->used;
+static int64_t count_rows(const uint8_t *at, const uint8_t *end) {
+    int64_t n = 0;
+    mp_row row;
+    while (mp_row_read(&at, end, &row))
+        n++;
+    return n;
+}
+
+/* per of these records, one at a random place in each share of them. */
+static mp_status sample_records(const uint8_t *at, const uint8_t *end, int64_t per, uint64_t *seed,
+                                mp_rows *out, mp_error *err) {
+    int64_t n = count_rows(at, end);
     mp_status st = MP_OK;
     mp_row row;
     for (int64_t k = 0, i = 0; k < per && !st; k++) {
-        int64_t from = k * c->n_rows / per, to = (k + 1) * c->n_rows / per;
+        int64_t from = k * n / per, to = (k + 1) * n / per;
         if (from == to) continue;
         *seed = *seed * 6364136223846793005 + 1442695040888963407;
         int64_t wanted = from + (int64_t)(*seed >> 33) % (to - from);
         for (; i <= wanted && mp_row_read(&at, end, &row); i++)
             continue;
-        st = mp_rows_add(out, row.key, row.key_len, NULL, 0, err);
+        st = mp_rows_add(out, row.key, row.key_len, NULL, 0, 0, err);
     }
     return st;
 }
@@ -193,6 +204,7 @@ mp_status mp_rows_sample(const mp_rows *r, int64_t n, mp_rows *out, mp_error *er
     uint64_t seed = 1;
     mp_status st = MP_OK;
     for (const mp_row_chunk *c = r->first; c && !st; c = c->next)
-        if (i++ % step == 0) st = sample_chunk(c, per, &seed, out, err);
+        if (i++ % step == 0)
+            st = sample_records(c->bytes, mp_row_chunk_end(r, c), per, &seed, out, err);
     return st;
 }

@@ -17,6 +17,19 @@ typedef struct {
 void mp_row_pool_init(mp_row_pool *pool, mp_mem *mem);
 void mp_row_pool_release(mp_row_pool *pool);
 
+/* So many bytes can be read behind the last record of a chunk. */
+enum { MP_ROW_SLACK = 128 };
+
+/* Copies n bytes; where slack allows it, also some behind them, to where so many may be written as well. */
+static inline void mp_row_copy(uint8_t *to, const void *from, size_t n, size_t slack) {
+    if (n <= MP_ROW_SLACK / 2 && slack >= MP_ROW_SLACK)
+        memcpy(to, from, MP_ROW_SLACK / 2);
+    else if (n <= MP_ROW_SLACK && slack >= MP_ROW_SLACK)
+        memcpy(to, from, MP_ROW_SLACK);
+    else if (n)
+        memcpy(to, from, n);
+}
+
 /* A row where it lies. */
 typedef struct {
     const uint8_t *record, *key, *text;
@@ -27,19 +40,20 @@ typedef struct {
 typedef struct {
     mp_row_pool *pool;
     mp_row_chunk *first, *last;
-    int64_t n_chunks, n_rows;
-    int64_t n_bytes;    /* of the records */
-    int64_t text_bytes; /* of the texts of all that were added */
+    uint8_t *next, *end;                 /* in the last chunk: where the next record goes */
+    int64_t n_chunks;                    /* now */
+    int64_t n_rows, n_bytes, text_bytes; /* of all rows, records, texts that were added */
 } mp_rows;
 
 void mp_rows_init(mp_rows *r, mp_row_pool *pool);
 /* The chunks go to the pool; the rows are empty, and can be used again. */
 void mp_rows_release(mp_rows *r);
-/* Copies a row to the end. MP_NOMEM; MP_FAILED: key and text pass 4 GiB. */
+/* Copies a row to the end. slack: so many bytes behind key and behind text can be read (MP_ROW_SLACK or more: faster).
+ * MP_NOMEM; MP_FAILED: key and text pass 4 GiB. */
 MP_MUST_CHECK mp_status mp_rows_add(mp_rows *r, const void *key, size_t key_len, const void *text,
-                                    size_t text_len, mp_error *err);
+                                    size_t text_len, size_t slack, mp_error *err);
 /* The same for the record of a row that lies elsewhere. */
-MP_MUST_CHECK mp_status mp_rows_add_row(mp_rows *r, const mp_row *row, mp_error *err);
+MP_MUST_CHECK mp_status mp_rows_add_row(mp_rows *r, const mp_row *row, size_t slack, mp_error *err);
 
 /* The row at *at in records that end at end; *at moves behind it. false: there is no whole record. */
 bool mp_row_read(const uint8_t **at, const uint8_t *end, mp_row *out);
@@ -48,9 +62,9 @@ mp_row mp_row_at(const uint8_t *record);
 
 /* The chunk behind c; c NULL: the first. NULL: there is no other. */
 const mp_row_chunk *mp_rows_next_chunk(const mp_rows *r, const mp_row_chunk *c);
-/* The records of a chunk. */
+/* The records of a chunk of r. */
 const uint8_t *mp_row_chunk_begin(const mp_row_chunk *c);
-const uint8_t *mp_row_chunk_end(const mp_row_chunk *c);
+const uint8_t *mp_row_chunk_end(const mp_rows *r, const mp_row_chunk *c);
 /* The first chunk goes to the pool: its rows are gone. */
 void mp_rows_drop_chunk(mp_rows *r);
 /* Some n rows (fewer when there are not so many) from all over r, in no order, to the end of out: their keys alone. */
@@ -85,7 +99,8 @@ typedef struct {
     mp_rows keys;
     mp_row *key; /* n of them, ascending */
     uint64_t *prefix;
-    size_t common; /* bytes that all of them begin with */
+    size_t common;              /* bytes that all of them begin with */
+    uint64_t begin, begin_mask; /* the first eight of these */
     int64_t n;
     mp_mem *mem;
 } mp_row_ranges;

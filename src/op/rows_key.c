@@ -95,7 +95,13 @@ static inline uint8_t *put_byte(uint8_t *to, uint8_t b) {
     return to + 1;
 }
 
-/* Room for twice its length, 2 and ROOM. */
+static inline uint32_t load4(const char *p) {
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+/* Room for twice its length and ROOM. */
 static uint8_t *put_text(uint8_t *to, mp_str s) {
     const char *p = s.p, *end = p + s.len;
     *to++ = VALUE_BYTE;
@@ -110,6 +116,15 @@ static uint8_t *put_text(uint8_t *to, mp_str s) {
         memcpy(to, &w, 8);
         p += 8;
         to += 8;
+    }
+    size_t n = (size_t)(end - p);
+    if (n >= 4) {
+        uint64_t w = load4(p) | (uint64_t)load4(end - 4) << 8 * (n - 4);
+        if (!has_low_byte(w | UINT64_MAX << 8 * n)) {
+            memcpy(to, &w, 8);
+            to += n;
+            p = end;
+        }
     }
     while (p < end)
         to = put_byte(to, (uint8_t)*p++);
@@ -144,31 +159,32 @@ static uint8_t *put_key(uint8_t *to, const mp_col *c, int64_t i, bool descending
     return end;
 }
 
-static size_t room_of(const mp_batch *in, const mp_sort_key *keys, int n_keys, int64_t i) {
-    size_t n = 2 * ROOM;
+/* Bytes that the keys of all rows can take. */
+static size_t room_of(const mp_batch *in, const mp_sort_key *keys, int n_keys) {
+    size_t n = (size_t)in->n_rows * ROOM * (size_t)(n_keys + 2) + ROOM;
     for (int k = 0; k < n_keys; k++) {
         const mp_col *c = &in->cols[keys[k].col];
-        n += ROOM;
-        if (c->type == MP_STRING && !mp_col_is_null(c, i)) n += 2 * (size_t)c->str[i].len;
+        for (int32_t i = 0; c->type == MP_STRING && i < in->n_rows; i++)
+            if (!mp_col_is_null(c, i)) n += 2 * (size_t)c->str[i].len;
     }
     return n;
 }
 
 mp_status mp_row_keys(const mp_batch *in, const mp_sort_key *keys, int n_keys, bool with_position,
                       mp_buf *out, size_t *ends, mp_error *err) {
+    if (!mp_buf_reserve(out, room_of(in, keys, n_keys))) return mp_buf_check(out, err);
+    uint8_t *to = out->data + out->len;
     for (int32_t i = 0; i < in->n_rows; i++) {
-        if (!mp_buf_reserve(out, room_of(in, keys, n_keys, i))) break;
-        uint8_t *to = out->data + out->len;
         for (int k = 0; k < n_keys; k++)
             to = put_key(to, &in->cols[keys[k].col], i, keys[k].descending);
         if (with_position) {
             to = put_int(to, in->file_no);
             to = put_int(to, in->base + (in->rec ? in->rec[i] : (uint32_t)i));
         }
-        out->len = (size_t)(to - out->data);
-        ends[i] = out->len;
+        ends[i] = (size_t)(to - out->data);
     }
-    return mp_buf_check(out, err);
+    out->len = (size_t)(to - out->data);
+    return MP_OK;
 }
 
 int mp_row_key_cmp(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {

@@ -6,9 +6,9 @@
 
 struct mp_row_chunk {
     mp_row_chunk *next;
-    size_t used, cap;
-    int64_t n_rows;
-    uint8_t bytes[]; /* cap */
+    size_t used; /* but of the last chunk: there mp_rows.next says it */
+    size_t cap;
+    uint8_t bytes[]; /* cap, and MP_ROW_SLACK */
 };
 
 /* Eight bytes of the key from byte skip on, as a number in their order; 0 where it has ended. */
@@ -32,8 +32,11 @@ static inline uint64_t mp_row_prefix(const mp_row *row, size_t skip) {
 static inline size_t mp_row_common(const mp_row *a, const mp_row *b, size_t from, size_t most) {
     if (most > a->key_len) most = a->key_len;
     if (most > b->key_len) most = b->key_len;
-    while (from < most && a->key[from] == b->key[from])
-        from++;
+    while (from < most) {
+        uint64_t differ = mp_row_prefix(a, from) ^ mp_row_prefix(b, from);
+        from += differ ? (size_t)__builtin_clzll(differ) / 8 : 8;
+        if (differ) break;
+    }
     return from < most ? from : most;
 }
 

@@ -36,7 +36,7 @@ mp_status mp_row_ranges_set(mp_row_ranges *s, const uint8_t *bytes, size_t len, 
     while (!st && at < end) {
         if (!mp_row_read(&at, end, &row))
             return mp_error_set(err, MP_FAILED, "broken rows", "the splitters are malformed");
-        st = mp_rows_add_row(&s->keys, &row, err);
+        st = mp_rows_add_row(&s->keys, &row, 0, err);
     }
     if (st) return st;
     size_t n = (size_t)s->keys.n_rows;
@@ -44,39 +44,42 @@ mp_status mp_row_ranges_set(mp_row_ranges *s, const uint8_t *bytes, size_t len, 
     s->prefix = mp_mem_alloc(s->mem, n * sizeof *s->prefix);
     if (!s->key || !s->prefix) return mp_mem_error(s->mem, n * sizeof *s->key, err);
     for (const mp_row_chunk *c = s->keys.first; c; c = c->next)
-        for (at = c->bytes; mp_row_read(&at, c->bytes + c->used, &row);)
+        for (at = c->bytes; mp_row_read(&at, mp_row_chunk_end(&s->keys, c), &row);)
             s->key[s->n++] = row;
     if (n) s->common = mp_row_common(&s->key[0], &s->key[n - 1], 0, SIZE_MAX);
+    if (n) s->begin = mp_row_prefix(&s->key[0], 0);
+    s->begin_mask = s->common < 8 ? ~(UINT64_MAX >> 8 * s->common) : UINT64_MAX;
+    s->begin &= s->begin_mask;
     for (size_t i = 0; i < n; i++)
         s->prefix[i] = mp_row_prefix(&s->key[i], s->common);
     return MP_OK;
 }
 
-/* The first of n ascending values that is not below v (above it, where above). */
-static inline int64_t search(const uint64_t *at, int64_t n, uint64_t v, bool above) {
+/* How many of n > 0 ascending values are below v. No branch depends on the values. */
+static inline int64_t count_below(const uint64_t *at, int64_t n, uint64_t v) {
     const uint64_t *base = at;
-    while (n > 0) {
+    while (n > 1) {
         int64_t half = n / 2;
-        uint64_t mid = base[half];
-        bool right = mid < v || (above && mid == v);
-        base = right ? base + half + 1 : base;
-        n = right ? n - half - 1 : half;
+        base += half & -(int64_t)(base[half - 1] < v);
+        n -= half;
     }
-    return base - at;
+    return base - at + (*base < v);
 }
 
 int64_t mp_row_ranges_find(const mp_row_ranges *s, const mp_row *row) {
     if (s->n == 0) return 0;
-    if (s->common) {
+    if (s->common && ((mp_row_prefix(row, 0) ^ s->begin) & s->begin_mask)) {
+        return mp_row_prefix(row, 0) < s->begin ? 0 : s->n;
+    } else if (s->common > 8 || row->key_len < s->common) {
         size_t most = row->key_len < s->common ? row->key_len : s->common;
         int c = memcmp(row->key, s->key[0].key, most);
         if (c < 0 || (c == 0 && most < s->common)) return 0;
         if (c > 0) return s->n;
     }
     uint64_t prefix = mp_row_prefix(row, s->common);
-    int64_t lo = search(s->prefix, s->n, prefix, false);
+    int64_t lo = count_below(s->prefix, s->n, prefix), hi = s->n;
     if (lo == s->n || s->prefix[lo] != prefix) return lo;
-    int64_t hi = search(s->prefix, s->n, prefix, true);
+    if (prefix < UINT64_MAX) hi = count_below(s->prefix, s->n, prefix + 1);
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
         const mp_row *key = &s->key[mid];

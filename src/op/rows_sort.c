@@ -4,7 +4,7 @@
 #include "op/rows_priv.h"
 
 /* Where keys have more than DEPTH parts that differ, merging bounds the work. */
-enum { SMALL = 20, RADIX_FROM = 400, DEPTH = 12 };
+enum { SMALL = 20, RADIX_FROM = 400, DEPTH = 12, ENOUGH = 16 };
 
 typedef struct {
     mp_row_entry *at, *spare;
@@ -60,6 +60,7 @@ static void merge_sort(const sorter *s, int64_t lo, int64_t hi, size_t skip) {
 
 /* ---- radix ---- */
 
+/* n < 2^32 */
 static void radix_pass(const mp_row_entry *from, mp_row_entry *to, int64_t n, int shift,
                        const uint32_t *count) {
     uint32_t next[256], sum = 0;
@@ -71,63 +72,80 @@ static void radix_pass(const mp_row_entry *from, mp_row_entry *to, int64_t n, in
         to[next[from[i].prefix >> shift & 255]++] = from[i];
 }
 
-/* n < 2^32. false: all prefixes are equal. */
-static bool radix(const sorter *s, int64_t lo, int64_t n) {
+static int count_byte(const mp_row_entry *at, int64_t n, int shift, uint32_t *count) {
+    int distinct = 0;
+    memset(count, 0, 256 * sizeof *count);
+    for (int64_t i = 0; i < n; i++)
+        count[at[i].prefix >> shift & 255]++;
+    for (int d = 0; d < 256; d++)
+        distinct += count[d] > 0;
+    return distinct;
+}
+
+/* Sorts by the first bytes of the prefixes that may be enough to tell most of them apart. Returns the mask of what was
+ * looked at: entries that are equal there are as they were. 0: all prefixes are equal. */
+static uint64_t radix(const sorter *s, int64_t lo, int64_t n) {
     mp_row_entry *from = s->at + lo, *to = s->spare + lo;
-    uint32_t count[8][256] = {{0}};
-    uint64_t first = from[0].prefix, differ = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t p = from[i].prefix;
-        differ |= p ^ first;
-        for (int b = 0; b < 8; b++)
-            count[b][p >> 8 * b & 255]++;
+    uint32_t count[8][256];
+    uint64_t differ = 0, mask = 0;
+    int shifts[8], used = 0;
+    for (int64_t i = 1; i < n; i++)
+        differ |= from[i].prefix ^ from[0].prefix;
+    double values = 1; /* that these bytes could tell apart */
+    for (int shift = 56; shift >= 0 && values < (double)n * ENOUGH; shift -= 8) {
+        mask |= (uint64_t)255 << shift;
+        if ((differ >> shift & 255) == 0) continue; /* the same byte everywhere */
+        values *= count_byte(from, n, shift, count[used]);
+        shifts[used++] = shift;
     }
-    for (int b = 0; b < 8; b++) {
-        if ((differ >> 8 * b & 255) == 0) continue; /* the same byte everywhere */
-        radix_pass(from, to, n, 8 * b, count[b]);
+    for (int k = used - 1; k >= 0; k--) {
+        radix_pass(from, to, n, shifts[k], count[k]);
         mp_row_entry *swap = from;
         from = to;
         to = swap;
     }
     if (from != s->at + lo) memcpy(s->at + lo, from, (size_t)n * sizeof *from);
-    return differ != 0;
+    return differ ? mask : 0;
 }
 
-/* Prefixes from where the keys differ first, which is returned; their first skip bytes are equal. */
-static size_t fill_prefixes(const sorter *s, int64_t lo, int64_t hi, size_t skip) {
+/* What the keys of the first rows [lo, hi) begin with is known to be common bytes. */
+static void fill_prefixes(const sorter *s, int64_t lo, int64_t hi, size_t common) {
+    for (int64_t i = lo; i < hi; i++) {
+        mp_row row = mp_row_at(s->at[i].record);
+        s->at[i].prefix = mp_row_prefix(&row, common);
+    }
+}
+
+static size_t find_common(const sorter *s, int64_t lo, int64_t hi, size_t skip) {
     mp_row first = mp_row_at(s->at[lo].record);
     size_t common = first.key_len;
     for (int64_t i = lo + 1; i < hi && common > skip; i++) {
         mp_row row = mp_row_at(s->at[i].record);
         common = mp_row_common(&first, &row, skip, common);
     }
-    for (int64_t i = lo; i < hi; i++) {
-        mp_row row = mp_row_at(s->at[i].record);
-        s->at[i].prefix = mp_row_prefix(&row, common);
-    }
     return common;
 }
 
-/* Sort entries [lo, hi), whose keys are equal in their first skip bytes. */
+/* Sort entries [lo, hi), whose keys are equal in their first skip bytes; prefixes are those behind them. */
 static void sort_from(const sorter *s, int64_t lo, int64_t hi, size_t skip, int depth) {
-    if (hi - lo < 2) return;
-    skip = fill_prefixes(s, lo, hi, skip);
-    if (hi - lo < RADIX_FROM || hi - lo > UINT32_MAX || depth == DEPTH) {
-        merge_sort(s, lo, hi, skip);
-        return;
-    }
-    if (!radix(s, lo, hi - lo)) {
+    uint64_t mask = 0;
+    if (hi - lo >= RADIX_FROM && hi - lo <= UINT32_MAX && depth < DEPTH)
+        mask = radix(s, lo, hi - lo);
+    if (mask == 0) {
         merge_sort(s, lo, hi, skip);
         return;
     }
     for (int64_t from = lo, i = lo; i < hi; from = i) {
-        uint64_t prefix = s->at[from].prefix;
-        while (i < hi && s->at[i].prefix == prefix)
+        uint64_t prefix = s->at[from].prefix & mask;
+        while (i < hi && (s->at[i].prefix & mask) == prefix)
             i++;
-        if (i - from <= SMALL)
-            insertion(s, from, i, skip);
-        else
-            sort_from(s, from, i, skip, depth + 1);
+        if (i - from <= RADIX_FROM) {
+            merge_sort(s, from, i, skip);
+            continue;
+        }
+        size_t common = find_common(s, from, i, skip);
+        fill_prefixes(s, from, i, common);
+        sort_from(s, from, i, common, depth + 1);
     }
 }
 
@@ -149,13 +167,18 @@ mp_status mp_rows_sort(const mp_rows *r, mp_row_order *out, mp_error *err) {
     mp_status st = reserve(out, r->n_rows, err);
     if (st) return st;
     int64_t n = 0;
-    mp_row row;
+    mp_row row, head = {0};
+    size_t common = SIZE_MAX;
     for (const mp_row_chunk *c = r->first; c; c = c->next)
-        for (const uint8_t *at = c->bytes; mp_row_read(&at, c->bytes + c->used, &row);)
+        for (const uint8_t *at = c->bytes; mp_row_read(&at, mp_row_chunk_end(r, c), &row);) {
+            if (n == 0) head = row;
+            if (common) common = mp_row_common(&head, &row, 0, common);
             out->at[n++].record = row.record;
+        }
     out->n = n;
     sorter s = {out->at, out->spare};
-    sort_from(&s, 0, n, 0, 0);
+    fill_prefixes(&s, 0, n, common);
+    sort_from(&s, 0, n, common, 0);
     return MP_OK;
 }
 
@@ -168,9 +191,9 @@ mp_status mp_rows_keep_first(mp_rows *r, int64_t n, mp_row_order *scratch, mp_ro
     mp_status st = mp_rows_sort(r, scratch, err);
     for (int64_t i = 0; i < n && !st; i++) {
         mp_row row = mp_row_at(scratch->at[i].record);
-        st = mp_rows_add_row(&kept, &row, err);
+        st = mp_rows_add_row(&kept, &row, MP_ROW_SLACK, err);
         if (st || i + 1 < n) continue;
-        *last = mp_row_at(kept.last->bytes + kept.last->used - row.len);
+        *last = mp_row_at(kept.next - row.len);
     }
     if (st) {
         mp_rows_release(&kept);

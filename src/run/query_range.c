@@ -5,7 +5,12 @@
  * chunk that was read is used again for rows that arrive. */
 #include "run/query_priv.h"
 
-enum { SAMPLES = 24 /* per range */, RANGE_BYTES = 6 << 20, MOST_RANGES = 512 /* per rank */ };
+enum {
+    SAMPLES = 24 /* per range */,
+    RANGE_BYTES = 6 << 20,
+    MOST_RANGES = 512 /* per rank */,
+    LONG_ROW = (1 << 30) - 4096
+};
 
 /* ---- the ranges ---- */
 
@@ -17,7 +22,7 @@ static int64_t weight_of(const mp_rows *r) {
 static mp_status put_records(const mp_rows *r, mp_buf *out, mp_error *err) {
     for (const mp_row_chunk *c = NULL; (c = mp_rows_next_chunk(r, c));)
         mp_buf_put(out, mp_row_chunk_begin(c),
-                   (size_t)(mp_row_chunk_end(c) - mp_row_chunk_begin(c)));
+                   (size_t)(mp_row_chunk_end(r, c) - mp_row_chunk_begin(c)));
     return mp_buf_check(out, err);
 }
 
@@ -47,7 +52,7 @@ static mp_status choose(mp_job *j, const mp_buf *gathered, int64_t n_ranges, mp_
         size_t n = (size_t)mp_rd_u64(&rd);
         const uint8_t *at = mp_rd_raw(&rd, n), *end = at ? at + n : NULL;
         while (!st && at < end)
-            st = mp_row_read(&at, end, &row) ? mp_rows_add_row(&sample, &row, err) : broken(err);
+            st = mp_row_read(&at, end, &row) ? mp_rows_add_row(&sample, &row, 0, err) : broken(err);
     }
     if (!st) st = mp_row_ranges_choose(&sample, n_ranges, out, err);
     mp_rows_release(&sample);
@@ -95,38 +100,58 @@ static void mover_attach(void *ctx, mp_flow_run *run) {
     ((mover *)ctx)->run = run;
 }
 
-/* Records to their ranges; those that came from another rank belong here. */
-static mp_status deal(mover *m, const uint8_t *at, const uint8_t *end, bool arrived,
-                      mp_error *err) {
-    mp_status st = MP_OK;
-    mp_row row;
-    while (at < end && !st) {
-        if (!mp_row_read(&at, end, &row)) return broken(err);
-        uint32_t range = (uint32_t)mp_row_ranges_find(&m->ranges, &row), owner = range % m->size;
-        if (owner == m->rank)
-            st = mp_rows_add_row(&m->out->rows[range / m->size], &row, err);
-        else if (arrived)
-            return broken(err);
-        else
-            st = mp_exchange_put(mp_flow_exchange(m->run), (int)owner, row.record, row.len, err);
-    }
-    return st;
+/* A row crosses ranks with its range in front of its record. */
+static mp_status send(mover *m, uint32_t range, const mp_row *row, mp_error *err) {
+    int owner = (int)(range % m->size);
+    size_t head = sizeof range;
+    mp_exchange *x = mp_flow_exchange(m->run);
+    uint8_t *to = mp_exchange_room(x, owner, head + row->len + MP_ROW_SLACK);
+    if (!to && row->len > LONG_ROW)
+        return mp_error_set(err, MP_FAILED, "value too long",
+                            "a row of %zu bytes cannot cross ranks (at most 1 GiB)", row->len);
+    if (!to) return mp_mem_error(m->j->mem, row->len, err);
+    memcpy(to, &range, head);
+    mp_row_copy(to + head, row->record, row->len, MP_ROW_SLACK);
+    return mp_exchange_commit(x, owner, head + row->len, err);
 }
 
+/* The first chunk of the kept rows to where its rows belong. */
 static mp_status move_step(void *ctx, bool *done, mp_error *err) {
     mover *m = ctx;
     mp_rows *from = &m->j->rows;
     const mp_row_chunk *c = mp_rows_next_chunk(from, NULL);
     *done = !c;
     if (!c) return MP_OK;
-    mp_status st = deal(m, mp_row_chunk_begin(c), mp_row_chunk_end(c), false, err);
+    mp_status st = MP_OK;
+    mp_row row;
+    for (const uint8_t *at = mp_row_chunk_begin(c);
+         !st && mp_row_read(&at, mp_row_chunk_end(from, c), &row);) {
+        uint32_t range = (uint32_t)mp_row_ranges_find(&m->ranges, &row);
+        if (range % m->size == m->rank)
+            st = mp_rows_add_row(&m->out->rows[range / m->size], &row, MP_ROW_SLACK, err);
+        else
+            st = send(m, range, &row, err);
+    }
     mp_rows_drop_chunk(from);
     return st;
 }
 
-static mp_status move_arrived(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+static mp_status move_arrived(void *ctx, int src, const uint8_t *at, size_t len, mp_error *err) {
     (void)src;
-    return deal(ctx, bytes, bytes + len, true, err);
+    mover *m = ctx;
+    const uint8_t *end = at + len;
+    mp_status st = MP_OK;
+    mp_row row;
+    while (at < end && !st) {
+        uint32_t range = 0;
+        if ((size_t)(end - at) < sizeof range) return broken(err);
+        memcpy(&range, at, sizeof range);
+        at += sizeof range;
+        if (range >= m->out->n || range % m->size != m->rank || !mp_row_read(&at, end, &row))
+            return broken(err);
+        st = mp_rows_add_row(&m->out->rows[range / m->size], &row, (size_t)(end - at), err);
+    }
+    return st;
 }
 
 static mp_status move(mp_job *j, mover *m, bool to_head, mp_error *err) {

@@ -6,7 +6,7 @@
 #include "run/fault.h"
 #include "run/query_priv.h"
 
-enum { PIECE_BYTES = 256 << 10, PREFETCH = 12 };
+enum { PIECE_BYTES = 256 << 10, PIECE_SLACK = 4096, PREFETCH = 12 };
 
 /* ---- keeping ---- */
 
@@ -55,11 +55,13 @@ static mp_status add_rows(mp_job *j, const size_t *ends, int32_t n, const uint32
     const int64_t *text_ends = (const int64_t *)(const void *)j->row_ends.data;
     size_t text = 0;
     mp_status st = MP_OK;
+    if (!mp_buf_reserve(&j->keys, MP_ROW_SLACK)) return mp_buf_check(&j->keys, err);
+    if (!mp_buf_reserve(&j->text, MP_ROW_SLACK)) return mp_buf_check(&j->text, err);
     for (int32_t i = 0; i < n && !st; i++) {
         uint32_t row = sel ? sel[i] : (uint32_t)i;
         size_t key = row ? ends[row - 1] : 0, text_end = (size_t)text_ends[i];
         st = mp_rows_add(&j->rows, j->keys.data + key, ends[row] - key, j->text.data + text,
-                         text_end - text, err);
+                         text_end - text, MP_ROW_SLACK, err);
         text = text_end;
     }
     return st;
@@ -145,21 +147,27 @@ static int64_t count_pieces(const mp_rows *r) {
 }
 
 /* Up to the range's first byte that belongs to the next piece; a row is in the piece that it begins in. */
-static mp_status fill_text(sorted *s, const mp_rows *r, mp_error *err) {
+static mp_status fill_text(sorted *s, mp_error *err) {
     mp_job *j = s->j;
+    mp_buf *text = &j->text;
     const mp_row_order *o = &j->row_order;
-    bool cuts = mp_answer_cuts(j->answer);
-    if (!mp_buf_reserve(&j->text, PIECE_BYTES + 4096)) return mp_buf_check(&j->text, err);
-    for (; s->row < o->n && s->taken < s->done * PIECE_BYTES; s->row++) {
-        if (s->row + PREFETCH < o->n) __builtin_prefetch(o->at[s->row + PREFETCH].record);
+    bool cuts = mp_answer_cuts(j->answer), ok = mp_buf_reserve(text, PIECE_BYTES + PIECE_SLACK);
+    for (; ok && s->row < o->n && s->taken < s->done * PIECE_BYTES; s->row++) {
+        if (s->row + PREFETCH < o->n) {
+            const char *ahead = (const char *)o->at[s->row + PREFETCH].record;
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + 64);
+        }
         mp_row row = mp_row_at(o->at[s->row].record);
-        mp_buf_put(&j->text, row.text, row.text_len);
+        ok = mp_buf_reserve(text, row.text_len + MP_ROW_SLACK);
+        if (!ok) break;
+        mp_row_copy(text->data + text->len, row.text, row.text_len, MP_ROW_SLACK);
+        text->len += row.text_len;
         s->taken += row.text_len;
         j->text_rows++;
-        if (cuts) mp_buf_i64(&j->row_ends, (int64_t)j->text.len);
+        if (cuts) mp_buf_i64(&j->row_ends, (int64_t)text->len);
     }
-    (void)r;
-    mp_status st = mp_buf_check(&j->text, err);
+    mp_status st = mp_buf_check(text, err);
     return st ? st : mp_buf_check(&j->row_ends, err);
 }
 
@@ -177,7 +185,7 @@ static mp_status fill_sorted(void *ctx, int64_t *piece, mp_error *err) {
     mp_status st = s->done ? MP_OK : mp_rows_sort(r, &s->j->row_order, err);
     if (st) return st;
     *piece = s->first[range] + s->done++;
-    return fill_text(s, r, err);
+    return fill_text(s, err);
 }
 
 /* Where each range's pieces begin. Collective. */
