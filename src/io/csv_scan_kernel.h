@@ -8,6 +8,8 @@
  * without quotes. */
 #include "io/csv_scan.h"
 
+#define SCAN_INLINE static inline __attribute__((always_inline))
+
 enum { SCAN_AHEAD = 3072 }; /* bytes */
 
 typedef struct {
@@ -46,12 +48,12 @@ static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uin
     return true;
 }
 
+/* Are the newlines where they belong? n separators follow field *at of a row; 0: they are. narrow: rows of up to 64 fields. */
+SCAN_INLINE uint64_t scan_irregular(const mp_csv_period *p, bool narrow, uint64_t sep,
+                                    uint64_t lines, uint32_t n, uint32_t *at) {
 #ifdef SCAN_EXTRACT
-/* Are the newlines where they belong? n separators follow field *at of a row. */
-static inline uint64_t scan_irregular(const mp_csv_period *p, uint64_t sep, uint64_t lines,
-                                      uint32_t n, uint32_t *at) {
     uint64_t want;
-    if (p->n <= 64) {
+    if (narrow) {
         want = p->newlines[*at];
         *at = p->next[*at + n];
     } else {
@@ -61,68 +63,115 @@ static inline uint64_t scan_irregular(const mp_csv_period *p, uint64_t sep, uint
     }
     uint64_t mask = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
     return SCAN_EXTRACT(lines, sep) ^ (want & mask);
+#else
+    (void)p, (void)narrow, (void)sep, (void)lines, (void)n, (void)at;
+    return 0;
+#endif
 }
-#endif
 
-void SCAN_NAME(mp_csv_scan *s) {
-    const uint8_t *base = s->base;
-    const uint32_t to = s->to;
-    const scan_keys keys = scan_keys_of(s);
-    uint32_t *pos = s->pos;
-    uint32_t n_pos = 0, n_lines = 0;
-    uint64_t before = UINT64_C(1) << 63; /* as if a separator stood before the first byte */
-    scan_carry carry = {0, 0, 0, 0};
-    bool any_quotes = false, odd = false;
-    scan_seen seen = scan_seen_none();
-    uint64_t irregular = 0;
-#ifdef SCAN_EXTRACT
-    const mp_csv_period none = {.n = UINT32_MAX}, *period = s->period ? s->period : &none;
-    uint32_t field = 0;
-#endif
-    for (uint32_t at = s->from; at < to; at += 64) {
+/* Where a scan is. */
+typedef struct {
+    uint32_t at;
+    uint32_t n_pos, n_lines;
+    uint32_t field; /* of the row, as far as period tells */
+    uint64_t irregular;
+    uint64_t before; /* top bit: the byte before is a separator or a quote */
+    scan_carry carry;
+    scan_seen seen;
+    bool quotes;
+} scan_state;
+
+/* Up to n whole blocks, as long as they have no quote and no NUL. */
+SCAN_INLINE void scan_plain_blocks(mp_csv_scan *s, const scan_keys *keys,
+                                   const mp_csv_period *period, uint32_t n, bool narrow,
+                                   scan_state *st) {
+    const uint8_t *const base = s->base;
+    const scan_keys k = *keys;
+    scan_seen seen = st->seen;
+    uint32_t *pos = s->pos + st->n_pos;
+    uint32_t at = st->at, field = st->field, n_lines = st->n_lines;
+    uint64_t irregular = st->irregular, before = st->before;
+    for (const uint32_t to = at + 64 * n; at != to; at += 64) {
         uint64_t sep, lines, special;
         /* hardware prefetching ends at every page; this is worth nearly a factor of two */
         __builtin_prefetch((const void *)((uintptr_t)(base + at) + SCAN_AHEAD), 0, 2);
-        scan_classify(base + at, &keys, &seen, &sep, &lines, &special);
-        uint64_t keep = ~UINT64_C(0);
-        if (to - at < 64) {
-            keep = (UINT64_C(1) << (to - at)) - 1;
-            sep &= keep;
-            lines &= keep;
-            special &= keep;
-        }
-        uint64_t edge = sep;
-        if (__builtin_expect((special | carry.in_quotes | carry.after_close | carry.after_cr) != 0,
-                             0)) {
-            if (special & scan_mask(base + at, 0)) {
-                odd = true;
-                break;
-            }
-            edge |= special;
-            any_quotes = any_quotes || special;
-            if (!scan_quotes(special, scan_mask(base + at, '\r'), keep, before >> 63, &sep, &lines,
-                             &carry)) {
-                odd = true;
-                break;
-            }
-        }
-        before = edge;
-        uint32_t n = (uint32_t)__builtin_popcountll(sep);
-        scan_store(pos + n_pos, sep, at, n);
-        n_pos += n;
-#ifdef SCAN_EXTRACT
-        irregular |= scan_irregular(period, sep, lines, n, &field);
-#endif
+        scan_classify(base + at, &k, &seen, &sep, &lines, &special);
+        if (__builtin_expect(special != 0, 0)) break;
+        uint32_t count = (uint32_t)__builtin_popcountll(sep);
+        scan_store(pos, sep, at, count);
+        pos += count;
+        irregular |= scan_irregular(period, narrow, sep, lines, count, &field);
         n_lines += (uint32_t)__builtin_popcountll(lines);
-        if (n_pos >= s->max_pos || n_lines >= s->max_lines) break;
-        if (to - at < 64) break;
+        before = sep;
     }
-    s->n_pos = n_pos;
-    s->n_lines = n_lines;
-    s->quotes = any_quotes;
-    s->doubled = carry.doubled != 0;
-    s->crs = scan_seen_cr(seen);
-    s->regular = irregular == 0;
+    st->at = at;
+    st->n_pos = (uint32_t)(pos - s->pos);
+    st->n_lines = n_lines;
+    st->field = field;
+    st->irregular = irregular;
+    st->before = before;
+    st->seen = seen;
+}
+
+/* One block of any kind; false: it needs the state machine. *calm: it had no quote. */
+static bool scan_block(mp_csv_scan *s, const scan_keys *keys, const mp_csv_period *period,
+                       scan_state *st, bool *calm) {
+    const uint8_t *p = s->base + st->at;
+    uint32_t len = s->to - st->at;
+    uint64_t sep, lines, special, keep = ~UINT64_C(0);
+    scan_carry *c = &st->carry;
+    scan_classify(p, keys, &st->seen, &sep, &lines, &special);
+    if (len < 64) {
+        keep = (UINT64_C(1) << len) - 1;
+        sep &= keep;
+        lines &= keep;
+        special &= keep;
+    }
+    uint64_t edge = sep | special;
+    *calm = (special | c->in_quotes | c->after_close | c->after_cr) == 0;
+    if (!*calm) {
+        if (special & scan_mask(p, 0)) return false;
+        st->quotes = st->quotes || special;
+        uint64_t crs = scan_mask(p, '\r');
+        if (!scan_quotes(special, crs, keep, st->before >> 63, &sep, &lines, c)) return false;
+    }
+    st->before = edge;
+    uint32_t n = (uint32_t)__builtin_popcountll(sep);
+    scan_store(s->pos + st->n_pos, sep, st->at, n);
+    st->n_pos += n;
+    st->irregular |= scan_irregular(period, period->n <= 64, sep, lines, n, &st->field);
+    st->n_lines += (uint32_t)__builtin_popcountll(lines);
+    st->at += len < 64 ? len : 64;
+    return true;
+}
+
+static inline uint32_t scan_least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+void SCAN_NAME(mp_csv_scan *s) {
+    const scan_keys keys = scan_keys_of(s);
+    const mp_csv_period none = {.n = UINT32_MAX}, *period = s->period ? s->period : &none;
+    /* as if a separator stood before the first byte */
+    scan_state st = {.at = s->from, .before = UINT64_C(1) << 63, .seen = scan_seen_none()};
+    bool calm = true, odd = false;
+    while (st.at < s->to && st.n_pos < s->max_pos && st.n_lines < s->max_lines && !odd) {
+        /* so many blocks cannot pass the limits before the last one */
+        uint32_t room = scan_least(s->max_pos - st.n_pos, s->max_lines - st.n_lines) / 64;
+        uint32_t n = calm ? scan_least(room, (s->to - st.at) / 64) : 0;
+        uint32_t from = st.at;
+        if (n > 0 && period->n <= 64)
+            scan_plain_blocks(s, &keys, period, n, true, &st);
+        else if (n > 0)
+            scan_plain_blocks(s, &keys, period, n, false, &st);
+        if (n == 0 || st.at - from < 64 * n) odd = !scan_block(s, &keys, period, &st, &calm);
+    }
+    s->n_pos = st.n_pos;
+    s->n_lines = st.n_lines;
+    s->quotes = st.quotes;
+    s->doubled = st.carry.doubled != 0;
+    s->crs = scan_seen_cr(st.seen);
+    s->regular = st.irregular == 0;
     s->odd = odd;
 #ifdef SCAN_EXTRACT
     s->regular_known = s->period != NULL;
