@@ -1,14 +1,15 @@
-/* rows.h - rows that are kept: each its sort key (rows_key.h) and its text as the answer has it, in chunks; sorted, cut to
- * the first n, sent to another rank.
- * Invariant: a row is one record, which stays where it is until its chunk goes back to the pool; a record is its own wire
- * form. Nothing here knows types.
+/* rows.h - rows that are kept: each its sort key (rows_key.h) and its text as the answer has it,
+ * in chunks; sorted, cut to the first n, sent to another rank.
+ * Invariant: a row is one record, which stays where it is until its chunk goes back to the pool;
+ * a record is its own wire form. Nothing here knows types.
  * A record: length of the key, length of the text (each one byte, or 255 and u32), key, text. */
 #ifndef MP_OP_ROWS_H
 #define MP_OP_ROWS_H
 
 #include "op/rows_key.h"
 
-/* Chunks that wait to be used again, shared by the rows of one rank. Release it after all of them. */
+/* Chunks that wait to be used again, shared by the rows of one rank. Release it after all of
+ * them. */
 typedef struct mp_row_chunk mp_row_chunk;
 typedef struct {
     mp_mem *mem;
@@ -20,7 +21,8 @@ void mp_row_pool_release(mp_row_pool *pool);
 /* So many bytes can be read behind the last record of a chunk. */
 enum { MP_ROW_SLACK = 128 };
 
-/* Copies n bytes; where slack allows it, also some behind them, to where so many may be written as well. */
+/* Copies n bytes; where slack allows it, also some behind them, to where so many may be written
+ * as well. */
 static inline void mp_row_copy(uint8_t *to, const void *from, size_t n, size_t slack) {
     if (n <= MP_ROW_SLACK / 2 && slack >= MP_ROW_SLACK)
         memcpy(to, from, MP_ROW_SLACK / 2);
@@ -48,14 +50,15 @@ typedef struct {
 void mp_rows_init(mp_rows *r, mp_row_pool *pool);
 /* The chunks go to the pool; the rows are empty, and can be used again. */
 void mp_rows_release(mp_rows *r);
-/* Copies a row to the end. slack: so many bytes behind key and behind text can be read (MP_ROW_SLACK or more: faster).
- * MP_NOMEM; MP_FAILED: key and text pass 4 GiB. */
+/* Copies a row to the end. slack: so many bytes behind key and behind text can be read
+ * (MP_ROW_SLACK or more: faster). MP_NOMEM; MP_FAILED: key and text pass 4 GiB. */
 MP_MUST_CHECK mp_status mp_rows_add(mp_rows *r, const void *key, size_t key_len, const void *text,
                                     size_t text_len, size_t slack, mp_error *err);
 /* The same for the record of a row that lies elsewhere. */
 MP_MUST_CHECK mp_status mp_rows_add_row(mp_rows *r, const mp_row *row, size_t slack, mp_error *err);
 
-/* The row at *at in records that end at end; *at moves behind it. false: there is no whole record. */
+/* The row at *at in records that end at end; *at moves behind it. false: there is no whole
+ * record. */
 bool mp_row_read(const uint8_t **at, const uint8_t *end, mp_row *out);
 /* The row whose record is known to be whole. */
 mp_row mp_row_at(const uint8_t *record);
@@ -67,7 +70,8 @@ const uint8_t *mp_row_chunk_begin(const mp_row_chunk *c);
 const uint8_t *mp_row_chunk_end(const mp_rows *r, const mp_row_chunk *c);
 /* The first chunk goes to the pool: its rows are gone. */
 void mp_rows_drop_chunk(mp_rows *r);
-/* Some n rows (fewer when there are not so many) from all over r, in no order, to the end of out: their keys alone. */
+/* Some n rows (fewer when there are not so many) from all over r, in no order, to the end of
+ * out: their keys alone. */
 MP_MUST_CHECK mp_status mp_rows_sample(const mp_rows *r, int64_t n, mp_rows *out, mp_error *err);
 
 /* ---- rows_sort.c ---- */
@@ -85,10 +89,12 @@ typedef struct {
 } mp_row_order;
 void mp_row_order_init(mp_row_order *o, mp_mem *mem);
 void mp_row_order_release(mp_row_order *o);
-/* The order of r's rows by their keys, valid while r stays as it is. Rows of equal keys stay as they were added. 32 bytes a row. MP_NOMEM. */
+/* The order of r's rows by their keys, valid while r stays as it is. Rows of equal keys stay as
+ * they were added. 32 bytes a row. MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_rows_sort(const mp_rows *r, mp_row_order *out, mp_error *err);
-/* Forget all rows but the first n (top-N: cost amortised when called at 2n rows). *last: the key of the last row that is
- * left, valid until r is released or cut again; key NULL when r has no n rows. */
+/* Forget all rows but the first n (top-N: cost amortised when called at 2n rows). *last: the key
+ * of the last row that is left, valid until r is released or cut again; key NULL when r has no n
+ * rows. */
 MP_MUST_CHECK mp_status mp_rows_keep_first(mp_rows *r, int64_t n, mp_row_order *scratch,
                                            mp_row *last, mp_error *err);
 

@@ -1,12 +1,15 @@
-/* rows_key.c - values as bytes in order. Each value begins with a byte that says enough of it to order it among all
- * others of its type: null 0xFF, in both directions.
- *   int, date, timestamp   0x80 + n, or 0x7F - n where negative; the n low bytes that say more than the sign, high first
- *   decimal                0x80 zero; 0x94 + place of the first digit before the point, or 0x6B - place where negative;
- *                          the digits in pairs, 2 * pair + 1, the last one 2 * pair; inverted where negative
+/* rows_key.c - values as bytes in order. Each value begins with a byte that says enough of it to
+ * order it among all others of its type: null 0xFF, in both directions.
+ *   int, date, timestamp   0x80 + n, or 0x7F - n where negative; the n low bytes that say more than
+ *                          the sign, high first
+ *   decimal                0x80 zero; 0x94 + place of the first digit before the point, or 0x6B -
+ *                          place where negative; the digits in pairs, 2 * pair + 1, the last one
+ *                          2 * pair; inverted where negative
  *   float                  0x01; 8 bytes
  *   string                 0x01; the bytes, 0 as 1 1 and 1 as 1 2; 0
  *   bool                   0x01 or 0x02
- * Descending keys are these bytes inverted. The pairs of decimals are those of SQLite 4's key encoding. */
+ * Descending keys are these bytes inverted. The pairs of decimals are those of SQLite 4's key
+ * encoding. */
 #include "op/rows_key.h"
 
 #include "data/decimal.h"

@@ -28,7 +28,8 @@ static inline uint64_t mp_row_prefix(const mp_row *row, size_t skip) {
     return __builtin_bswap64(u) & UINT64_MAX << (64 - 8 * n);
 }
 
-/* Bytes that both keys begin with; the first from of them are known to be equal, at most most are looked at. */
+/* Bytes that both keys begin with; the first from of them are known to be equal, at most most
+ * are looked at. */
 static inline size_t mp_row_common(const mp_row *a, const mp_row *b, size_t from, size_t most) {
     if (most > a->key_len) most = a->key_len;
     if (most > b->key_len) most = b->key_len;

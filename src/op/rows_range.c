@@ -1,5 +1,6 @@
 /* rows_range.c - keys cut into ranges by splitters. See rows.h.
- * Invariant: prefix[i] is key[i]'s, behind the bytes that all splitters begin with; key and prefix ascend. */
+ * Invariant: prefix[i] is key[i]'s, behind the bytes that all splitters begin with; key and
+ * prefix ascend. */
 #include "op/rows_priv.h"
 
 void mp_row_ranges_init(mp_row_ranges *s, mp_row_pool *pool) {

@@ -1,5 +1,5 @@
-/* rows_sort.c - the order of kept rows: radix sort on eight bytes of the keys behind what all of them begin with, then the
- * rows that are equal there by the bytes behind.
+/* rows_sort.c - the order of kept rows: radix sort on eight bytes of the keys behind what all of
+ * them begin with, then the rows that are equal there by the bytes behind.
  * Source: least significant digit radix sort, passes over constant bytes left out. */
 #include "op/rows_priv.h"
 
@@ -82,8 +82,9 @@ static int count_byte(const mp_row_entry *at, int64_t n, int shift, uint32_t *co
     return distinct;
 }
 
-/* Sorts by the first bytes of the prefixes that may be enough to tell most of them apart. Returns the mask of what was
- * looked at: entries that are equal there are as they were. 0: all prefixes are equal. */
+/* Sorts by the first bytes of the prefixes that may be enough to tell most of them apart.
+ * Returns the mask of what was looked at: entries that are equal there are as they were. 0: all
+ * prefixes are equal. */
 static uint64_t radix(const sorter *s, int64_t lo, int64_t n) {
     mp_row_entry *from = s->at + lo, *to = s->spare + lo;
     uint32_t count[8][256];
@@ -108,7 +109,7 @@ static uint64_t radix(const sorter *s, int64_t lo, int64_t n) {
     return differ ? mask : 0;
 }
 
-/* What the keys of the first rows [lo, hi) begin with is known to be common bytes. */
+/* Prefixes of the entries [lo, hi), behind the common bytes that their keys begin with. */
 static void fill_prefixes(const sorter *s, int64_t lo, int64_t hi, size_t common) {
     for (int64_t i = lo; i < hi; i++) {
         mp_row row = mp_row_at(s->at[i].record);
@@ -126,7 +127,8 @@ static size_t find_common(const sorter *s, int64_t lo, int64_t hi, size_t skip) 
     return common;
 }
 
-/* Sort entries [lo, hi), whose keys are equal in their first skip bytes; prefixes are those behind them. */
+/* Sort entries [lo, hi), whose keys are equal in their first skip bytes; prefixes are those
+ * behind them. */
 static void sort_from(const sorter *s, int64_t lo, int64_t hi, size_t skip, int depth) {
     uint64_t mask = 0;
     if (hi - lo >= RADIX_FROM && hi - lo <= UINT32_MAX && depth < DEPTH)

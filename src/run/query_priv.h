@@ -81,11 +81,11 @@ mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Rows to keep for a small limit, -1: all. */
 int64_t mp_job_top(const mp_query *q);
-/* No kept rows yet: how they are sorted (j->sort_keys) and how many are wanted (j->top) is set. The texts are those of the
- * answer from now on. */
+/* No kept rows yet: how they are sorted (j->sort_keys) and how many are wanted (j->top) is set.
+ * The texts are those of the answer from now on. */
 mp_status mp_job_begin_rows(mp_job *j, mp_error *err);
-/* Keep the rows of a batch (outputs first), but for those that cannot be among the first. placed: their places in the input
- * break ties. */
+/* Keep the rows of a batch (outputs first), but for those that cannot be among the first.
+ * placed: their places in the input break ties. */
 mp_status mp_job_keep_batch(mp_job *j, const mp_batch *values, bool placed, mp_error *err);
 /* Forget kept rows that cannot be among the first, when there are more than at_least. */
 mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err);
@@ -99,8 +99,8 @@ typedef struct {
     mp_rows *rows; /* of range i on rank i % size, at i / size; the other ranges are not here */
     int64_t n_own;
 } mp_job_ranges;
-/* The kept rows (j->rows, empty then) to where their range is. to_head: one range, on rank 0. Collective; release out in any
- * case. */
+/* The kept rows (j->rows, empty then) to where their range is. to_head: one range, on rank 0.
+ * Collective; release out in any case. */
 mp_status mp_job_move_rows(mp_job *j, bool to_head, mp_job_ranges *out, mp_error *err);
 void mp_job_release_ranges(mp_job *j, mp_job_ranges *r);
 
@@ -116,8 +116,9 @@ mp_status mp_job_write_groups(mp_job *j, mp_error *err);
  * j->taken; *more false: there is no further batch. */
 typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
 mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
-/* Results of any number: fill adds those of this rank's next piece, *piece, to j->text, j->text_rows and, where the
- * answer is cut, j->row_ends; *piece -1: there is none. Pieces ascend; all ranks together make 0, 1, 2, ... n_rows: of this rank. */
+/* Results of any number: fill adds those of this rank's next piece, *piece, to j->text,
+ * j->text_rows and, where the answer is cut, j->row_ends; *piece -1: there is none. Pieces
+ * ascend; all ranks together make 0, 1, 2, ... n_rows: of this rank. */
 typedef mp_status (*mp_fill_piece_fn)(void *ctx, int64_t *piece, mp_error *err);
 mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, int64_t n_rows,
                              mp_error *err);

@@ -1,8 +1,9 @@
-/* query_range.c - kept rows to where they are sorted: keys are cut into ranges by a sample of them, ranges are dealt to the
- * ranks in turn, and rows move to their range.
- * Invariant: range i comes before range i + 1, and is on rank i % size as a whole. A range is small enough to be sorted in
- * the caches; dealing them in turn keeps all ranks busy while the answer is written from its beginning to its end. A
- * chunk that was read is used again for rows that arrive. */
+/* query_range.c - kept rows to where they are sorted: keys are cut into ranges by a sample of
+ * them, ranges are dealt to the ranks in turn, and rows move to their range.
+ * Invariant: range i comes before range i + 1, and is on rank i % size as a whole. A range is
+ * small enough to be sorted in the caches; dealing them in turn keeps all ranks busy while the
+ * answer is written from its beginning to its end. A chunk that was read is used again for rows
+ * that arrive. */
 #include "run/query_priv.h"
 
 enum {

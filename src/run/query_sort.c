@@ -1,7 +1,7 @@
 /* query_sort.c - rows that are kept and sorted: by the scan, or as group results.
- * Invariant: the sort keys end with what makes every row's place unique (position, or the group's keys), so the order of the
- * answer does not depend on the ranks. A row is formatted once, when it is kept; all that is done with it later
- * is to move its bytes. */
+ * Invariant: the sort keys end with what makes every row's place unique (position, or the
+ * group's keys), so the order of the answer does not depend on the ranks. A row is formatted
+ * once, when it is kept; all that is done with it later is to move its bytes. */
 #include "data/take.h"
 #include "run/fault.h"
 #include "run/query_priv.h"
@@ -21,7 +21,8 @@ mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err) {
     return mp_rows_keep_first(&j->rows, j->top, &j->row_order, &j->bound, err);
 }
 
-/* Rows of the batch whose keys (behind one another in j->keys, up to ends) may be among the first; all: *sel NULL. */
+/* Rows of the batch whose keys (behind one another in j->keys, up to ends) may be among the
+ * first; all: *sel NULL. */
 static mp_status select_rows(mp_job *j, const size_t *ends, int32_t *n, uint32_t **sel,
                              mp_error *err) {
     *sel = NULL;
@@ -146,7 +147,8 @@ static int64_t count_pieces(const mp_rows *r) {
     return (r->text_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
 }
 
-/* Up to the range's first byte that belongs to the next piece; a row is in the piece that it begins in. */
+/* Up to the range's first byte that belongs to the next piece; a row is in the piece that it
+ * begins in. */
 static mp_status fill_text(sorted *s, mp_error *err) {
     mp_job *j = s->j;
     mp_buf *text = &j->text;

@@ -1,6 +1,6 @@
 /* query_write.c - results, as batches or as text, become numbered pieces of the answer.
- * Invariant: a rank submits its pieces in ascending order; every number is some rank's. Batches: the pieces of rank r come
- * before those of rank r + 1. */
+ * Invariant: a rank submits its pieces in ascending order; every number is some rank's. Batches:
+ * the pieces of rank r come before those of rank r + 1. */
 #include "run/query_priv.h"
 
 /* So many rows wait in scratch until the run commits: a run that fails has written nothing. More

@@ -1,6 +1,6 @@
-/* test_rows.c - kept rows: sorted as a plain comparison of values sorts them, cut to the first n, dealt to ranges; keys of
- * every type in their order; records of every length; records that are cut short are refused. The comparison here is written
- * down anew, value by value. */
+/* test_rows.c - kept rows: sorted as a plain comparison of values sorts them, cut to the first
+ * n, dealt to ranges; keys of every type in their order; records of every length; records that
+ * are cut short are refused. The comparison here is written down anew, value by value. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -349,7 +349,8 @@ static int by_key(const void *a, const void *b) {
     return mp_row_key_cmp(x->key, x->key_len, y->key, y->key_len);
 }
 
-/* Keys with many parts in common, each the beginning of the next, equal ones, at sizes where the ways of sorting change. */
+/* Keys with many parts in common, each the beginning of the next, equal ones, at sizes where the
+ * ways of sorting change. */
 static void test_sort_keys(void **state) {
     (void)state;
     enum { MOST = 3000 };
@@ -391,7 +392,8 @@ static void test_sort_keys(void **state) {
         }
 }
 
-/* Decimals of any scale: the order is that of the numbers, one number has one key, and no key begins another. */
+/* Decimals of any scale: the order is that of the numbers, one number has one key, and no key
+ * begins another. */
 static void test_decimal_keys(void **state) {
     (void)state;
     enum { N = 700 };
@@ -447,8 +449,8 @@ static void test_decimal_keys(void **state) {
 
 /* ---- ranges ---- */
 
-/* Rows dealt to ranges and sorted there, one behind the other, are all rows sorted; each range is found as a search from the
- * front finds it. */
+/* Rows dealt to ranges and sorted there, one behind the other, are all rows sorted; each range
+ * is found as a search from the front finds it. */
 static void check_ranges(const table *t, const mp_sort_key *keys, int n_keys, int n_ranges,
                          int64_t n_sample) {
     enum { MOST = 40 };
@@ -558,8 +560,8 @@ static void test_every_length(void **state) {
     store_release(&s);
 }
 
-/* Records cut short at any byte but the end of one are refused, and what came before is whole. Any byte changed is
- * refused or read as another record, never out of bounds. */
+/* Records cut short at any byte but the end of one are refused, and what came before is whole.
+ * Any byte changed is refused or read as another record, never out of bounds. */
 static void test_broken_records(void **state) {
     (void)state;
     enum { N = 9 };
@@ -618,7 +620,8 @@ static void test_broken_records(void **state) {
 
 /* ---- memory ---- */
 
-/* Chunks are used again: rows that leave one store for another need no more memory than they had. */
+/* Chunks are used again: rows that leave one store for another need no more memory than they
+ * had. */
 static void test_chunks_again(void **state) {
     (void)state;
     store s;
