@@ -1,6 +1,7 @@
-/* lanes.h - words of 64 bits side by side in a register, for kernels that are compiled once per SIMD level: eight with AVX-512,
- * four with AVX2. To be included by files that are compiled for one of them (*_avx512.c, *_avx2.c).
- * Invariant: the operations mean the same at both levels; a shift by 64 or more, or by a negative number, gives 0. */
+/* lanes.h - words of 64 bits side by side in a register, for kernels that are compiled once per
+ * SIMD level: eight with AVX-512, four with AVX2. To be included by files that are compiled for one
+ * of them (*_avx512.c, *_avx2.c). Invariant: the operations mean the same at both levels; a shift
+ * by 64 or more, or by a negative number, gives 0. */
 #ifndef MP_BASE_LANES_H
 #define MP_BASE_LANES_H
 

@@ -1,6 +1,7 @@
 /* csv_convert.c - one column of the index to a typed column: what is common to all types.
- * Invariant: the values, nulls and evidence of a row depend on the row alone, not on the rows beside it; only the scale of
- * a decimal batch does. A column's evidence passes its type exactly when *misfit is set. */
+ * Invariant: the values, nulls and evidence of a row depend on the row alone, not on the rows
+ * beside it; only the scale of a decimal batch does. A column's evidence passes its type exactly
+ * when *misfit is set. */
 #include "io/csv_convert_part.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ void *mp_csv_part_alloc(mp_csv_part *k, size_t n_bytes) {
     return p;
 }
 
-/* A format with anything but digits and points between its parts matches no text that is one number. */
+/* A format with anything but digits and points between its parts matches no text that is one
+ * number. */
 static bool has_separator(const char *format) {
     bool part_before = false;
     for (const char *f = format; *f; f++) {
@@ -245,7 +247,8 @@ static void finish(mp_csv_part *k) {
     const mp_csv_column *column = k->a->column;
     if (column->use == MP_CSV_TEXT || (column->fixed && k->type == MP_STRING)) return;
     mp_evidence_add(k->a->seen, k->seen);
-    /* Values that do not fit a fixed type are bad rows; only digits that do not align are left to tell. */
+    /* Values that do not fit a fixed type are bad rows; only digits that do not align are left to
+     * tell. */
     bool ask = !column->fixed || k->type == MP_DECIMAL;
     if (ask && !mp_type_holds(k->type, *k->a->seen)) *k->a->misfit = true;
 }

@@ -1,7 +1,7 @@
-/* csv_convert_kernel.h - the kernels themselves, included once by the file of each SIMD level, which defines before:
- * KERNELS_NAME, and lanes_positions (start and end of the fields of LANES rows).
- * Invariant: a word of text is the 8 bytes that end a field, or the 8 before those, less '0' and with what is not of the field
- * turned to 0, which as a digit in front does not count. */
+/* csv_convert_kernel.h - the kernels themselves, included once by the file of each SIMD level,
+ * which defines before: KERNELS_NAME, and lanes_positions (start and end of the fields of LANES
+ * rows). Invariant: a word of text is the 8 bytes that end a field, or the 8 before those, less '0'
+ * and with what is not of the field turned to 0, which as a digit in front does not count. */
 #include "base/lanes.h"
 #include "io/csv_convert_simd.h"
 
@@ -15,7 +15,8 @@ LANES_INLINE void spans(const mp_csv_fields *at, int32_t i, bool use_sel, lanes 
     *len = lanes_sub(*end, start);
 }
 
-/* Inside the quotes where a field has them. A field may end with a quote without beginning with one. */
+/* Inside the quotes where a field has them. A field may end with a quote without beginning with
+ * one. */
 LANES_INLINE void take_quotes(const mp_csv_fields *at, lanes *end, lanes *len) {
     const lanes quote = lanes_set((uint8_t)at->quote), low = lanes_set(0xFF), one = lanes_set(1);
     lanes last = lanes_load8(at->base, lanes_sub(*end, one));
@@ -57,7 +58,8 @@ typedef struct {
     lane_mask good;
 } numbers;
 
-/* Up to 8 digits and nothing else: the common case, in few steps. digits is not told: v is less than 2^31. */
+/* Up to 8 digits and nothing else: the common case, in few steps. digits is not told: v is less
+ * than 2^31. */
 LANES_INLINE numbers short_int64(const mp_csv_fields *at, lanes end, lanes len) {
     lanes x = lanes_xor(lanes_load8(at->base, lanes_sub(end, len)), lanes_set(CHARS_0));
     lanes shift = lanes_sub(lanes_set(64), lanes_times8(len));
@@ -137,8 +139,9 @@ static int32_t int64_kernel(const mp_csv_fields *at, int32_t first, int32_t n, i
     return int64_loop(at, first, n, out, seen, left, false, false);
 }
 
-/* Digits, or digits.digits with up to 7 of them behind the point, in up to 9 bytes. The word that ends a byte before the
- * field does has the digits before the point where the point's going moves them to. */
+/* Digits, or digits.digits with up to 7 of them behind the point, in up to 9 bytes. The word that
+ * ends a byte before the field does has the digits before the point where the point's going moves
+ * them to. */
 LANES_INLINE numbers short_decimal(const mp_csv_fields *at, lanes end, lanes len) {
     const lanes one = lanes_set(1), chars = lanes_set(CHARS_0), ones = lanes_set(~(uint64_t)0);
     lanes last = lanes_xor(lanes_load8(at->base, lanes_sub(end, lanes_set(8))), chars);

@@ -1,6 +1,7 @@
 /* csv_convert_num.c - columns of int64, decimal and float64.
- * Invariant: the short common forms are read in place by the same grammar as mp_parse_number; evidence of them is kept as the
- * largest magnitude at each scale, from which forms and digits follow exactly. */
+ * Invariant: the short common forms are read in place by the same grammar as mp_parse_number;
+ * evidence of them is kept as the largest magnitude at each scale, from which forms and digits
+ * follow exactly. */
 #include "data/parse_num.h"
 #include "io/csv_convert_part.h"
 
@@ -33,8 +34,9 @@ static inline void note_magnitude(magnitudes *m, int64_t v, int scale) {
     if (u > m->most[scale]) m->most[scale] = u;
 }
 
-/* The readers below take 8 bytes at a time from a text with readable bytes around it (csv_index.h), without a branch on its
- * length; what they do not know is left to the ones that read no byte too many. */
+/* The readers below take 8 bytes at a time from a text with readable bytes around it (csv_index.h),
+ * without a branch on its length; what they do not know is left to the ones that read no byte too
+ * many. */
 
 /* n (1..8) digits as a word for mp_eight_digits; not all digits: see mp_all_digits. */
 MP_CSV_INLINE uint64_t digits_at(const char *p, uint32_t n) {
@@ -54,8 +56,9 @@ MP_CSV_INLINE bool fast_int(mp_csv_span f, int64_t *v) {
     return true;
 }
 
-/* -?digits.digits with up to 16 digits, 7 of them behind the point. The point is among the last 8 bytes; the 8 bytes that
- * end one byte earlier have the digits before it where the point's going moves them to. */
+/* -?digits.digits with up to 16 digits, 7 of them behind the point. The point is among the last 8
+ * bytes; the 8 bytes that end one byte earlier have the digits before it where the point's going
+ * moves them to. */
 MP_CSV_INLINE bool fast_decimal(mp_csv_span f, int64_t *v, int *scale) {
     const uint64_t low7 = 0x7F7F7F7F7F7F7F7Fu;
     const char *end = f.p + f.len;

@@ -1,6 +1,7 @@
-/* csv_convert_part.h - what the parts of the conversion share: one column of one run of rows on its way.
- * Invariant: a loop reads the common form of a field in place and hands everything else to mp_csv_slow_value, so nulls,
- * quotes, dialects and misfits are dealt with in one place and every loop agrees with mp_csv_value_of. */
+/* csv_convert_part.h - what the parts of the conversion share: one column of one run of rows on its
+ * way. Invariant: a loop reads the common form of a field in place and hands everything else to
+ * mp_csv_slow_value, so nulls, quotes, dialects and misfits are dealt with in one place and every
+ * loop agrees with mp_csv_value_of. */
 #ifndef MP_IO_CSV_CONVERT_PART_H
 #define MP_IO_CSV_CONVERT_PART_H
 
@@ -35,8 +36,8 @@ typedef struct {
 
 #define MP_CSV_INLINE static inline __attribute__((always_inline))
 
-/* The bytes of field i as they stand in the text; none where it is missing. use_sel: k->sel is there (a constant where a
- * loop is made for one case). */
+/* The bytes of field i as they stand in the text; none where it is missing. use_sel: k->sel is
+ * there (a constant where a loop is made for one case). */
 MP_CSV_INLINE mp_csv_span mp_csv_field_span(const mp_csv_fields *k, int64_t i, bool use_sel) {
     int64_t r = use_sel ? k->sel[i] : i;
     uint32_t start = k->start[r * k->start_step] + k->start_add;
@@ -55,7 +56,8 @@ MP_CSV_INLINE mp_csv_span mp_csv_field_inner(const mp_csv_fields *k, int64_t i, 
     return f;
 }
 
-/* Calls loop(k, use_sel, use_quote), with constants in the common case of all rows and no quotes. */
+/* Calls loop(k, use_sel, use_quote), with constants in the common case of all rows and no quotes.
+ */
 #define MP_CSV_LOOP(loop, k)                                                                       \
     do {                                                                                           \
         if (!(k)->fields.sel && !(k)->fields.quote)                                                \
@@ -69,7 +71,8 @@ void mp_csv_slow_value(mp_csv_part *k, int64_t i);
 void mp_csv_slow_values(mp_csv_part *k); /* all of them */
 void mp_csv_set_null(mp_csv_part *k, int64_t i);
 void *mp_csv_part_alloc(mp_csv_part *k, size_t n_bytes);
-/* Can no null marker, quote or number mark of the dialect be taken for part of a text made of the bytes in set? */
+/* Can no null marker, quote or number mark of the dialect be taken for part of a text made of the
+ * bytes in set? */
 bool mp_csv_is_plain(const mp_csv_dialect *d, const char *set);
 
 /* csv_convert_num.c: the loops; *scale: of the batch. */

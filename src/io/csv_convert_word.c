@@ -1,6 +1,6 @@
 /* csv_convert_word.c - columns of bool, date and timestamp.
- * Invariant: as csv_convert_num.c; with null markers, a date format or an odd quote that could be mistaken for a value every
- * field takes the slow way. */
+ * Invariant: as csv_convert_num.c; with null markers, a date format or an odd quote that could be
+ * mistaken for a value every field takes the slow way. */
 #include "data/date.h"
 #include "io/csv_convert_part.h"
 

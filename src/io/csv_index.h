@@ -1,14 +1,16 @@
-/* csv_index.h - where the fields of a run of records are: what the scan leaves and the conversion reads.
- * Invariant: every record listed has exactly n_columns fields; blank lines, comments and rejected rows are gone. */
+/* csv_index.h - where the fields of a run of records are: what the scan leaves and the conversion
+ * reads. Invariant: every record listed has exactly n_columns fields; blank lines, comments and
+ * rejected rows are gone. */
 #ifndef MP_IO_CSV_INDEX_H
 #define MP_IO_CSV_INDEX_H
 
 #include "base/simd.h"
 #include "io/csv.h"
 
-/* Field c of row r is the bytes [start, end[r * n_columns + c]) of base, where start is rec[r] for c = 0, else
- * end[r * n_columns + c - 1] + 1. end < start: the field is missing (on_bad_row null), a null. A carriage return before the newline is not
- * part of the last field. With has_quotes, a field whose first byte is the quote is quoted: its last byte is the closing quote. */
+/* Field c of row r is the bytes [start, end[r * n_columns + c]) of base, where start is rec[r] for
+ * c = 0, else end[r * n_columns + c - 1] + 1. end < start: the field is missing (on_bad_row null),
+ * a null. A carriage return before the newline is not part of the last field. With has_quotes, a
+ * field whose first byte is the quote is quoted: its last byte is the closing quote. */
 typedef struct {
     int32_t n_rows;
     int32_t n_columns;
@@ -37,23 +39,25 @@ typedef struct {
     mp_simd simd;
 } mp_csv_convert_args;
 
-/* What stopped a conversion: a value that makes its row bad (fixed), or bad data (need_number). The text points into base. */
+/* What stopped a conversion: a value that makes its row bad (fixed), or bad data (need_number). The
+ * text points into base. */
 typedef struct {
     int32_t row;        /* index in the run of rows given, -1: none */
     bool is_data_error; /* true: need_number; false: does not fit --types */
-    bool
-        is_integer; /* a data error that float(x) can read: an integer with a leading zero or plus, or outside int64 */
+    bool is_integer; /* a data error that float(x) can read: an integer with a leading zero or plus,
+                        or outside int64 */
     mp_str text;
     char reason[160];
 } mp_csv_bad_value;
 
-/* Convert the n rows listed in sel (NULL: rows 0..n-1) of column a->c (< 0: the file has none such, all null) into *out (n
- * values, in the arena). A value that makes its row bad is a null in *out, the first such is in *bad, and bad_rows (n bytes,
- * zeroed by the caller, may be NULL) marks all of them.
- * *misfit is set when the evidence so far is more than the type can hold; the batches are then not to be used. That
- * includes the digits of a decimal column (type.h), fixed or not: where they pass 18 a value is right or null.
- * need_number with a proposed type that is no number: converted to int64. out->ts_sep: as seen so far.
- * Returns MP_OK (also with bad values) or MP_NOMEM. Cost: some ns a value in the common forms, tens in the others. */
+/* Convert the n rows listed in sel (NULL: rows 0..n-1) of column a->c (< 0: the file has none such,
+ * all null) into *out (n values, in the arena). A value that makes its row bad is a null in *out,
+ * the first such is in *bad, and bad_rows (n bytes, zeroed by the caller, may be NULL) marks all of
+ * them. *misfit is set when the evidence so far is more than the type can hold; the batches are
+ * then not to be used. That includes the digits of a decimal column (type.h), fixed or not: where
+ * they pass 18 a value is right or null. need_number with a proposed type that is no number:
+ * converted to int64. out->ts_sep: as seen so far. Returns MP_OK (also with bad values) or
+ * MP_NOMEM. Cost: some ns a value in the common forms, tens in the others. */
 MP_MUST_CHECK mp_status mp_csv_convert(const mp_csv_convert_args *a, const mp_csv_index *x,
                                        const uint32_t *sel, int32_t n, mp_col *out,
                                        mp_csv_bad_value *bad, uint8_t *bad_rows, mp_error *err);

@@ -104,7 +104,8 @@ static bool end_with_newlines(const uint8_t *base, const uint32_t *end, size_t n
     return other == 0;
 }
 
-/* No newline is missing or in a wrong place among the positions of a scan, and no row is a comment. */
+/* No newline is missing or in a wrong place among the positions of a scan, and no row is a comment.
+ */
 static bool rows_are_regular(const mp_csv_indexer *ix, const mp_csv_scan *s, const uint32_t *rec,
                              uint32_t n_rows) {
     const uint8_t comment = (uint8_t)ix->dialect->comment;

@@ -1,7 +1,7 @@
 /* csv_indexer.h - from the bytes of a split to runs of records: the scan where the text is regular,
  * line by line where it is not.
- * Invariant: the runs of a split, one behind the other, hold the same records whatever the SIMD level
- * and wherever one run ended and the next began. */
+ * Invariant: the runs of a split, one behind the other, hold the same records whatever the SIMD
+ * level and wherever one run ended and the next began. */
 #ifndef MP_IO_CSV_INDEXER_H
 #define MP_IO_CSV_INDEXER_H
 

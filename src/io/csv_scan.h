@@ -17,8 +17,8 @@ enum { MP_CSV_SCAN_SLACK = 128 }; /* entries of pos behind max_pos that may be o
 /* Which positions are newlines where every row has n fields: what a scan compares with. */
 typedef struct {
     uint32_t n;
-    uint64_t newlines
-        [64]; /* n <= 64: bit i of newlines[f]: the position i behind field f of a row is a newline */
+    uint64_t newlines[64]; /* n <= 64: bit i of newlines[f]: the position i behind field f of a row
+                              is a newline */
     uint8_t
         next[128]; /* n <= 64: the field that follows when so many behind the first have passed */
 } mp_csv_period;

@@ -24,7 +24,8 @@ static inline bool scan_seen_cr(scan_seen seen) {
     return _mm512_testn_epi8_mask(seen, seen) != 0;
 }
 
-/* Comparing to masks is the bottleneck, so two comparisons are made one by the lesser of two differences. */
+/* Comparing to masks is the bottleneck, so two comparisons are made one by the lesser of two
+ * differences. */
 static inline void scan_classify(const uint8_t *p, const scan_keys *k, scan_seen *seen,
                                  uint64_t *sep, uint64_t *lines, uint64_t *special) {
     __m512i v = _mm512_loadu_si512(p);

@@ -1,11 +1,11 @@
 /* csv_scan_kernel.h - the scan itself, included once by the file of each SIMD level, which defines
  * before: SCAN_NAME (the function's name); scan_keys and scan_keys_of (delimiter and quote in the
- * form that the level compares with); scan_seen, scan_seen_none and scan_seen_cr (whether a CR was among the bytes
- * classified); scan_classify (64 bytes to masks of separators, newlines, and quote or NUL); scan_mask (64 bytes to the mask of
- * one byte value); scan_store (the positions of a mask's bits); where the level has it, SCAN_EXTRACT (the bits of one mask at
- * the places that are set in another, side by side).
- * Invariant: carry holds all that a block must know of the blocks before it, and is 0 in text
- * without quotes. */
+ * form that the level compares with); scan_seen, scan_seen_none and scan_seen_cr (whether a CR was
+ * among the bytes classified); scan_classify (64 bytes to masks of separators, newlines, and quote
+ * or NUL); scan_mask (64 bytes to the mask of one byte value); scan_store (the positions of a
+ * mask's bits); where the level has it, SCAN_EXTRACT (the bits of one mask at the places that are
+ * set in another, side by side). Invariant: carry holds all that a block must know of the blocks
+ * before it, and is 0 in text without quotes. */
 #include "io/csv_scan.h"
 
 #define SCAN_INLINE static inline __attribute__((always_inline))
@@ -48,7 +48,8 @@ static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uin
     return true;
 }
 
-/* Are the newlines where they belong? n separators follow field *at of a row; 0: they are. narrow: rows of up to 64 fields. */
+/* Are the newlines where they belong? n separators follow field *at of a row; 0: they are. narrow:
+ * rows of up to 64 fields. */
 SCAN_INLINE uint64_t scan_irregular(const mp_csv_period *p, bool narrow, uint64_t sep,
                                     uint64_t lines, uint32_t n, uint32_t *at) {
 #ifdef SCAN_EXTRACT

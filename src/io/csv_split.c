@@ -211,7 +211,8 @@ static bool better(const guess_score *a, const guess_score *b) {
     return fit(a) != fit(b) ? fit(a) > fit(b) : a->literal < b->literal;
 }
 
-/* The state at p + at that fits the window best; *sure: it fits without a flaw, and nothing else fits at all. */
+/* The state at p + at that fits the window best; *sure: it fits without a flaw, and nothing else
+ * fits at all. */
 static mp_csv_state guess_in(const mp_csv_dialect *d, const uint8_t *p, size_t n, size_t at,
                              int n_columns, bool *sure) {
     enum { SURE_RECORDS = 12 };

@@ -142,7 +142,8 @@ static size_t text_bytes(size_t len) {
     return (len <= MP_KEY_SHORT_MAX ? 1u : 5u) + len;
 }
 
-/* Sixteen bytes at once where that stays inside the text's page; what is written too much is overwritten by what follows. */
+/* Sixteen bytes at once where that stays inside the text's page; what is written too much is
+ * overwritten by what follows. */
 __attribute__((no_sanitize_address)) static inline uint8_t *put_text(uint8_t *out, mp_str text) {
     if (text.len <= MP_KEY_SHORT_MAX) {
         *out++ = (uint8_t)(text.len + 1);
@@ -247,20 +248,21 @@ static mp_status encode_by_kernel(const encoding *e, mp_key_kernel kernel, int32
     return s == MP_OK && i < n ? encode_rows(e, NULL, i, n - i, err) : s;
 }
 
-/* Of the best level that was compiled in, at most level; NULL: in plain C. */
-static mp_key_kernel kernel_of(mp_simd level) {
+/* Of the best level that was compiled in, at most level; NULL: in plain C, which beats four lanes
+ * where there is one column. */
+static mp_key_kernel kernel_of(mp_simd level, int n_cols) {
 #if defined(__x86_64__)
-    if (level == MP_SIMD_AVX512) return mp_key_kernel_avx512;
-    if (level == MP_SIMD_AVX2) return mp_key_kernel_avx2;
+    if (level == MP_SIMD_AVX512 && n_cols > 0) return mp_key_kernel_avx512;
+    if (level == MP_SIMD_AVX2 && n_cols > 1) return mp_key_kernel_avx2;
 #endif
-    (void)level;
+    (void)level, (void)n_cols;
     return NULL;
 }
 
 mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
                         int32_t n, mp_arena *scratch, mp_key *key, uint64_t *hash, mp_error *err) {
     encoding e = {col, valid, n_cols, scratch, key, hash};
-    mp_key_kernel kernel = n_cols > 0 ? kernel_of(mp_simd_level()) : NULL;
+    mp_key_kernel kernel = kernel_of(mp_simd_level(), n_cols);
     return kernel ? encode_by_kernel(&e, kernel, n, err) : encode_columns(&e, n, err);
 }
 

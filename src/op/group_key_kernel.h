@@ -1,5 +1,6 @@
-/* group_key_kernel.h - the kernel for short keys, included once by the file of each SIMD level, which defines KERNEL_NAME.
- * Invariant: no byte of a page is read that holds no byte of a text; a text whose 16 bytes cross a page leaves its row. */
+/* group_key_kernel.h - the kernel for short keys, included once by the file of each SIMD level,
+ * which defines KERNEL_NAME. Invariant: no byte of a page is read that holds no byte of a text; a
+ * text whose 16 bytes cross a page leaves its row. */
 #include "base/lanes.h"
 #include "op/group_key_simd.h"
 
@@ -11,7 +12,8 @@ typedef struct {
     lane_mask left;
 } key_lanes;
 
-/* One column's texts behind their length bytes. They are loaded from a byte before, where they are in place already. */
+/* One column's texts behind their length bytes. They are loaded from a byte before, where they are
+ * in place already. */
 LANES_INLINE key_lanes column_keys(const mp_str *text, const uint8_t *valid) {
     const lanes one = lanes_set(1), ones = lanes_set(~(uint64_t)0), low = lanes_set(0xFF);
     lanes p, len;

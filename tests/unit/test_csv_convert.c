@@ -1,5 +1,5 @@
-/* test_csv_convert.c - fields to typed columns: every type, null, quote, dialect and misfit, against values worked out by
- * Python (csv_convert_vectors.py) and by hand. */
+/* test_csv_convert.c - fields to typed columns: every type, null, quote, dialect and misfit,
+ * against values worked out by Python (csv_convert_vectors.py) and by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@
 
 enum { MAX_ROWS = 4096, COLUMNS = 3, PAD = 64 };
 
-/* A run of records in which column place holds the texts and the other columns a point. NULL: a missing field. */
+/* A run of records in which column place holds the texts and the other columns a point. NULL: a
+ * missing field. */
 typedef struct {
     char *area;
     uint32_t rec[MAX_ROWS], end[MAX_ROWS * COLUMNS];
@@ -610,7 +611,8 @@ static void test_columns_of_vectors(void **state) {
     }
 }
 
-/* The loops read short forms in place: they must agree with mp_value_of_text on everything that looks like one. */
+/* The loops read short forms in place: they must agree with mp_value_of_text on everything that
+ * looks like one. */
 static void test_loops_agree_with_values(void **state) {
     (void)state;
     enum { N = 400 };

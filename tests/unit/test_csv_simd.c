@@ -1,5 +1,5 @@
-/* test_csv_simd.c - columns of numbers and text at every SIMD level, millions of hard fields against a reading of their own
- * by strtoll and strtod, between unreadable pages. */
+/* test_csv_simd.c - columns of numbers and text at every SIMD level, millions of hard fields
+ * against a reading of their own by strtoll and strtod, between unreadable pages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* test_group_key.c - keys of whole batches at every SIMD level against an encoding byte by byte, with texts at the edges of
- * readable memory. */
+/* test_group_key.c - keys of whole batches at every SIMD level against an encoding byte by byte,
+ * with texts at the edges of readable memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
