@@ -154,7 +154,7 @@ help:
 	@echo 'make demo        sample data, the main job on 4 ranks, its answer'
 	@echo 'make check       every test (check-layers, check-unit, check-mpi, check-cli, check-slurm)'
 	@echo 'make check-long  long series: sanitizers, many ranks, many runs'
-	@echo 'make bench       seconds and ratios against other engines'
+	@echo 'make bench       seconds and ratios against other engines (BENCH_ARGS=--help lists its options)'
 	@echo 'make install     PREFIX=/usr/local DESTDIR= (uninstall takes it away again)'
 	@echo 'make deps        installs the Debian packages that are missing; the first build does so by itself'
 	@echo 'make format      clang-format on every source'

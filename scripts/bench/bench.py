@@ -2,38 +2,41 @@
 
 Every run is a whole process, launch included; the engines take turns within a round, and the file
 is in the page cache before the first. Prints one line per question (median seconds per engine, the
-best peer's time over mpart's, whether the answers agree) and writes all runs to a JSON file. Exit 1
-if an answer differs or mpart fails.
+best peer's time over mpart's, whether the answers agree), writes all runs to a JSON file and a plot
+of them beside it. Exit 1 if an answer differs or mpart fails.
 """
 import argparse
 import json
 import os
-import platform
-import shutil
 import signal
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
 import answers
 import engines
+import measure
+import plot
+import report as texts
+import scaling
+import shapes
 
-NAME_WIDTH = 40
-WIDTH = 9
+SHAPES = 'shapes.json'
 
 
-def parse_options(argv):
+def make_parser():
     p = argparse.ArgumentParser(prog='scripts/bench/run.sh',
                                 description=__doc__.split('\n\n', maxsplit=1)[0])
     add = p.add_argument
-    add('n_rows', nargs='?', type=float, default=1e7, metavar='ROWS', help='rows (default 1e7)')
+    add('n_rows', nargs='?', type=float, metavar='ROWS', help='rows (default 1e7)')
     add('--rows', type=float, metavar='N', help='the same')
     add('--runs', type=int, default=3, metavar='K', help='runs of each (default 3)')
     add('--engines', default=','.join(engines.NAMES), metavar='LIST', help='default: %(default)s')
-    add('--questions', metavar='LIST', help='such as q1,q5; default: q1 to q10')
+    add('--questions', metavar='LIST', help='such as q1,q5; default: all of them')
     add('--jobs', action='store_true', help='also filter and sort, CSV to CSV (mpart and DuckDB)')
+    add('--shapes', action='store_true',
+        help='other files instead: quotes, many columns, short rows, long keys, Zipf')
+    add('--scaling', action='store_true',
+        help='mpart alone instead: q1 and q5 on one rank and on all, memory at ROWS/10 and ROWS')
     add('--ranks', type=int, default=2, metavar='N', help='ranks; threads of the peers (default 2)')
     add('--file', metavar='CSV', help='this data instead of generated data')
     add('--timeout', type=float, default=600, metavar='S', help='seconds for a run (default 600)')
@@ -41,161 +44,61 @@ def parse_options(argv):
     add('--mpart', default=os.environ.get('MPART', './mpart'), metavar='PROGRAM',
         help='default: MPART in the environment, or ./mpart')
     add('--folder', default='build/bench', metavar='DIR', help='default: build/bench')
-    add('--json', metavar='FILE', help='default: DIR/results.json')
+    add('--json', metavar='FILE',
+        help='default: DIR/results.json, DIR/shapes.json or DIR/scaling.json')
+    add('--svg', metavar='FILE', help='the plot (default: named as the JSON file)')
+    add('--plot-only', metavar='JSON', help='measure nothing: the plot of earlier results')
+    add('--markdown', metavar='JSON', help='measure nothing: print earlier results as a table')
+    return p
+
+
+def parse_options(argv):
+    p = make_parser()
     options = p.parse_args(argv)
-    options.rows = int(options.rows if options.rows is not None else options.n_rows)
+    rows = options.rows if options.rows is not None else options.n_rows
+    # How many rows a file that was given has is known only if it is said.
+    options.rows = int(rows or 0) if options.file or rows is not None else 10_000_000
     options.folder = os.path.abspath(options.folder)
     options.mpart = os.path.abspath(options.mpart)
-    options.json = options.json or os.path.join(options.folder, 'results.json')
+    kind = 'shapes' if options.shapes else 'scaling' if options.scaling else 'results'
+    options.json = options.json or os.path.join(options.folder, kind + '.json')
+    source = options.plot_only or options.json
+    options.svg = options.svg or os.path.splitext(source)[0] + '.svg'
     options.engines = options.engines.split(',')
-    known = {q['name'] for q in engines.load_questions()}
-    asked = options.questions.split(',') if options.questions else []
-    for name in set(options.engines) - set(engines.NAMES) | set(asked) - known:
-        p.error(f"unknown name '{name}'")
-    if options.rows < 1 or options.runs < 1 or options.ranks < 1:
-        p.error('rows, runs and ranks start at 1')
+    check_options(p, options)
     return options
 
 
+def check_options(p, options):
+    known = {q['name'] for q in engines.load_questions(*[SHAPES] * options.shapes)}
+    asked = options.questions.split(',') if options.questions else []
+    for name in sorted(set(options.engines) - set(engines.NAMES) | set(asked) - known):
+        p.error(f"unknown name '{name}'")
+    if options.rows < (0 if options.file else 1) or options.runs < 1 or options.ranks < 1:
+        p.error('rows, runs and ranks start at 1')
+    if options.shapes and (options.scaling or options.file):
+        p.error('--shapes does not go with --scaling or --file')
+    if options.scaling and options.ranks < 2:
+        p.error('--scaling needs at least two ranks')
+
+
 def choose_questions(options):
-    questions = engines.load_questions()
+    if options.shapes:
+        questions = engines.load_questions(SHAPES)
+    else:
+        questions = [q for q in engines.load_questions()
+                     if options.jobs or options.questions or not q.get('job')]
     if options.questions:
         return [q for q in questions if q['name'] in options.questions.split(',')]
-    return [q for q in questions if options.jobs or not q.get('job')]
-
-
-def data_file(options):
-    """The data's path; generated by mpart where it is not there yet."""
-    if options.file:
-        return os.path.abspath(options.file)
-    path = os.path.join(options.folder, f'groupby-{options.rows}.csv')
-    if not os.path.exists(path):
-        command, env = engines.mpart_command(options)
-        print(f'bench: mpart writes {options.rows} rows', flush=True)
-        command += ['gen', 'groupby', '--rows', str(options.rows), '-o', path]
-        subprocess.run(command, env={**os.environ, **env}, stdin=subprocess.DEVNULL, check=True)
-    return path
-
-
-def warm(path):
-    with open(path, 'rb', buffering=0) as f:
-        while f.read(1 << 22):
-            pass
-
-
-def be_first_to_go():
-    """In the child: if memory runs out, this process is the one to be killed."""
-    with open('/proc/self/oom_score_adj', 'w', encoding='ascii') as f:
-        f.write('1000')
-
-
-def wait(child, timeout_s):
-    """Wait for the child; return its resource usage. A child that is not done in time is asked to
-    end (mpirun then ends its ranks) and five seconds later killed with its whole session."""
-    def end(*_):
-        os.killpg(child.pid, signal.SIGTERM)
-        signal.signal(signal.SIGALRM, lambda *_: os.killpg(child.pid, signal.SIGKILL))
-        signal.setitimer(signal.ITIMER_REAL, 5)
-
-    signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, timeout_s)
-    try:
-        _, status, usage = os.wait4(child.pid, 0)
-    except BaseException:
-        os.killpg(child.pid, signal.SIGTERM)
-        raise
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return usage
-
-
-def run_once(engine, question, path, out, timeout_s):
-    """One run: {'seconds', 'peak_kib'} (the largest process of it), or {'failed': why}."""
-    remove(out)
-    with tempfile.TemporaryFile() as log:
-        start = time.perf_counter()
-        child = subprocess.Popen(engine.command(path, question, out), env=engine.env,
-                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                 start_new_session=True, preexec_fn=be_first_to_go)
-        usage = wait(child, timeout_s)
-        seconds = time.perf_counter() - start
-        if child.returncode == 0 and os.path.exists(out):
-            return {'seconds': round(seconds, 4), 'peak_kib': usage.ru_maxrss}
-        if seconds >= timeout_s:
-            return {'failed': f'not done after {timeout_s:g} s'}
-        log.seek(0)
-        lines = log.read().decode(errors='replace').splitlines()
-        return {'failed': f'exit code {child.returncode}',
-                'output': [line for line in lines if line.strip()][-20:]}
-
-
-def ask(question, ready, path, options):
-    """All runs of one question. Return two dicts by engine: {'seconds', …} or {'failed', …};
-    and the file of its answer, where there is one."""
-    runs = {e.name: [] for e in ready if e.answers(question)}
-    outs = {name: os.path.join(options.folder, f"{question['name']}.{name}.csv") for name in runs}
-    failed = {}
-    for _ in range(options.runs):
-        for engine in ready:
-            name = engine.name
-            if name not in runs or name in failed:
-                continue
-            result = run_once(engine, question, path, outs[name], options.timeout)
-            if 'failed' in result:
-                failed[name] = result
-            else:
-                runs[name].append(result)
-    results = {}
-    for name, done in runs.items():
-        if name in failed:
-            results[name] = failed[name]
-            remove(outs.pop(name))
-        else:
-            seconds = [r['seconds'] for r in done]
-            results[name] = {'seconds': statistics.median(seconds), 'runs': seconds,
-                             'peak_kib': max(r['peak_kib'] for r in done)}
-    return results, outs
-
-
-def remove(path):
-    for name in (path, path + '.sorted'):
-        if os.path.exists(name):
-            os.remove(name)
-    shutil.rmtree(path + '.tmp', ignore_errors=True)
-
-
-def ratio(results):
-    """(best peer's seconds over mpart's, that peer), or (None, None)."""
-    peers = {n: r['seconds'] for n, r in results.items() if n != 'mpart' and 'seconds' in r}
-    if not peers or 'seconds' not in results.get('mpart', {}):
-        return None, None
-    best = min(peers, key=peers.get)
-    return round(peers[best] / results['mpart']['seconds'], 2), best
-
-
-def cell(results, name):
-    if name not in results:
-        return '-'
-    return f"{results[name]['seconds']:.2f}" if 'seconds' in results[name] else 'failed'
-
-
-def row(question, names, results, differences, options):
-    best, peer = ratio(results)
-    cells = ''.join(cell(results, n).rjust(WIDTH) for n in names)
-    against = f'{best:.2f} {peer}' if best else '-'
-    if options.no_compare or sum('seconds' in r for r in results.values()) < 2:
-        verdict = '-'
-    else:
-        verdict = 'DIFFERS' if differences else 'OK'
-    title = f"{question['name']:7} {question['text']}"
-    return f'{title:{NAME_WIDTH}}{cells}   {against:14}{verdict}'
+    return questions
 
 
 def find_engines(options):
     """The engines that can run here, and name to reason for the others."""
     ready, skipped = [], {}
     for name in options.engines:
+        if name == 'pandas' and options.shapes:
+            continue
         try:
             ready.append(engines.Engine(name, options))
         except engines.Unavailable as why:
@@ -204,65 +107,100 @@ def find_engines(options):
     return ready, skipped
 
 
-def notes_on(name, results, differences):
-    """What is to be said below the table about one question."""
-    notes = [f'{name}: {text}' for text in differences]
-    for engine, result in results.items():
-        if 'failed' in result:
-            notes.append(f"{name}: {engine} failed, {result['failed']}")
-            notes += ['    ' + line for line in result.get('output', [])]
-    return notes
+def measure_question(question, ready, path, options):
+    """The report's entry for one question."""
+    results, outs = measure.ask(question, ready, path, options)
+    compared = not options.no_compare
+    differences = answers.compare(question, outs, options.folder) if compared else []
+    for out in outs.values():
+        measure.remove(out)
+    best, peer = measure.ratio(results)
+    return {'text': question['text'], 'engines': results, 'peer_over_mpart': best,
+            'best_peer': peer, 'compared': compared, 'differences': differences}
+
+
+def run_questions(options, path):
+    """All questions to all engines, about the file at path, or about the shapes' own (path None).
+    Return whether all went well."""
+    ready, skipped = find_engines(options)
+    names = [e.name for e in ready]
+    report = {'title': 'Other shapes of file' if options.shapes else plot.TITLE}
+    if path:
+        report.update(rows=options.rows or None, file_bytes=os.path.getsize(path))
+    report.update(measure.machine(options), engines={e.name: e.version for e in ready},
+                  skipped=skipped, questions={})
+    print(texts.subtitle(report))
+    print(', '.join(f'{e.name}: {e.version}' for e in ready))
+    print(texts.header(names), flush=True)
+    notes = []
+    for question in choose_questions(options):
+        own, rows = (path, None) if path else shapes.data_file(question, options)
+        measure.warm(own)
+        entry = measure_question(question, ready, own, options)
+        if not path:
+            entry.update(rows=rows, file_bytes=os.path.getsize(own))
+        report['questions'][question['name']] = entry
+        notes += texts.notes(question['name'], entry)
+        print(texts.row(question['name'], entry, names), flush=True)
+        save(report, options)
+    notes += texts.quoted_note(report['questions'])
+    print(''.join(note + '\n' for note in notes), end='')
+    plot.write(report, options.svg)
+    print(f'bench: the plot is {os.path.relpath(options.svg)}')
+    return not any(entry['differences'] or 'failed' in entry['engines'].get('mpart', {})
+                   for entry in report['questions'].values())
+
+
+def save(report, options):
+    with open(options.json, 'w', encoding='utf-8') as f:
+        json.dump(report, f, indent=1)
+
+
+def run(options):
+    os.makedirs(options.folder, exist_ok=True)
+    path = None
+    if not options.shapes:
+        path = os.path.abspath(options.file) if options.file else (
+            measure.data_file(options.rows, options))
+        measure.warm(path)
+    if options.scaling:
+        good = scaling.main(options, path, lambda report: save(report, options))
+    else:
+        good = run_questions(options, path)
+    print(f'bench: all runs are in {os.path.relpath(options.json)}')
+    return 0 if good else 1
+
+
+def load(path):
+    try:
+        with open(path, encoding='utf-8') as f:
+            report = json.load(f)
+        texts.check(report)
+    except (ValueError, texts.Unreadable) as why:
+        raise texts.Unreadable(f'{path}: {why}') from None
+    return report
+
+
+def show(options):
+    """What --plot-only and --markdown ask for."""
+    if options.markdown:
+        print(texts.markdown(load(options.markdown)), end='')
+    if options.plot_only:
+        plot.write(load(options.plot_only), options.svg)
+        print(f'bench: the plot is {os.path.relpath(options.svg)}')
+    return 0
 
 
 def main():
     options = parse_options(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    os.makedirs(options.folder, exist_ok=True)
-    ready, skipped = find_engines(options)
     try:
-        path = data_file(options)
-        warm(path)
-    except (OSError, subprocess.CalledProcessError, engines.Unavailable) as why:
-        print(f'bench: no data: {why}', file=sys.stderr)
-        return 1
-    names = [e.name for e in ready]
-    size = os.path.getsize(path)
-    print(f'{os.path.basename(path)}, {size / 1e9:.2f} GB, {options.ranks} ranks or threads, '
-          f'median seconds of {options.runs}')
-    print(', '.join(f'{e.name}: {e.version}' for e in ready))
-    header = ''.join(n.rjust(WIDTH) for n in names)
-    print(f"{'':{NAME_WIDTH}}{header}   {'peer/mpart':14}answers", flush=True)
-    report = {'rows': options.rows, 'file_bytes': size, 'ranks': options.ranks,
-              'runs': options.runs, 'cpu': cpu_name(), 'cpus': os.cpu_count(),
-              'engines': {e.name: e.version for e in ready}, 'skipped': skipped, 'questions': {}}
-    notes = []
-    bad = False
-    for question in choose_questions(options):
-        results, outs = ask(question, ready, path, options)
-        compared = not options.no_compare
-        differences = answers.compare(question, outs, options.folder) if compared else []
-        for out in outs.values():
-            remove(out)
-        best, peer = ratio(results)
-        report['questions'][question['name']] = {
-            'engines': results, 'peer_over_mpart': best, 'best_peer': peer,
-            'compared': compared, 'differences': differences}
-        notes += notes_on(question['name'], results, differences)
-        bad = bad or bool(differences) or 'failed' in results.get('mpart', {})
-        print(row(question, names, results, differences, options), flush=True)
-        with open(options.json, 'w', encoding='utf-8') as f:
-            json.dump(report, f, indent=1)
-    print(''.join(note + '\n' for note in notes), end='')
-    print(f'bench: all runs are in {os.path.relpath(options.json)}')
-    return 1 if bad else 0
-
-
-def cpu_name():
-    with open('/proc/cpuinfo', encoding='utf-8') as f:
-        for line in f:
-            if line.startswith('model name'):
-                return line.split(':', 1)[1].strip()
-    return platform.machine()
+        return show(options) if options.plot_only or options.markdown else run(options)
+    except OSError as why:
+        print(f"bench: {why.filename or 'system'}: {why.strerror}", file=sys.stderr)
+    except (subprocess.CalledProcessError, engines.Unavailable, texts.Unreadable) as why:
+        print(f'bench: {why}', file=sys.stderr)
+    return 1
 
 
 if __name__ == '__main__':

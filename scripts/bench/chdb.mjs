@@ -1,4 +1,4 @@
-// chdb.mjs FILE QUESTION OUT: one question of questions.json answered by chDB, CSV to CSV.
+// chdb.mjs FILE QUESTION OUT: a question of questions.json or shapes.json by chDB, CSV to CSV.
 // BENCH_MODULES is the node_modules folder, BENCH_THREADS the number of threads.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,8 @@ const require = createRequire(`${process.env.BENCH_MODULES}/`);
 const { query } = require('chdb');
 
 const [file, name, out] = process.argv.slice(2);
-const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.url)));
+const list = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url)));
+const questions = [...list('questions.json'), ...list('shapes.json')];
 const question = questions.find((q) => q.name === name);
 const text = (s) => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 

@@ -23,18 +23,19 @@ class Unavailable(Exception):
     """The engine cannot run here; the text says why in a few words."""
 
 
-def load_questions():
-    with open(os.path.join(HERE, 'questions.json'), encoding='utf-8') as f:
+def load_questions(name='questions.json'):
+    with open(os.path.join(HERE, name), encoding='utf-8') as f:
         return json.load(f)
 
 
 class Engine:
-    """One engine, ready to run. Construction raises Unavailable."""
+    """One engine, ready to run; extra: more options for mpart. Construction raises Unavailable."""
 
     def __init__(self, name, options):
         self.name = name
         self.options = options
         self.env = dict(os.environ)
+        self.extra = []
         if name == 'mpart':
             self._find_mpart()
         elif name == 'pandas':
@@ -43,12 +44,15 @@ class Engine:
             self._install_packages()
 
     def answers(self, question):
-        """Whether the engine can be asked the question (jobs are for mpart and DuckDB alone)."""
+        """Whether the engine can be asked the question: jobs are for mpart and DuckDB alone, pandas
+        reads no shapes."""
+        if self.name == 'pandas' and 'rows_factor' in question:
+            return False
         return self.name in ('mpart', 'duckdb') or not question.get('job')
 
     def command(self, path, question, out):
         if self.name == 'mpart':
-            return self.start + ['query', path, *question['mpart'], '-o', out]
+            return self.start + ['query', path, *question['mpart'], *self.extra, '-o', out]
         if self.name == 'pandas':
             script = [DEBIAN_PYTHON, os.path.join(HERE, 'pandas_pool.py')]
         else:

@@ -1,4 +1,4 @@
-// polars.mjs FILE QUESTION OUT: one question of questions.json answered by Polars, CSV to CSV.
+// polars.mjs FILE QUESTION OUT: a question of questions.json or shapes.json by Polars, CSV to CSV.
 // BENCH_MODULES is the node_modules folder; POLARS_MAX_THREADS bounds the threads.
 import { createRequire } from 'node:module';
 
@@ -25,6 +25,12 @@ const questions = {
   q9: by('id2', 'id4').agg(pl.pearsonCorr('v1', 'v2').pow(2).as('r2')),
   q10: by('id1', 'id2', 'id3', 'id4', 'id5', 'id6').agg(col('v3').sum(),
                                                         col('v1').count().as('count')),
+  plain: by('id1').agg(col('v1').sum()),
+  quoted: by('id1').agg(col('v1').sum()),
+  wide: by('c063').agg(col('c149').sum()),
+  short: by('a').agg(col('b').sum()),
+  keys40: by('key').agg(col('v').sum()),
+  zipf: by('id').agg(col('v1').sum(), col('v2').sum()),
 };
 
 const answer = await questions[name](pl.scanCSV(file)).collect();
