@@ -266,23 +266,14 @@ mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid, i
     return kernel ? encode_by_kernel(&e, kernel, n, err) : encode_columns(&e, n, err);
 }
 
-bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *text, bool *null) {
-    *text = (mp_str){"", 0, 0};
-    if (*p >= end) return false;
-    uint8_t prefix = *(*p)++;
-    *null = prefix == 0;
-    if (prefix == 0) return true;
-    uint32_t len = prefix - 1u;
-    if (prefix == MP_KEY_LONG_TEXT) {
-        if (end - *p < 4) return false;
-        memcpy(&len, *p, 4);
-        *p += 4;
-    } else if (prefix > MP_KEY_SHORT_MAX + 1) {
-        return false;
-    }
-    if ((size_t)(end - *p) < len) return false;
-    *text = mp_str_of((const char *)*p, len);
-    *p += len;
+bool mp_key_next_long(const uint8_t **p, const uint8_t *end, mp_str *text) {
+    uint32_t len;
+    const uint8_t *at = *p;
+    if (*at != MP_KEY_LONG_TEXT || end - at < 5) return false;
+    memcpy(&len, at + 1, sizeof len);
+    if ((size_t)(end - at - 5) < len) return false;
+    *text = mp_str_of((const char *)at + 5, len);
+    *p = at + 5 + len;
     return true;
 }
 
@@ -290,16 +281,9 @@ bool mp_key_check(const uint8_t *bytes, size_t n, int n_cols, mp_key *out, uint6
     const uint8_t *p = bytes, *end = bytes + n;
     if (n < 16 || n >> 40) return false;
     for (int c = 0; c < n_cols; c++) {
-        uint8_t prefix = p < end ? *p : MP_KEY_REFERENCE;
-        if (prefix <= MP_KEY_SHORT_MAX + 1) { /* the common case, without calls */
-            size_t step = prefix ? prefix : 1;
-            if ((size_t)(end - p) < step) return false;
-            p += step;
-        } else {
-            mp_str text;
-            bool null;
-            if (!mp_key_next(&p, end, &text, &null)) return false;
-        }
+        mp_str text;
+        bool null;
+        if (!mp_key_next(&p, end, &text, &null)) return false;
     }
     if (n == 16) {
         memcpy(out, bytes, 16);

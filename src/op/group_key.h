@@ -49,9 +49,25 @@ MP_MUST_CHECK mp_status mp_key_encode(const mp_str *const *col, const uint8_t *c
                                       int n_cols, int32_t n, mp_arena *scratch, mp_key *key,
                                       uint64_t *hash, mp_error *err);
 
+/* A longer text, or bytes that are no encoding. */
+bool mp_key_next_long(const uint8_t **p, const uint8_t *end, mp_str *text);
+
 /* Walks an encoding: the next column's text; *null true (and an empty text) for null. false: the
  * bytes are no encoding. */
-bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *text, bool *null);
+static inline bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *text, bool *null) {
+    const uint8_t *at = *p;
+    *null = false;
+    *text = mp_str_of("", 0);
+    if (at >= end) return false;
+    uint8_t prefix = *at++;
+    *null = prefix == 0;
+    uint32_t len = prefix ? prefix - 1u : 0;
+    if (prefix > MP_KEY_SHORT_MAX + 1 || (size_t)(end - at) < len)
+        return mp_key_next_long(p, end, text);
+    *text = mp_str_of((const char *)at, len);
+    *p = at + len;
+    return true;
+}
 /* Key of n >= 16 bytes from another rank; false: not an encoding of n_cols columns. A long one
  * refers to the bytes. */
 bool mp_key_check(const uint8_t *bytes, size_t n, int n_cols, mp_key *out, uint64_t *hash);

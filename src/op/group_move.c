@@ -6,6 +6,7 @@
 #include "op/group_state.h"
 
 static int owner_of(const mp_group *g, const mp_key *key) {
+    if (g->n_owners == 1) return 0;
     return (int)(((mp_key_hash(key) >> 32) * (uint64_t)g->n_owners) >> 32);
 }
 
