@@ -217,28 +217,58 @@ void mp_csv_convert_decimal(mp_csv_part *k, uint8_t *scale) {
     *scale = (uint8_t)top;
 }
 
+MP_CSV_INLINE void one_float64(mp_csv_part *k, const mp_csv_fields *at, int32_t i, bool points,
+                               magnitudes *m, bool use_sel, bool use_quote) {
+    mp_csv_span f = mp_csv_field_inner(at, i, use_sel, use_quote);
+    int64_t v;
+    int s = 0;
+    if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
+        ((double *)k->values)[i] = mp_decimal_to_double(v, s);
+        note_magnitude(m, v, s);
+    } else {
+        mp_csv_slow_value(k, i);
+    }
+}
+
 MP_CSV_INLINE void float64_loop(mp_csv_part *k, bool use_sel, bool use_quote) {
     const mp_csv_fields at = k->fields;
-    double *out = k->values;
     const bool points = plain_points(k->d);
     magnitudes m = {{0}};
-    for (int32_t i = 0; i < at.n; i++) {
-        mp_csv_span f = mp_csv_field_inner(&at, i, use_sel, use_quote);
-        int64_t v;
-        int s = 0;
-        if ((points && fast_decimal(f, &v, &s)) || fast_int(f, &v)) {
-            out[i] = mp_decimal_to_double(v, s);
-            note_magnitude(&m, v, s);
-        } else {
-            mp_csv_slow_value(k, i);
-        }
-    }
+    for (int32_t i = 0; i < at.n; i++)
+        one_float64(k, &at, i, points, &m, use_sel, use_quote);
     add_magnitudes(k, &m);
 }
 
+/* Mantissas stand where the doubles will. */
+static void float64_by_kernel(mp_csv_part *k) {
+    const mp_csv_fields at = k->fields;
+    mp_csv_digits seen = {0, 0};
+    magnitudes m = {{0}};
+    int32_t left[KERNEL_ROWS];
+    int64_t *mantissas = k->values;
+    uint8_t *scales = mp_csv_part_alloc(k, (size_t)at.n);
+    if (!scales) return;
+    memset(scales, 0, (size_t)at.n);
+    memset(mantissas, 0, (size_t)at.n * sizeof *mantissas);
+    for (int32_t i = 0; i < at.n; i += KERNEL_ROWS) {
+        int32_t n = at.n - i < KERNEL_ROWS ? at.n - i : KERNEL_ROWS;
+        int32_t n_left = k->kernels->decimal(&at, i, n, mantissas, scales, &seen, left);
+        for (int32_t j = i; j < i + n; j++) {
+            double v = mp_decimal_to_double(mantissas[j], scales[j]);
+            memcpy(&mantissas[j], &v, sizeof v);
+        }
+        for (int32_t l = 0; l < n_left; l++)
+            one_float64(k, &at, left[l], true, &m, at.sel != NULL, at.quote != 0);
+    }
+    add_magnitudes(k, &m);
+    add_digits(k, seen);
+}
+
 void mp_csv_convert_float64(mp_csv_part *k) {
-    if (mp_csv_is_plain(k->d, "-0123456789"))
-        MP_CSV_LOOP(float64_loop, k);
-    else
+    if (!mp_csv_is_plain(k->d, "-0123456789"))
         mp_csv_slow_values(k);
+    else if (k->kernels && plain_points(k->d))
+        float64_by_kernel(k);
+    else
+        MP_CSV_LOOP(float64_loop, k);
 }
