@@ -85,9 +85,23 @@ static bool canonical(mp_type t, mp_str *text, char *out) {
     return false;
 }
 
+/* One to eight digits, the first of several not 0: without a branch on how many. */
+static inline bool few_digits(mp_str text) {
+    const uint64_t zeros = 0x3030303030303030u, high = 0x8080808080808080u;
+    if (text.len - 1 >= 8) return false;
+    uint64_t bytes = mp_key_load16(text.p, text.len).lo;
+    uint64_t v =
+        bytes ^ (zeros >> (64 - 8 * text.len)); /* 0 to 9 where it is a digit, or nothing */
+    bool leading_zero = ((uint8_t)v == 0) & (text.len > 1);
+    return !((((v + 0x7676767676767676u) | v) & high) | leading_zero);
+}
+
 /* *odd is set where the text is not canonical; not looked at where NULL. */
 static mp_evidence evidence_of(mp_str text, bool *odd) {
     int64_t v;
+    if (few_digits(text))
+        return (mp_evidence){.seen = MP_SEEN_INT,
+                             .int_digits = (uint8_t)(text.len - (text.p[0] == '0'))};
     if (plain_int(text, &v))
         return (mp_evidence){.seen = MP_SEEN_INT,
                              .int_digits = (uint8_t)(v ? text.len - (v < 0) : 0)};

@@ -253,16 +253,37 @@ static mp_status own_groups(mp_job *j, mp_error *err) {
     return mp_groups_finish(j->groups, err);
 }
 
+/* Types under which the keys are read for an answer that is only written. Where no expression looks
+ * at them, their canonical texts are what CSV and TSV have for the values. */
+static mp_status written_types(mp_job *j, const mp_type **out, mp_error *err) {
+    size_t n = (size_t)j->q.n_keys;
+    mp_text_format format;
+    *out = j->key_types;
+    mp_status st = mp_answer_format(j->spec, &format, err);
+    bool as_text = !j->results.having && (format == MP_FORMAT_CSV || format == MP_FORMAT_TSV);
+    for (int i = 0; i < j->results.n_values; i++)
+        as_text = as_text && j->results.values[i].direct >= 0;
+    if (st || !as_text || n == 0) return st;
+    mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types, 16);
+    if (!types) return mp_mem_error(j->mem, n * sizeof *types, err);
+    for (size_t i = 0; i < n; i++)
+        types[i] = MP_STRING;
+    *out = types;
+    return MP_OK;
+}
+
 static mp_status write_groups(mp_job *j, bool few, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     bool keep = few || j->q.n_sort > 0;
+    const mp_type *types = NULL;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "merge", &mine);
     if (!st)
         st = mp_query_bind_results(&j->q, &j->plan, j->key_types, j->key_ts_sep, &j->arena,
                                    &j->results, &mine);
+    if (!st && !keep) st = written_types(j, &types, &mine);
     if (!st)
         st = keep ? keep_results(j, &mine)
-                  : mp_groups_prepare(j->groups, MP_GROUP_BY_HASH, j->key_types, &mine);
+                  : mp_groups_prepare(j->groups, MP_GROUP_BY_HASH, types, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);

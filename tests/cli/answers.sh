@@ -98,4 +98,39 @@ if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
     check "a short one is whole" test "$(wc -l <table)" = 4
     check "and nothing more is said" is_empty said
 fi
+# Many groups with keys of every type, several spellings of one value, and nulls: each value once, spelled in one way.
+python3 - <<'P'
+import datetime
+day = datetime.date(2000, 1, 1)
+rows, want = [], []
+for i in range(70001):
+    date = day + datetime.timedelta(days=i % 1000)
+    number = f'{i // 1000}.{i % 7}'
+    wide = f'{i}e{200 + i % 3}'
+    flag = i % 2 == 1
+    spelled = number + '0' * (i % 4), ('True' if flag else 'FALSE')
+    key = (str(i), number, str(date), f'{date} 01:02:03', wide, 'true' if flag else 'false', f'x"{i % 5}')
+    for again in range(2):
+        text = (key[0], (spelled[0] if again else number), key[2], key[3], wide, (spelled[1] if again else key[5]), key[6])
+        rows.append((text, i + again))
+    want.append((key, 2 * i + 1, 2))
+rows += [(('', '', '', '', '', '', ''), 5)] * 3
+want.append((('', '', '', '', '', '', ''), 15, 3))
+quoted = lambda t: '"' + t.replace('"', '""') + '"' if '"' in t else t
+with open('keys.csv', 'w') as f:
+    f.write('i,d,day,at,f,b,s,v\n')
+    for text, v in rows:
+        f.write(','.join(map(quoted, text)) + f',{v}\n')
+with open('want.csv', 'w') as f:
+    for key, total, n in want:
+        floats = repr(float(key[4])) if key[4] else ''
+        f.write(','.join([key[0], key[1], key[2], key[3], floats, key[5], quoted(key[6]), str(total), str(n)]) + '\n')
+P
+sort want.csv >expected
+for np in 0 3; do
+    succeeds $np query keys.csv --by i,d,day,at,f,b,s --agg 'sum(v), count()'
+    tail -n +2 "$out" | sort >got
+    check "keys of every type" same got expected
+done
+
 finish
