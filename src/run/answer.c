@@ -6,7 +6,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { TABLE_ROWS = 40, COPY_BYTES = 1 << 20, ORDER_BYTES = 64 << 20 };
+enum {
+    TABLE_ROWS = 40,
+    COPY_BYTES = 1 << 20,
+    ORDER_BYTES = 64 << 20 /* or an eighth of the budget */
+};
 
 typedef enum { TO_FILE, TO_STREAM, TO_TERMINAL } target_kind;
 
@@ -188,13 +192,14 @@ mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err) {
     mp_text_header(&a->text, &header);
     mp_status st = mp_buf_check(&header, &mine);
     if (!st && mp_comm_rank(a->c) == 0) st = put_header(a, &header, &mine);
+    int64_t budget = a->mem->limit_bytes > 0 ? a->mem->limit_bytes / 8 : ORDER_BYTES;
     mp_order_args args = {.file = a->kind == TO_FILE ? a->file : NULL,
                           .stream_fd = a->direct ? a->fd : a->spool,
                           .stream_name = stream_name(a, !a->direct),
                           .start_offset = (int64_t)header.len,
                           .skip_rows = a->spec->query.offset_rows,
                           .limit_rows = a->spec->query.limit_rows,
-                          .budget_bytes = ORDER_BYTES,
+                          .budget_bytes = budget < ORDER_BYTES ? budget : ORDER_BYTES,
                           .pass = ++a->pass,
                           .mem = a->mem};
     if (!st) st = mp_order_new(a->c, &args, &a->order, &mine);

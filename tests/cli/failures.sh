@@ -137,6 +137,26 @@ for np in 0 5; do
     rm -f out/o.csv
 done
 
+# One rank stands still: the others wait for its rows, and keep no more of theirs than their memory allows.
+{
+    cat keys.csv
+    for _ in 1 2 3 4 5; do tail -n +2 keys.csv; done
+} >long.csv
+for wait_s in 0.2 0.35 0.5; do
+    timeout -k 5 60 mpirun -np 5 "$MPART" query long.csv --memory 8M -o out/o.csv >"$out" 2>"$err" &
+    launcher=$!
+    sleep $wait_s
+    stopped=$(pgrep -P $(pgrep -P $launcher -x mpirun) -x mpart | head -n 1)
+    [ -n "$stopped" ] && kill -STOP "$stopped" && sleep 0.7 && kill -CONT "$stopped"
+    wait $launcher
+    rc=$?
+    last="a rank stopped after $wait_s s"
+    check "waits" has_code 0
+    check "for all rows" same out/o.csv long.csv
+    rm -f out/o.csv
+done
+rm -f long.csv
+
 # ---- a rank is killed: mpirun ends the job; a temporary may stay, the output's name is not taken ----
 mkfifo feed
 for rank in 0 1; do
