@@ -107,16 +107,16 @@ mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
 enum { PAGE = 4096 };
 static const size_t RESERVE_MOST = (size_t)1 << 38, RESERVE_LEAST = (size_t)1 << 30;
 
-static void *map(size_t n_bytes) {
-    void *p = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static void *map(size_t n_bytes, int access) {
+    void *p = mmap(NULL, n_bytes, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* A mapping with a start that huge pages can take, or any; *n_bytes: its size. */
+/* Addresses from a start that huge pages can take, not accessible yet: those no system counts as
+ * memory. *n_bytes: how many. NULL: there are no such many. */
 static char *reserve(size_t need, size_t *n_bytes) {
     for (size_t size = RESERVE_MOST; size >= RESERVE_LEAST && size / 2 >= need; size /= 4) {
-        char *p = map(size + HUGE_PAGE);
+        char *p = map(size + HUGE_PAGE, PROT_NONE);
         if (!p) continue;
         size_t skip = -(uintptr_t)p & (HUGE_PAGE - 1);
         if (skip) munmap(p, skip);
@@ -124,23 +124,28 @@ static char *reserve(size_t need, size_t *n_bytes) {
         *n_bytes = size;
         return p + skip;
     }
-    *n_bytes = need;
-    return map(need);
+    return NULL;
 }
 
+static bool open_up(mp_space *s, size_t n_bytes) {
+    if (n_bytes <= s->bytes) return true;
+    return mprotect((char *)s->p + s->bytes, n_bytes - s->bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* n_bytes that can be accessed. */
 static bool make_space(mp_space *s, size_t n_bytes) {
-    if (n_bytes <= s->reserved_bytes) return true;
-    char *p;
-    size_t size = n_bytes;
-    if (s->p) {
-        p = mremap(s->p, s->reserved_bytes, size, MREMAP_MAYMOVE);
-        if (p == MAP_FAILED) p = NULL;
-    } else {
-        p = reserve(n_bytes, &size);
+    if (!s->p) s->p = reserve(n_bytes, &s->reserved_bytes);
+    if (!s->p) {
+        s->p = map(n_bytes, PROT_READ | PROT_WRITE);
+        s->reserved_bytes = s->p ? n_bytes : 0;
+        return s->p != NULL;
     }
-    if (!p) return false;
+    if (n_bytes <= s->reserved_bytes) return open_up(s, n_bytes);
+    if (!open_up(s, s->reserved_bytes)) return false;
+    void *p = mremap(s->p, s->reserved_bytes, n_bytes, MREMAP_MAYMOVE);
+    if (p == MAP_FAILED) return false;
     s->p = p;
-    s->reserved_bytes = size;
+    s->reserved_bytes = n_bytes;
     return true;
 }
 
@@ -151,7 +156,8 @@ bool mp_space_grow(mp_mem *m, mp_space *s, size_t n_bytes) {
     size_t more = n_bytes - s->bytes;
     if (!admits(m, more) || !make_space(s, n_bytes)) return false;
     /* a small one does not deserve a page of 2 MiB */
-    if (n_bytes >= HUGE_FROM && s->bytes < HUGE_FROM) ask_for_huge_pages(s->p, s->reserved_bytes);
+    if (n_bytes >= HUGE_FROM && s->bytes < HUGE_FROM)
+        ask_for_huge_pages(s->p, s->reserved_bytes);
     s->bytes = n_bytes;
     if (!m) return true;
     m->used_bytes += (int64_t)more;

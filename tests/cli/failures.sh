@@ -137,6 +137,16 @@ for np in 0 5; do
     rm -f out/o.csv
 done
 
+# Address space can be short where memory is not.
+succeeds 0 query keys.csv --by k --agg 'sum(v)'
+cp "$out" expected
+(
+    ulimit -v 800000
+    succeeds 0 query keys.csv --by k --agg 'sum(v)'
+    check "with little address space" same "$out" expected
+    [ $n_failed = 0 ]
+) || check "with little address space" false
+
 # One rank stands still: the others wait for its rows, and keep no more of theirs than their memory allows.
 {
     cat keys.csv
