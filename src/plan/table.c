@@ -76,6 +76,12 @@ void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d) {
                           .nulls = in->nulls};
 }
 
+mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f) {
+    mp_csv_dialect d = t->dialect;
+    d.delimiter = t->files[f].delimiter;
+    return d;
+}
+
 static void wait_for(int fd) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     poll(&p, 1, 100);

@@ -6,6 +6,7 @@
 #define MP_PLAN_TABLE_H
 
 #include "io/input.h"
+#include "io/source.h"
 #include "plan/spec.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     mp_packing packing;
     int64_t size_bytes; /* -1: unknown */
     int64_t mtime_ns;
+    mp_read_format format;
     char delimiter;
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
@@ -63,6 +65,8 @@ static inline int mp_table_n_source(const mp_table *t) {
 static inline const char *mp_table_source_name(const mp_table *t, int i) {
     return i < t->n_columns ? t->names[i] : t->filename_column;
 }
+/* The form of file f's text: where its records begin and end, and what its values say. */
+mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f);
 /* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges
  * start anywhere. */
 static inline bool mp_table_guesses(const mp_table *t) {

@@ -18,6 +18,7 @@ void mp_table_encode(const mp_table *t, mp_buf *out) {
         mp_buf_u8(out, (uint8_t)file->packing);
         mp_buf_i64(out, file->size_bytes);
         mp_buf_i64(out, file->mtime_ns);
+        mp_buf_u8(out, (uint8_t)file->format);
         mp_buf_u8(out, (uint8_t)file->delimiter);
         mp_buf_i64(out, file->data_offset);
         mp_buf_u32(out, (uint32_t)file->n_columns);
@@ -51,6 +52,7 @@ static bool read_file(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
     file->packing = (mp_packing)mp_rd_u8(rd);
     file->size_bytes = mp_rd_i64(rd);
     file->mtime_ns = mp_rd_i64(rd);
+    file->format = (mp_read_format)mp_rd_u8(rd);
     file->delimiter = (char)mp_rd_u8(rd);
     file->data_offset = mp_rd_i64(rd);
     file->n_columns = (int)mp_rd_u32(rd);

@@ -146,11 +146,10 @@ static mp_status open_blocks(mp_feed *f, int file, mp_error *err) {
     if (f->blocks[file]) return MP_OK;
     mp_blocks_args args = {.file = &f->t->files[file],
                            .stream = &f->streams[file],
-                           .dialect = f->t->dialect,
+                           .dialect = mp_table_file_dialect(f->t, file),
                            .run = &f->spec->run,
                            .keep = f->replayable,
                            .mem = f->mem};
-    args.dialect.delimiter = f->t->files[file].delimiter;
     return mp_blocks_open(&args, &f->blocks[file], err);
 }
 

@@ -42,7 +42,7 @@ mp_scan_stats mp_scan_counts(const mp_scan *s) {
 /* ---- the reader of a file's layout ---- */
 
 void mp_scan_evidence(const mp_scan *s, mp_evidence *out) {
-    const mp_evidence *seen = s->reader ? mp_csv_reader_seen(s->reader) : NULL;
+    const mp_evidence *seen = s->reader ? s->source->seen(s->reader) : NULL;
     for (int i = 0; i < s->plan->n_wanted; i++) {
         out[i] = s->seen[i];
         if (seen && s->wanted[i].c >= 0) mp_evidence_add(&out[i], seen[s->wanted[i].c]);
@@ -52,15 +52,16 @@ void mp_scan_evidence(const mp_scan *s, mp_evidence *out) {
 void mp_scan_drop_reader(mp_scan *s) {
     if (s->reader && s->plan) {
         mp_scan_evidence(s, s->seen);
-        s->misfit = s->misfit || mp_csv_reader_misfit(s->reader);
+        s->misfit = s->misfit || s->source->misfit(s->reader);
     }
-    mp_csv_reader_free(&s->reader);
+    if (s->reader) s->source->close(&s->reader);
     s->reader_file = -1;
 }
 
 static bool same_layout(const mp_table *t, int a, int b) {
     const mp_table_file *x = &t->files[a], *y = &t->files[b];
-    if (x->delimiter != y->delimiter || x->n_columns != y->n_columns) return false;
+    if (x->format != y->format || x->delimiter != y->delimiter) return false;
+    if (x->n_columns != y->n_columns) return false;
     for (int i = 0; i < t->n_columns; i++)
         if (mp_table_column(x, i) != mp_table_column(y, i)) return false;
     return true;
@@ -126,6 +127,11 @@ static mp_status filter_rows(void *ctx, const mp_batch *in, uint32_t *sel, int32
     return st;
 }
 
+static void choose_source(mp_scan *s, int file) {
+    s->source = mp_source_of(s->a.table->files[file].format);
+    s->dialect = mp_table_file_dialect(s->a.table, file);
+}
+
 static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
     const mp_table *t = s->a.table;
     if (s->reader && (s->reader_file == file || same_layout(t, s->reader_file, file))) return MP_OK;
@@ -135,8 +141,7 @@ static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
         int c = s->wanted[i].c;
         s->wanted[i].c = c < t->n_columns ? mp_table_column(&t->files[file], c) : -1;
     }
-    s->dialect = t->dialect;
-    s->dialect.delimiter = t->files[file].delimiter;
+    choose_source(s, file);
     mp_csv_args args = {.dialect = &s->dialect,
                         .n_columns = t->files[file].n_columns,
                         .n_wanted = s->plan->n_wanted,
@@ -148,7 +153,7 @@ static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
                         .reject_ctx = s,
                         .mem = s->a.mem};
     s->reader_file = file;
-    return mp_csv_reader_new(&args, &s->reader, err);
+    return s->source->open(&args, &s->reader, err);
 }
 
 /* ---- the text of a split ---- */
@@ -195,9 +200,9 @@ static mp_status copy_data(mp_scan *s, mp_rd *rd, mp_error *err) {
 
 static mp_csv_state guess(const mp_scan *s) {
     int64_t behind = (int64_t)s->text.len < GUESS_BYTES ? (int64_t)s->text.len : GUESS_BYTES;
-    mp_csv_state g = mp_csv_guess(&s->dialect, s->text.bytes - s->window_before,
-                                  (size_t)(s->window_before + behind), (size_t)s->window_before,
-                                  s->window_from_start, s->a.table->files[s->desc.file].n_columns);
+    mp_csv_state g = s->source->guess(
+        &s->dialect, s->text.bytes - s->window_before, (size_t)(s->window_before + behind),
+        (size_t)s->window_before, s->window_from_start, s->a.table->files[s->desc.file].n_columns);
     if (!s->a.spec->run.guess_wrong || !s->dialect.quote) return g;
     return g == MP_CSV_IN_QUOTES ? MP_CSV_IN_FIELD : MP_CSV_IN_QUOTES;
 }
@@ -222,7 +227,7 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
     s->text.file_no = s->desc.file;
     s->text.split = split;
     s->text.entry = s->desc.entry_known ? (mp_csv_state)s->desc.entry : guess(s);
-    st = mp_csv_reader_begin(s->reader, &s->text, err);
+    st = s->source->begin(s->reader, &s->text, err);
     s->begun = !st;
     return st;
 }
@@ -243,19 +248,19 @@ static mp_status more_bytes(mp_scan *s, mp_error *err) {
     s->tail *= 8;
     mp_status st = map_range(s, s->tail, err);
     if (st) return st;
-    return mp_csv_reader_extend(s->reader, s->text.bytes, s->text.len, s->text.at_eof, err);
+    return s->source->extend(s->reader, s->text.bytes, s->text.len, s->text.at_eof, err);
 }
 
 mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
     mp_batch batch, named;
     bool more = true, need = false;
-    mp_status st = mp_csv_reader_next(s->reader, &batch, &more, &need, err);
+    mp_status st = s->source->next(s->reader, &batch, &more, &need, err);
     if (!st && need) return more_bytes(s, err);
     if (st) return check_map(s, st, err);
     *done = !more;
     if (!more) return check_map(s, MP_OK, err);
-    if (batch.n_rows == 0 || s->misfit || mp_csv_reader_misfit(s->reader)) return MP_OK;
+    if (batch.n_rows == 0 || s->misfit || s->source->misfit(s->reader)) return MP_OK;
     mp_arena_reset(&s->arena);
     st = name_file(s, false, &batch, &named, err);
     if (!st) st = s->consumer->batch(s->consumer->ctx, s->split, &named, err);
@@ -266,7 +271,7 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
     mp_scan *s = ctx;
     mp_csv_end end = {0};
-    mp_csv_reader_end(s->reader, &end);
+    s->source->end(s->reader, &end);
     mp_split_report r = {.entry = (uint8_t)s->text.entry,
                          .exit = (uint8_t)end.exit,
                          .exit_known = end.exit_known,
@@ -294,9 +299,8 @@ mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, si
     s->split = split;
     if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
-    s->dialect = s->a.table->dialect;
-    s->dialect.delimiter = s->a.table->files[s->desc.file].delimiter;
-    s->reader_file = -1;
+    mp_scan_drop_reader(s);
+    choose_source(s, s->desc.file);
     return s->desc.by_data ? MP_OK : map_range(s, 0, err);
 }
 
@@ -304,7 +308,7 @@ mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
     *done = true;
     if (s->desc.by_data) return MP_OK;
-    mp_csv_range_func(&s->dialect, s->text.bytes, (size_t)s->desc.len, &s->func);
+    s->source->range_func(&s->dialect, s->text.bytes, (size_t)s->desc.len, &s->func);
     return check_map(s, MP_OK, err);
 }
 

@@ -1,4 +1,4 @@
-/* scan.h - one pass over the input: splits handed out, read as CSV, filtered, given to a consumer
+/* scan.h - one pass over the input: splits handed out, read, filtered, given to a consumer
  * batch by batch.
  * Invariant: after mp_scan_pass all ranks know the same verdict, and the same evidence of every
  * column's type. REDO means that a guess was refuted: the true entry states are known by then, and

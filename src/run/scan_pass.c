@@ -188,7 +188,7 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
 }
 
 static void stop(mp_scan *s) {
-    mp_csv_reader_free(&s->reader);
+    if (s->reader) s->source->close(&s->reader);
     s->reader_file = -1;
     mp_mem_free(s->a.mem, s->wanted);
     mp_mem_free(s->a.mem, s->seen);

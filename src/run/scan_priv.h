@@ -25,7 +25,8 @@ struct mp_scan {
     int map_file; /* -1: none is open */
     mp_buf data;  /* the padded copy of a block */
 
-    mp_csv_reader *reader;
+    const mp_source *source; /* the reader's, or of the census' file */
+    void *reader;
     int reader_file; /* whose layout it has */
     mp_csv_column *wanted;
     mp_csv_dialect dialect;

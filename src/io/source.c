@@ -1,0 +1,53 @@
+/* source.c - the table of formats. */
+#include "io/source.h"
+
+static mp_status csv_open(const mp_csv_args *args, void **reader, mp_error *err) {
+    mp_csv_reader *r = NULL;
+    mp_status st = mp_csv_reader_new(args, &r, err);
+    *reader = r;
+    return st;
+}
+
+static void csv_close(void **reader) {
+    mp_csv_reader *r = *reader;
+    mp_csv_reader_free(&r);
+    *reader = NULL;
+}
+
+static mp_status csv_begin(void *reader, const mp_csv_text *text, mp_error *err) {
+    return mp_csv_reader_begin(reader, text, err);
+}
+
+static mp_status csv_next(void *reader, mp_batch *out, bool *more, bool *need_bytes,
+                          mp_error *err) {
+    return mp_csv_reader_next(reader, out, more, need_bytes, err);
+}
+
+static mp_status csv_extend(void *reader, const uint8_t *bytes, size_t len, bool at_eof,
+                            mp_error *err) {
+    return mp_csv_reader_extend(reader, bytes, len, at_eof, err);
+}
+
+static void csv_end(const void *reader, mp_csv_end *out) {
+    mp_csv_reader_end(reader, out);
+}
+
+static bool csv_misfit(const void *reader) {
+    return mp_csv_reader_misfit(reader);
+}
+
+static const mp_evidence *csv_seen(const void *reader) {
+    return mp_csv_reader_seen(reader);
+}
+
+#define CSV_FUNCTIONS                                                                              \
+    .open = csv_open, .close = csv_close, .begin = csv_begin, .next = csv_next,                    \
+    .extend = csv_extend, .end = csv_end, .misfit = csv_misfit, .seen = csv_seen,                  \
+    .guess = mp_csv_guess, .range_func = mp_csv_range_func
+
+const mp_source *mp_source_of(mp_read_format format) {
+    static const mp_source sources[] = {
+        [MP_READ_CSV] = {.name = "CSV", CSV_FUNCTIONS},
+    };
+    return &sources[format];
+}
