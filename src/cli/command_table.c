@@ -11,11 +11,11 @@
 #define AT(field) offsetof(mp_invocation, field)
 #define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))
 
-enum { INPUT_CSV, INPUT_TSV };
+enum { INPUT_CSV, INPUT_TSV, INPUT_NDJSON, INPUT_LINES };
 
-static const mp_word input_formats[] = {{"csv", INPUT_CSV, NULL},      {"tsv", INPUT_TSV, NULL},
-                                        {"ndjson", 0, "not read yet"}, {"lines", 0, "not read yet"},
-                                        {"h5", 0, "not read yet"},     {NULL, 0, NULL}};
+static const mp_word input_formats[] = {
+    {"csv", INPUT_CSV, NULL},     {"tsv", INPUT_TSV, NULL},    {"ndjson", INPUT_NDJSON, NULL},
+    {"lines", INPUT_LINES, NULL}, {"h5", 0, "not read yet"}, {NULL, 0, NULL}};
 static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"tsv", MP_FORMAT_TSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
@@ -61,7 +61,9 @@ static const mp_option query_options[] = {
 
 static const mp_option input_options[] = {
     {.name = "input-format", .kind = MP_OPT_WORD, .arg = "F", .at = AT(input_format), .words = input_formats,
-     .help = "csv or tsv (default: from the name)"},
+     .help = "csv, tsv, ndjson (one object a line, its keys are the\n"
+             "columns) or lines (one column, line); default: from the\n"
+             "name (.ndjson .jsonl .txt), else csv"},
     {.name = "delimiter", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.delimiter), .words = tab_word,
      .help = "between fields, one byte or 'tab' (default: found out among\n, ; | tab)"},
     {.name = "quote", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.quote), .words = none_word,
@@ -195,8 +197,16 @@ static mp_status check_input(mp_invocation *inv, mp_error *err) {
     in->n_paths = inv->operands.n_operands;
     in->paths = inv->operands.operands;
     in->tsv = inv->input_format == INPUT_TSV;
-    in->is_csv = inv->input_format >= 0 || in->delimiter || in->quote != '"' || in->no_header ||
-                 in->n_names > 0;
+    bool csv_options = in->delimiter || in->quote != '"' || in->no_header || in->n_names > 0;
+    bool other = inv->input_format == INPUT_NDJSON || inv->input_format == INPUT_LINES;
+    in->is_csv = (inv->input_format >= 0 || csv_options) && !other;
+    if (other) in->format = inv->input_format == INPUT_LINES ? MP_READ_LINES : MP_READ_NDJSON;
+    if (other && csv_options) {
+        mp_error_set(err, MP_USAGE, NULL,
+                     "--delimiter, --quote, --no-header and --names are for CSV alone");
+        mp_error_hint(err, "leave them out, or leave out --input-format");
+        return MP_USAGE;
+    }
     if (in->date_format) {
         mp_status st = mp_date_format_check(in->date_format, &has_time, err);
         if (st != MP_OK) return st;

@@ -23,6 +23,8 @@ typedef struct {
     const char *date_format; /* strptime form, NULL: ISO */
     int n_nulls;             /* texts that mean null, besides the empty unquoted field */
     const char **nulls;
+    bool empty_is_text;  /* an empty field is an empty text, not a null */
+    bool quoted_is_text; /* quoted text is a text, date or timestamp, never a number or bool */
 } mp_csv_dialect;
 
 /* State between two bytes of the text: what the next byte is. */
@@ -91,6 +93,8 @@ typedef mp_status (*mp_csv_reject_fn)(void *ctx, int64_t row_in_split, int64_t o
 typedef struct {
     const mp_csv_dialect *dialect;
     int n_columns; /* of the file */
+    const char *const *names; /* n_columns, where records name their values; else NULL */
+    bool other_keys;          /* a name that is none of these is passed over, not a bad row */
     int n_wanted;
     const mp_csv_column *wanted; /* n_wanted; lives as long as the reader */
     mp_bad_row on_bad_row;
@@ -166,11 +170,21 @@ typedef struct {
     double row_bytes;    /* mean bytes of a record in the sample, 0 when it has none */
 } mp_csv_head;
 
+/* Where the text begins behind a byte order mark and --skip-lines. Errors: UTF-16 or UTF-32, fewer lines than that. */
+MP_MUST_CHECK mp_status mp_csv_text_start(const mp_csv_head_args *args, const uint8_t *p, size_t n,
+                                          bool at_eof, size_t *start, bool *need_more,
+                                          mp_error *err);
+
 /* From the first n bytes of a file (at_eof: that is all of it): BOM, --skip-lines, sniffing, header, evidence of the sample.
  * Errors: MP_DATA for 0 bytes, UTF-16, NUL bytes in the header, a quote never closed; *need_more when the header does not end in n bytes.
  * UTF-16 is told from its BOM or NUL pattern and named. */
 MP_MUST_CHECK mp_status mp_csv_read_head(const mp_csv_head_args *args, const uint8_t *p, size_t n,
                                          bool at_eof, mp_arena *arena, mp_csv_head *out,
                                          bool *need_more, mp_error *err);
+
+/* The same for a file of lines: one column of strings, line. 0 bytes are no lines. */
+MP_MUST_CHECK mp_status mp_csv_read_lines_head(const mp_csv_head_args *args, const uint8_t *p,
+                                               size_t n, bool at_eof, mp_arena *arena,
+                                               mp_csv_head *out, bool *need_more, mp_error *err);
 
 #endif

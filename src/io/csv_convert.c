@@ -89,7 +89,7 @@ static const char *integer_flaw(mp_str text) {
     return text.p[i] == '0' ? "has a leading zero, so it is a text" : "does not fit int64";
 }
 
-static void note_bad(mp_csv_part *k, int64_t i, mp_str text, bool data_error) {
+static void note_bad(mp_csv_part *k, int64_t i, mp_str text, bool data_error, bool a_text) {
     if (k->bad_rows) k->bad_rows[i] = 1;
     if (k->bad->row >= 0) return;
     k->bad->row = (int32_t)i;
@@ -98,10 +98,12 @@ static void note_bad(mp_csv_part *k, int64_t i, mp_str text, bool data_error) {
     char shown[64];
     int n = printable(text, shown, (int)sizeof shown);
     const char *dots = (uint32_t)n < text.len ? "..." : "";
-    k->bad->is_integer = data_error && is_integer_text(text);
+    const uint8_t number = MP_SEEN_INT | MP_SEEN_DECIMAL | MP_SEEN_FLOAT;
+    bool quoted_number = a_text && mp_evidence_of_text(text.p, text.len).seen & number;
+    k->bad->is_integer = data_error && (is_integer_text(text) || quoted_number);
     if (k->bad->is_integer) {
         snprintf(k->bad->reason, sizeof k->bad->reason, "'%.*s%s' %s", n, shown, dots,
-                 integer_flaw(text));
+                 a_text ? "is a text" : integer_flaw(text));
         return;
     }
     const char *name = data_error ? "number" : mp_type_name(k->type);
@@ -130,19 +132,22 @@ static void store(mp_csv_part *k, int64_t i, const mp_value *v) {
 
 void mp_csv_slow_value(mp_csv_part *k, int64_t i) {
     mp_csv_span f = mp_csv_field_span(&k->fields, i, k->fields.sel != NULL);
-    bool quoted = k->fields.quote && f.len && f.p[0] == k->fields.quote;
+    bool quoted = k->quote && f.len && f.p[0] == k->quote;
     mp_str text = mp_str_of(f.p, f.len), raw = text;
     if (quoted) {
         text = raw = mp_str_of(f.p + 1, f.len >= 2 ? f.len - 2 : 0);
-        if (text.len && memchr(text.p, k->fields.quote, text.len)) {
+        if (text.len && memchr(text.p, k->quote, text.len)) {
             char *copy = mp_csv_part_alloc(k, text.len);
             if (!copy) return;
-            text = mp_str_of(copy, mp_csv_unquote(k->fields.quote, text, copy));
+            text = mp_str_of(copy, mp_csv_unquote(k->quote, text, copy));
         }
     }
     const mp_csv_column *column = k->a->column;
     mp_value v;
-    mp_csv_value_of(k->d, text, quoted, column->need_number, &v);
+    mp_csv_dialect d = *k->d;
+    bool a_text = quoted && d.quoted_is_text;
+    if (column->fixed) d.quoted_is_text = false; /* --types takes a text at its word */
+    mp_csv_value_of(&d, text, quoted, column->need_number, &v);
     if (v.e.seen == 0) {
         mp_csv_set_null(k, i);
         return;
@@ -151,7 +156,7 @@ void mp_csv_slow_value(mp_csv_part *k, int64_t i) {
     bool no_number = column->need_number && !(v.e.seen & number);
     bool fits = mp_value_is(&v, k->type);
     if (no_number || (column->fixed && !fits))
-        note_bad(k, i, raw, no_number);
+        note_bad(k, i, raw, no_number, a_text);
     else
         mp_evidence_add(&k->seen, v.e);
     if (fits && !no_number)
@@ -194,9 +199,13 @@ static void part_init(mp_csv_part *k, const mp_csv_convert_args *a, const mp_csv
                        .plain_quotes = x->plain_quotes,
                        .kernels = mp_csv_kernels_choose(a->simd)};
     bool text = column->use == MP_CSV_TEXT;
+    k->quote = f.quote;
     k->type = text ? MP_STRING : column->type;
     bool number = mp_type_is_number(k->type) || k->type == MP_NULL;
     if (!text && column->need_number && !column->fixed && !number) k->type = MP_INT64;
+    /* the loops take quotes off numbers; a quoted number that is a text is none */
+    if (k->d->quoted_is_text && (k->type == MP_BOOL || mp_type_is_number(k->type)))
+        k->fields.quote = 0;
 }
 
 static void all_null(mp_csv_part *k) {

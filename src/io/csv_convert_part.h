@@ -15,6 +15,7 @@ typedef struct {
     const mp_csv_dialect *d;
     mp_type type; /* converted to; not that of the column where a number is needed */
     mp_csv_fields fields;
+    char quote;                    /* around fields, also where the loops do not look for it */
     bool plain_quotes;             /* of the index */
     const mp_csv_kernels *kernels; /* NULL: in plain C alone */
     /* what becomes of them */

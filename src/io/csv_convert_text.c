@@ -25,7 +25,7 @@ MP_CSV_INLINE void views(mp_csv_part *k, bool use_sel) {
         valid[i] = f.len != 0;
         all &= valid[i];
     }
-    if (!all) k->valid = valid;
+    if (!all && !k->d->empty_is_text) k->valid = valid;
 }
 
 MP_CSV_INLINE void views_with_nulls(mp_csv_part *k, bool use_sel) {
@@ -54,7 +54,8 @@ MP_CSV_INLINE void values_with_quotes(mp_csv_part *k, bool use_sel) {
 
 static void by_kernel(mp_csv_part *k) {
     uint8_t *valid = mp_csv_part_alloc(k, (size_t)k->fields.n);
-    if (valid && !k->kernels->text(&k->fields, k->values, valid)) k->valid = valid;
+    if (!valid || k->kernels->text(&k->fields, k->values, valid)) return;
+    if (!k->d->empty_is_text) k->valid = valid;
 }
 
 void mp_csv_convert_text(mp_csv_part *k) {
@@ -78,8 +79,10 @@ void mp_csv_text_evidence(mp_csv_part *k) {
     mp_evidence all = *k->a->seen;
     for (int32_t i = 0; i < k->fields.n && mp_evidence_type(all) != MP_STRING; i++) {
         if (k->valid && !k->valid[i]) continue;
+        mp_csv_span f = mp_csv_field_span(&k->fields, i, k->fields.sel != NULL);
+        bool quoted = !k->d->quoted_is_text || (k->quote && f.len && f.p[0] == k->quote);
         mp_value v;
-        mp_csv_value_of(k->d, text[i], true, false, &v);
+        mp_csv_value_of(k->d, text[i], quoted, false, &v);
         mp_evidence_add(&all, v.e);
     }
     mp_evidence_add(&k->seen, all);

@@ -382,3 +382,37 @@ mp_status mp_csv_read_head(const mp_csv_head_args *args, const uint8_t *p, size_
                                                        : first);
     return look_at_sample(&h, (size_t)out->data_offset, out);
 }
+
+mp_status mp_csv_text_start(const mp_csv_head_args *args, const uint8_t *p, size_t n, bool at_eof,
+                            size_t *start, bool *need_more, mp_error *err) {
+    *need_more = n < 4 && !at_eof;
+    if (*need_more) return MP_OK;
+    mp_status st = n ? check_encoding(p, n, err) : MP_OK;
+    if (st) return st;
+    head h = {.args = args, .p = (const char *)p, .n = n, .at_eof = at_eof, .err = err};
+    return find_start(&h, start) ? MP_OK : no_record(&h, need_more);
+}
+
+mp_status mp_csv_read_lines_head(const mp_csv_head_args *args, const uint8_t *p, size_t n,
+                                 bool at_eof, mp_arena *arena, mp_csv_head *out, bool *need_more,
+                                 mp_error *err) {
+    static const char *const names[] = {"line"};
+    *out = (mp_csv_head){.delimiter = '\n', .n_columns = 1};
+    size_t start;
+    mp_status st = mp_csv_text_start(args, p, n, at_eof, &start, need_more, err);
+    if (st || *need_more) return st;
+    out->names = mp_arena_alloc(arena, sizeof names, 8);
+    out->seen = mp_arena_alloc(arena, sizeof *out->seen, 8);
+    if (!out->names || !out->seen) return mp_mem_error(arena->mem, 64, err);
+    memcpy(out->names, names, sizeof names);
+    *out->seen = (mp_evidence){.seen = MP_SEEN_STRING};
+    out->data_offset = (int64_t)start;
+    size_t lines = 0;
+    for (const uint8_t *at = p + start; at < p + n; at++, lines++) {
+        at = memchr(at, '\n', n - (size_t)(at - p));
+        if (!at) break;
+    }
+    if (lines) out->row_bytes = (double)(n - start) / (double)lines;
+    out->sample_is_all = at_eof;
+    return MP_OK;
+}

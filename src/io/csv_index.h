@@ -17,6 +17,9 @@ typedef struct {
     const uint8_t *base; /* 64 bytes before and behind the text are readable */
     const uint32_t *rec; /* n_rows */
     const uint32_t *end; /* n_rows * n_columns */
+    /* where the base is not the text itself: begin and end of each record in the text, counted from
+     * the run's first byte; NULL: rec, and the end of its last field */
+    const uint32_t *place, *place_end;
     const uint32_t
         *row_no; /* number of the record in the run before rejected ones were taken out; NULL: i */
     bool has_quotes;
@@ -45,7 +48,7 @@ typedef struct {
     int32_t row;        /* index in the run of rows given, -1: none */
     bool is_data_error; /* true: need_number; false: does not fit --types */
     bool is_integer; /* a data error that float(x) can read: an integer with a leading zero or plus,
-                        or outside int64 */
+                        or outside int64; a number that is quoted as a text */
     mp_str text;
     char reason[160];
 } mp_csv_bad_value;

@@ -12,10 +12,11 @@
 
 /* A record whose form is bad, in a run (on_bad_row skip or null). */
 typedef struct {
-    uint32_t record;  /* its number in the run */
-    size_t start;     /* in the text */
-    size_t len;       /* without the newline */
-    int64_t n_fields; /* -1: text behind a closing quote */
+    uint32_t record;    /* its number in the run */
+    size_t start;       /* in the text */
+    size_t len;         /* without the newline */
+    int64_t n_fields;   /* -1: text behind a closing quote */
+    const char *reason; /* what is wrong; NULL: the number of fields */
 } mp_csv_flaw;
 
 typedef enum {

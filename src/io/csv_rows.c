@@ -228,13 +228,17 @@ static mp_status keep_picked(making *m, const uint32_t *picked, int32_t n, mp_co
 
 /* ---- the steps ---- */
 
+static const uint32_t *places(const mp_csv_index *x) {
+    return x->place ? x->place : x->rec;
+}
+
 static void place_batch(making *m, mp_batch *b) {
     const mp_csv_index *x = &m->run->index;
     b->file_no = m->text->file_no;
     b->base = m->text->begin + (int64_t)m->run->first;
     b->first_row = m->first_row;
     b->n_rows = m->n;
-    b->rec = x->rec;
+    b->rec = places(x);
     b->row_no = x->row_no;
 }
 
@@ -248,7 +252,7 @@ static mp_status place_selected(making *m, mp_batch *b, mp_error *err) {
     uint32_t *no = mp_arena_alloc(&m->w->arena, bytes, 64);
     if (!rec || !no) return nomem(m->w, 2 * bytes, err);
     for (int32_t i = 0; i < m->n; i++) {
-        rec[i] = x->rec[m->rows[i]];
+        rec[i] = places(x)[m->rows[i]];
         no[i] = x->row_no ? x->row_no[m->rows[i]] : m->rows[i];
     }
     b->rec = rec;
@@ -320,8 +324,8 @@ static mp_status bad_value_error(making *m, mp_error *err) {
     mp_error_set(err, MP_DATA, NULL, "%s", bad.reason);
     mp_error_column(err, col->name);
     mp_error_place(err, m->text->file_no,
-                   m->text->begin + (int64_t)m->run->first + m->run->index.rec[row], m->text->split,
-                   record_no(m, row));
+                   m->text->begin + (int64_t)m->run->first + places(&m->run->index)[row],
+                   m->text->split, record_no(m, row));
     static const char *const usual[] = {"NA", "N/A", "NULL", "\\N", "null", "nan", "None"};
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
         if (mp_str_eq(bad.text, mp_str_c(usual[i])))
@@ -344,7 +348,8 @@ static mp_status reject(making *m, int64_t no, size_t start, size_t len, const c
 static mp_status reject_flaw(making *m, const mp_csv_flaw *f, mp_error *err) {
     char reason[96];
     mp_csv_flaw_reason(f->n_fields, m->w->args->n_columns, reason, sizeof reason);
-    return reject(m, m->first_row + f->record, f->start, f->len, reason, err);
+    return reject(m, m->first_row + f->record, f->start, f->len, f->reason ? f->reason : reason,
+                  err);
 }
 
 static mp_status reject_value(making *m, uint32_t row, mp_error *err) {
@@ -356,8 +361,10 @@ static mp_status reject_value(making *m, uint32_t row, mp_error *err) {
     char reason[512];
     snprintf(reason, sizeof reason, "column '%.300s': %s", m->w->args->wanted[wanted].name,
              bad.reason);
-    size_t len = x->end[((size_t)row + 1) * (size_t)x->n_columns - 1] - x->rec[row];
-    return reject(m, record_no(m, row), m->run->first + x->rec[row], len, reason, err);
+    uint32_t start = places(x)[row];
+    uint32_t end =
+        x->place_end ? x->place_end[row] : x->end[((size_t)row + 1) * (size_t)x->n_columns - 1];
+    return reject(m, record_no(m, row), m->run->first + start, end - start, reason, err);
 }
 
 /* Report the bad rows of the run in the order of the records, each once. */

@@ -86,7 +86,14 @@ static bool format_value(const char *format, mp_str text, mp_value *out) {
 void mp_csv_value_of(const mp_csv_dialect *d, mp_str text, bool quoted, bool number_first,
                      mp_value *out) {
     *out = (mp_value){0};
-    if (!quoted && mp_csv_is_null(d, text)) return;
+    if (quoted && d->quoted_is_text) {
+        const uint8_t dates = MP_SEEN_DATE | MP_SEEN_TS_T | MP_SEEN_TS_SPACE;
+        if (d->date_format && format_value(d->date_format, text, out)) return;
+        mp_value_of_text(text.p, text.len, out);
+        if (!(out->e.seen & dates)) *out = (mp_value){.e.seen = MP_SEEN_STRING};
+        return;
+    }
+    if (!quoted && (text.len == 0 || mp_csv_is_null(d, text))) return;
     if (d->date_format && !number_first && format_value(d->date_format, text, out)) return;
     bool marks = d->decimal_comma || d->thousands;
     if (marks && dialect_number(d, text, out)) return;

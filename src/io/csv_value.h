@@ -16,7 +16,7 @@ void mp_csv_value_of(const mp_csv_dialect *d, mp_str text, bool quoted, bool num
                      mp_value *out);
 
 static inline bool mp_csv_is_null(const mp_csv_dialect *d, mp_str text) {
-    if (text.len == 0) return true;
+    if (text.len == 0 && !d->empty_is_text) return true;
     for (int i = 0; i < d->n_nulls; i++)
         if (mp_str_eq(mp_str_c(d->nulls[i]), text)) return true;
     return false;

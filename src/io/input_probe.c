@@ -111,7 +111,9 @@ mp_packing mp_probe_name_packing(const char *path) {
 
 bool mp_probe_known_ending(const char *name) {
     return name[0] != '.' && ends_with_any(name, ".csv .tsv .csv.gz .tsv.gz .csv.bgz .tsv.bgz "
-                                                 ".csv.zst .tsv.zst");
+                                                 ".csv.zst .tsv.zst .ndjson .jsonl .txt "
+                                                 ".ndjson.gz .jsonl.gz .txt.gz "
+                                                 ".ndjson.zst .jsonl.zst .txt.zst");
 }
 
 /* A name of a descriptor of this process: no other rank can open it, so it is read as a stream. */

@@ -37,10 +37,12 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
                   t->n_files == 1 ? "" : "s", (long long)t->total_bytes, t->n_columns);
     for (int f = 0; f < t->n_files && f < 20; f++) {
         const mp_table_file *file = &t->files[f];
-        char delimiter[8];
-        snprintf(delimiter, sizeof delimiter, file->delimiter == '\t' ? "tab" : "'%c'",
+        char form[32];
+        snprintf(form, sizeof form, file->delimiter == '\t' ? "delimiter tab" : "delimiter '%c'",
                  file->delimiter);
-        mp_buf_printf(out, "  %s: delimiter %s, %s\n", file->path, delimiter,
+        bool csv = file->format == MP_READ_CSV;
+        mp_buf_printf(out, "  %s: %s, %s\n", file->path,
+                      csv ? form : mp_source_of(file->format)->name,
                       file->by_data ? "read by rank 0 and scattered as blocks of records"
                                     : "scattered as byte ranges");
     }
@@ -50,12 +52,13 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
                       (long long)t->split_bytes);
 }
 
-static void put_columns(const mp_scan_plan *plan, mp_buf *out) {
+static void put_columns(const mp_spec *spec, const mp_scan_plan *plan, mp_buf *out) {
     mp_buf_printf(out, "read: %d column%s\n", plan->n_wanted, plan->n_wanted == 1 ? "" : "s");
     for (int i = 0; i < plan->n_wanted; i++) {
         const mp_csv_column *w = &plan->wanted[i];
         const char *as = w->use == MP_CSV_TEXT ? "text" : mp_type_name(w->type);
-        mp_buf_printf(out, "  %s as %s%s%s%s\n", w->name, as, w->fixed ? " (--types)" : "",
+        mp_buf_printf(out, "  %s as %s%s%s%s\n", w->name, as,
+                      w->fixed && spec->input.n_types ? " (--types)" : "",
                       w->use == MP_CSV_TYPED && !w->fixed ? " (from the sample)" : "",
                       w->in_filter ? ", for the filter" : "");
     }
@@ -85,6 +88,6 @@ static void put_phases(const mp_query *q, const mp_scan_plan *plan, int n_ranks,
 void mp_plan_describe(const mp_spec *spec, const mp_table *t, const mp_query *q,
                       const mp_scan_plan *plan, int n_ranks, mp_buf *out) {
     put_inputs(spec, t, out);
-    put_columns(plan, out);
+    put_columns(spec, plan, out);
     put_phases(q, plan, n_ranks, out);
 }

@@ -71,10 +71,11 @@ static bool agg_needs_number(mp_agg_fn fn) {
 }
 
 /* Keys as they stand in the text would not be read the same where numbers or dates have a form of
- * their own. */
+ * their own, or where a text that looks like a number is none. */
 static bool keys_typed(const binder *b) {
     const mp_csv_dialect *d = &b->t->dialect;
-    return d->decimal_comma || d->thousands || d->date_format;
+    bool marks = d->decimal_comma || d->thousands || d->date_format;
+    return marks || mp_table_has(b->t, MP_READ_NDJSON);
 }
 
 /* A plain column that may go through as text: an output or a key whose type nobody asks for. */

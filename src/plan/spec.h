@@ -4,7 +4,7 @@
 #ifndef MP_PLAN_SPEC_H
 #define MP_PLAN_SPEC_H
 
-#include "io/csv.h"
+#include "io/source.h"
 
 typedef enum { MP_SCATTER_AUTO, MP_SCATTER_PATHS, MP_SCATTER_DATA } mp_scatter;
 typedef enum { MP_AUTO, MP_ON, MP_OFF } mp_switch;
@@ -21,6 +21,7 @@ typedef struct {
     const char **paths;
     bool tsv;    /* --input-format tsv */
     bool is_csv; /* --input-format csv, or an option that makes it CSV: the name does not matter */
+    mp_read_format format; /* --input-format ndjson or lines; MP_READ_CSV: none of these */
     char delimiter; /* 0: from the name, else sniffed */
     char quote;     /* '"'; 0: none */
     char comment;   /* 0: none */

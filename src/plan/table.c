@@ -5,6 +5,7 @@
 
 #include <poll.h>
 
+#include "io/json.h"
 #include "plan/names.h"
 
 enum {
@@ -46,17 +47,11 @@ static bool has_ending(const char *path, const char *ending) {
     return false;
 }
 
-static mp_status check_format(const mp_spec *spec, const char *path, mp_error *err) {
-    if (spec->input.is_csv || spec->input.tsv) return MP_OK;
-    static const char *const others[] = {".ndjson", ".jsonl", ".txt"};
-    for (int i = 0; i < 3; i++) {
-        if (!has_ending(path, others[i])) continue;
-        mp_error_set(err, MP_USAGE, "cannot read", "'%s' files are not read yet", others[i]);
-        mp_error_file(err, path);
-        mp_error_hint(err, "--input-format csv reads it as CSV");
-        return MP_USAGE;
-    }
-    return MP_OK;
+static mp_read_format format_of(const mp_spec *spec, const char *path) {
+    const mp_input_spec *in = &spec->input;
+    if (in->is_csv || in->tsv || in->format != MP_READ_CSV) return in->format;
+    if (has_ending(path, ".ndjson") || has_ending(path, ".jsonl")) return MP_READ_NDJSON;
+    return has_ending(path, ".txt") ? MP_READ_LINES : MP_READ_CSV;
 }
 
 static char delimiter_of(const mp_spec *spec, const char *path) {
@@ -76,9 +71,19 @@ void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d) {
                           .nulls = in->nulls};
 }
 
+bool mp_table_has(const mp_table *t, mp_read_format format) {
+    for (int f = 0; f < t->n_files; f++)
+        if (t->files[f].format == format) return true;
+    return false;
+}
+
 mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f) {
     mp_csv_dialect d = t->dialect;
     d.delimiter = t->files[f].delimiter;
+    if (t->files[f].format == MP_READ_CSV) return d;
+    d.quote = 0;
+    d.empty_is_text = true;
+    if (t->files[f].format == MP_READ_NDJSON) d.comment = 0;
     return d;
 }
 
@@ -103,9 +108,19 @@ static mp_status fill_front(mp_table_stream *s, size_t want, mp_error *err) {
     return MP_OK;
 }
 
+typedef mp_status (*head_fn)(const mp_csv_head_args *args, const uint8_t *p, size_t n, bool at_eof,
+                             mp_arena *arena, mp_csv_head *out, bool *need_more, mp_error *err);
+
+static head_fn head_reader(mp_read_format format) {
+    return format == MP_READ_NDJSON  ? mp_json_read_head
+           : format == MP_READ_LINES ? mp_csv_read_lines_head
+                                     : mp_csv_read_head;
+}
+
 /* The head of one file, with as many bytes of its front as the header needs. */
-static mp_status read_head(opener *o, const mp_input *in, mp_table_stream *stream, bool by_data,
-                           size_t want, mp_csv_head *head, mp_error *err) {
+static mp_status read_head(opener *o, const mp_input *in, const mp_table_file *file,
+                           mp_table_stream *stream, size_t want, mp_csv_head *head, mp_error *err) {
+    const bool by_data = file->by_data;
     const mp_input_spec *spec = &o->spec->input;
     mp_csv_head_args args = {.delimiter = delimiter_of(o->spec, in->path),
                              .has_header = !spec->no_header,
@@ -133,10 +148,12 @@ static mp_status read_head(opener *o, const mp_input *in, mp_table_stream *strea
             st = mp_map_window(&map, 0, len, err);
             bytes = map.bytes;
         }
-        if (!st) st = mp_csv_read_head(&args, bytes, len, at_end, o->arena, head, &more, err);
+        if (!st)
+            st = head_reader(file->format)(&args, bytes, len, at_end, o->arena, head, &more, err);
         if (!st && !by_data) st = mp_map_check(&map, err);
         if (!st && more && want > HEAD_LIMIT)
-            st = mp_error_set(err, MP_DATA, NULL, "the header does not end within %d MiB",
+            st = mp_error_set(err, MP_DATA, NULL, "the %s does not end within %d MiB",
+                              file->format == MP_READ_CSV ? "header" : "first line",
                               HEAD_LIMIT >> 20);
     }
     if (st) mp_error_file(err, in->path);
@@ -197,8 +214,9 @@ static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_err
         int at = f ? mp_names_find(&o->places, head->names[c]) : c;
         column_at[at] = c;
     }
+    bool may_lack = o->spec->input.union_columns || file->format == MP_READ_NDJSON;
     for (int i = 0; i < before; i++)
-        if (column_at[i] < 0 && !o->spec->input.union_columns)
+        if (column_at[i] < 0 && !may_lack)
             return differs(file->path, t->names[i], t->files[0].path, file->path, err);
     file->column_at = column_at;
     file->n_matched = t->n_columns;
@@ -208,12 +226,42 @@ static mp_status match_columns(opener *o, int f, const mp_csv_head *head, mp_err
     return MP_OK;
 }
 
+/* A key that --types names is a column, whether the sample has it or not. */
+static mp_status add_named_keys(opener *o, mp_error *err) {
+    mp_status st = MP_OK;
+    for (int k = 0; k < o->spec->input.n_types && !st && mp_table_has(o->t, MP_READ_NDJSON); k++) {
+        const char *name = o->spec->input.types[k].name;
+        if (mp_names_find(&o->places, name) < 0) st = add_column(o, name, err);
+    }
+    return st;
+}
+
+/* In NDJSON any line may have any key: the columns of such a file are those of the table. */
+static mp_status open_keys(opener *o, mp_error *err) {
+    mp_table *t = o->t;
+    if (!mp_table_has(t, MP_READ_NDJSON)) return MP_OK;
+    int32_t *same = take(o->arena, (size_t)t->n_columns, sizeof *same);
+    if (!same) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
+    for (int i = 0; i < t->n_columns; i++)
+        same[i] = i;
+    for (int f = 0; f < t->n_files; f++) {
+        mp_table_file *file = &t->files[f];
+        if (file->format != MP_READ_NDJSON) continue;
+        file->column_at = same;
+        file->n_columns = file->n_matched = t->n_columns;
+    }
+    return MP_OK;
+}
+
 static mp_status choose_types(opener *o, mp_error *err) {
     mp_table *t = o->t;
     t->fixed = take(o->arena, (size_t)t->n_columns, sizeof *t->fixed);
     if (!t->fixed) return mp_mem_error(o->mem, (size_t)t->n_columns * 4, err);
     for (int i = 0; i < t->n_columns; i++)
         t->fixed[i] = MP_TYPE_COUNT;
+    for (int f = 0; f < t->n_files; f++)
+        if (t->files[f].format == MP_READ_LINES)
+            t->fixed[mp_names_find(&o->places, "line")] = MP_STRING;
     for (int k = 0; k < o->spec->input.n_types; k++) {
         const mp_type_choice *choice = &o->spec->input.types[k];
         int c = mp_names_find(&o->places, choice->name);
@@ -243,10 +291,9 @@ static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream
     file->by_data = in->kind == MP_INPUT_STREAM || in->packing != MP_PACK_NONE ||
                     o->spec->run.scatter == MP_SCATTER_DATA;
     mp_buf_init(&stream->front, o->mem);
-    mp_status st = check_format(o->spec, in->path, err);
-    if (!st)
-        st = read_head(o, in, stream, file->by_data, f < SAMPLED_FILES ? SAMPLE_BYTES : HEAD_BYTES,
-                       head, err);
+    file->format = format_of(o->spec, in->path);
+    bool sampled = f < SAMPLED_FILES || file->format == MP_READ_NDJSON;
+    mp_status st = read_head(o, in, file, stream, sampled ? SAMPLE_BYTES : HEAD_BYTES, head, err);
     return st ? st : match_columns(o, f, head, err);
 }
 
@@ -292,6 +339,8 @@ mp_status mp_table_open(const mp_spec *spec, mp_arena *arena, mp_mem *mem, mp_ta
     *streams = take(arena, (size_t)out->n_files, sizeof **streams);
     if (!out->files || !*streams) return mp_mem_error(mem, (size_t)out->n_files * 64, err);
     st = open_all(&o, inputs, *streams, err);
+    if (!st) st = add_named_keys(&o, err);
+    if (!st) st = open_keys(&o, err);
     if (!st) st = choose_types(&o, err);
     if (st) mp_table_streams_free(streams, out->n_files);
     return st;

@@ -6,7 +6,6 @@
 #define MP_PLAN_TABLE_H
 
 #include "io/input.h"
-#include "io/source.h"
 #include "plan/spec.h"
 
 typedef struct {
@@ -16,7 +15,7 @@ typedef struct {
     int64_t size_bytes; /* -1: unknown */
     int64_t mtime_ns;
     mp_read_format format;
-    char delimiter;
+    char delimiter;      /* '\n' where the format has none */
     int64_t data_offset; /* of the first data record, in plain bytes */
     int n_columns;       /* of the file */
     int n_matched;       /* columns of the table when the file was matched; it has none later on */
@@ -35,7 +34,7 @@ typedef struct {
     double row_bytes;            /* mean of the samples, 0: unknown */
     int64_t total_bytes;         /* of the files whose size is known (packed size) */
     int64_t split_bytes;         /* of one range */
-    mp_csv_dialect dialect;      /* delimiter: by file */
+    mp_csv_dialect dialect;      /* of the CSV files; delimiter: by file */
     const char *filename_column; /* --filename, comes last; NULL: none */
 } mp_table;
 
@@ -65,15 +64,18 @@ static inline int mp_table_n_source(const mp_table *t) {
 static inline const char *mp_table_source_name(const mp_table *t, int i) {
     return i < t->n_columns ? t->names[i] : t->filename_column;
 }
+bool mp_table_has(const mp_table *t, mp_read_format format);
 /* The form of file f's text: where its records begin and end, and what its values say. */
 mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f);
 /* Where a range begins may have to be guessed: quotes and comments hide newlines, and byte ranges
  * start anywhere. */
 static inline bool mp_table_guesses(const mp_table *t) {
-    bool ranges = false;
-    for (int f = 0; f < t->n_files; f++)
-        ranges = ranges || !t->files[f].by_data;
-    return ranges && (t->dialect.quote || t->dialect.comment);
+    bool guesses = false;
+    for (int f = 0; f < t->n_files && !guesses; f++) {
+        mp_csv_dialect d = mp_table_file_dialect(t, f);
+        guesses = !t->files[f].by_data && (d.quote || d.comment);
+    }
+    return guesses;
 }
 /* The dialect that the options ask for, without the delimiter. */
 void mp_table_dialect(const mp_spec *spec, mp_csv_dialect *d);

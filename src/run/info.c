@@ -83,6 +83,8 @@ static void put_text(const info *o, mp_buf *out) {
         if (n > width && n <= 40) width = n;
     }
     mp_buf_printf(out, "files:   %d (%lld bytes)\n", t->n_files, (long long)t->total_bytes);
+    if (t->n_files && t->files[0].format != MP_READ_CSV)
+        mp_buf_printf(out, "format:  %s\n", mp_source_of(t->files[0].format)->name);
     mp_buf_printf(out, "rows:    %lld\n", (long long)mp_feed_records(o->feed));
     if (mp_feed_bad(o->feed))
         mp_buf_printf(out, "bad:     %lld\n", (long long)mp_feed_bad(o->feed));
@@ -117,9 +119,13 @@ static void put_json(const info *o, mp_buf *out) {
     for (int f = 0; f < t->n_files; f++) {
         mp_buf_printf(out, "%s{\"path\":", f ? "," : "");
         put_json_text(out, t->files[f].path);
-        mp_buf_printf(out, ",\"bytes\":%lld,\"columns\":%d,\"delimiter\":",
-                      (long long)t->files[f].size_bytes, t->files[f].n_columns);
-        put_json_text(out, (char[]){t->files[f].delimiter, 0});
+        mp_buf_printf(out, ",\"format\":\"%s\",\"bytes\":%lld,\"columns\":%d",
+                      mp_source_of(t->files[f].format)->name, (long long)t->files[f].size_bytes,
+                      t->files[f].n_columns);
+        if (t->files[f].format == MP_READ_CSV) {
+            mp_buf_printf(out, ",\"delimiter\":");
+            put_json_text(out, (char[]){t->files[f].delimiter, 0});
+        }
         mp_buf_u8(out, '}');
     }
     mp_buf_printf(out, "],\"schema\":[");

@@ -144,6 +144,8 @@ static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
     choose_source(s, file);
     mp_csv_args args = {.dialect = &s->dialect,
                         .n_columns = t->files[file].n_columns,
+                        .names = t->names,
+                        .other_keys = s->a.spec->input.union_columns,
                         .n_wanted = s->plan->n_wanted,
                         .wanted = s->wanted,
                         .on_bad_row = s->a.spec->input.on_bad_row,

@@ -120,17 +120,18 @@ static void list_files(void **state) {
 
 static void list_sorted(void **state) {
     (void)state;
-    static const char *const names[] = {"b.csv", "a.tsv", "c.csv.gz", "B.CSV", "10.csv", "9.csv"};
-    static const char *const want[] = {"10.csv", "9.csv", "B.CSV", "a.tsv", "b.csv", "c.csv.gz"};
-    for (int i = 0; i < 6; i++)
+    static const char *const names[] = {"b.csv", "a.tsv", "c.csv.gz", "B.CSV", "10.csv", "9.csv",
+                                        "rows.ndjson"};
+    static const char *const want[] = {"10.csv", "9.csv", "B.CSV", "a.tsv", "b.csv", "c.csv.gz",
+                                       "rows.ndjson"};
+    for (int i = 0; i < 7; i++)
         put_text(names[i], "x\n");
     put_text(".hidden.csv", "x\n");
     put_text("notes.md", "x\n");
-    put_text("rows.ndjson", "{}\n");
     int n;
     mp_input *in = list(folder, &n);
-    assert_int_equal(n, 6);
-    for (int i = 0; i < 6; i++)
+    assert_int_equal(n, 7);
+    for (int i = 0; i < 7; i++)
         assert_string_equal(in[i].path, at(want[i]));
     in = list(at("?.csv"), &n);
     assert_int_equal(n, 2);
@@ -140,7 +141,7 @@ static void list_sorted(void **state) {
      * are folders */
     assert_int_equal(mkdir(at("z.csv"), 0700), 0);
     list(folder, &n);
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 7);
     refused(at("*.parquet"), MP_IO, "no file matches this pattern", NULL);
     put_text("z.csv/in.csv", "x\n");
     in = list(at("*.csv"), &n);
@@ -155,7 +156,7 @@ static void list_refusals(void **state) {
     refused(at("none/x.csv"), MP_IO, strerror(ENOENT), at("none"));
     refused(at("orders.csv/x"), MP_IO, strerror(ENOTDIR), NULL);
     assert_int_equal(mkdir(at("empty"), 0700), 0);
-    refused(at("empty"), MP_IO, ".csv or .tsv", "any ending");
+    refused(at("empty"), MP_IO, ".csv, .tsv, .ndjson", "any ending");
     refused(put("a.h5", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", "pandas");
     refused(put("renamed.csv", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", NULL);
     refused(put("p.csv", "PAR1\x15\0\0\0....PAR1", 16), MP_USAGE, "Parquet", "duckdb");

@@ -169,7 +169,11 @@ static void test_formats(void **state) {
     refuse("query\na\n-o\nx.parquet", "names no format", "--format");
     refuse("query\na\n-o\nx.csv.zst\n--format\ncsv", "packed files are not written yet", NULL);
     refuse("query\na\n-o\nx.h5", "HDF5 is not written yet", NULL);
-    refuse("query\na\n--input-format\nlines", "'lines' is not read yet", NULL);
+    expect_ok(&p, "query\na\n--input-format\nlines");
+    assert_int_equal(p.inv.spec.input.format, MP_READ_LINES);
+    assert_false(p.inv.spec.input.is_csv);
+    release(&p);
+    refuse("query\na\n--input-format\nndjson\n--names\na", "are for CSV alone", NULL);
     refuse("query\na\n--input-format\nh5", "'h5' is not read yet", NULL);
     refuse("query\na\n--format\nh5", "'h5' is not written yet", NULL);
 }

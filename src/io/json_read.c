@@ -1,0 +1,185 @@
+/* json_read.c - the reader of splits of NDJSON: runs of json_run to batches of csv_rows.
+ * Invariant: as csv_read.c; at is the start of a line. */
+#include "io/csv_rows.h"
+#include "io/json.h"
+#include "io/json_run.h"
+
+struct mp_json_reader {
+    mp_csv_args args;       /* as they were given */
+    mp_csv_args made;       /* of the transcript: wanted columns are its fields */
+    mp_csv_dialect dialect; /* of the transcript */
+    mp_arena arena;
+    int32_t *slot; /* by column, -1: not wanted */
+    int n_slots;
+    mp_evidence *seen; /* by column */
+    mp_json_run run;
+    mp_csv_rows rows;
+    mp_csv_text text;
+    size_t at;
+    int64_t n_records, n_bad_before;
+    bool found; /* at is the start of a line */
+    mp_csv_state exit;
+    bool exit_known;
+};
+
+/* Fields of the transcript: the wanted columns of the file, each once. */
+static mp_status choose_slots(mp_json_reader *r, mp_error *err) {
+    size_t n = (size_t)r->args.n_columns, n_wanted = (size_t)r->args.n_wanted;
+    r->slot = mp_arena_alloc(&r->arena, n * sizeof *r->slot + 1, 16);
+    r->seen = mp_arena_alloc(&r->arena, n * sizeof *r->seen + 1, 16);
+    mp_csv_column *wanted = mp_arena_alloc(&r->arena, n_wanted * sizeof *wanted + 1, 16);
+    if (!r->slot || !r->seen || !wanted)
+        return mp_mem_error(r->args.mem, n * 8 + n_wanted * sizeof *wanted, err);
+    memset(r->seen, 0, n * sizeof *r->seen);
+    for (size_t c = 0; c < n; c++)
+        r->slot[c] = -1;
+    for (size_t i = 0; i < n_wanted; i++) {
+        wanted[i] = r->args.wanted[i];
+        int c = wanted[i].c;
+        if (c < 0) continue;
+        if (r->slot[c] < 0) r->slot[c] = r->n_slots++;
+        wanted[i].c = r->slot[c];
+    }
+    r->dialect = mp_json_dialect(r->args.dialect);
+    r->made = r->args;
+    r->made.dialect = &r->dialect;
+    r->made.n_columns = r->n_slots ? r->n_slots : 1;
+    r->made.wanted = wanted;
+    return MP_OK;
+}
+
+mp_status mp_json_reader_new(const mp_csv_args *args, mp_json_reader **out, mp_error *err) {
+    *out = NULL;
+    mp_json_reader *r = mp_mem_calloc(args->mem, 1, sizeof *r);
+    if (!r) return mp_mem_error(args->mem, sizeof *r, err);
+    r->args = *args;
+    mp_arena_init(&r->arena, args->mem);
+    mp_status st = choose_slots(r, err);
+    if (!st) st = mp_json_run_init(&r->run, &r->args, r->slot, r->n_slots, err);
+    if (!st) st = mp_csv_rows_init(&r->rows, &r->made, err);
+    if (st)
+        mp_json_reader_free(&r);
+    else
+        *out = r;
+    return st;
+}
+
+void mp_json_reader_free(mp_json_reader **r) {
+    if (!*r) return;
+    mp_json_run_release(&(*r)->run);
+    mp_csv_rows_release(&(*r)->rows);
+    mp_arena_release(&(*r)->arena);
+    mp_mem_free((*r)->args.mem, *r);
+    *r = NULL;
+}
+
+static size_t in_split(const mp_csv_text *t) {
+    return t->split_len < t->len ? t->split_len : t->len;
+}
+
+static void find_first(mp_json_reader *r) {
+    size_t n = in_split(&r->text);
+    int64_t first =
+        mp_csv_find_record(r->args.dialect, r->text.bytes + r->at, n - r->at, r->exit, &r->exit);
+    r->found = first >= 0;
+    r->at = r->found ? r->at + (size_t)first : n;
+}
+
+mp_status mp_json_reader_begin(mp_json_reader *r, const mp_csv_text *text, mp_error *err) {
+    if ((int)text->entry < 0 || text->entry >= MP_CSV_STATES)
+        return mp_error_set(err, MP_FAILED, NULL, "no such state of a text: %d", (int)text->entry);
+    r->text = *text;
+    r->at = 0;
+    r->n_records = 0;
+    r->n_bad_before = r->rows.n_bad;
+    r->exit = text->entry;
+    r->exit_known = false;
+    find_first(r);
+    return MP_OK;
+}
+
+mp_status mp_json_reader_extend(mp_json_reader *r, const uint8_t *bytes, size_t len, bool at_eof,
+                                mp_error *err) {
+    if (len < r->text.len)
+        return mp_error_set(err, MP_FAILED, NULL,
+                            "a split's text was extended from %zu to %zu bytes", r->text.len, len);
+    r->text.bytes = bytes;
+    r->text.len = len;
+    r->text.at_eof = at_eof;
+    if (!r->found) find_first(r);
+    return MP_OK;
+}
+
+static mp_status record_error(const mp_json_reader *r, const mp_csv_run *run, mp_error *err) {
+    if (run->bad == MP_CSV_BAD_NUL) {
+        mp_error_set(err, MP_DATA, NULL, "NUL byte");
+    } else if (run->bad == MP_CSV_BAD_TOO_LONG) {
+        mp_error_set(err, MP_DATA, NULL, "line longer than 2 GiB");
+    } else {
+        mp_error_set(err, MP_DATA, NULL, "%s", r->run.reason);
+        mp_error_hint(err, r->run.unknown_key
+                               ? "columns are the keys of the first rows: --types NAME:string adds "
+                                 "one, --union leaves other keys out"
+                               : "--on-bad-row skip leaves such rows out");
+    }
+    mp_error_place(err, r->text.file_no, r->text.begin + (int64_t)r->at, r->text.split,
+                   r->n_records);
+    return MP_DATA;
+}
+
+static void find_exit(mp_json_reader *r) {
+    size_t n = in_split(&r->text);
+    r->exit_known = true;
+    if (r->found && n)
+        r->exit = r->text.bytes[n - 1] == '\n' ? MP_CSV_RECORD_START : MP_CSV_IN_FIELD;
+}
+
+/* No record was had: the split is at its end, or the text is. */
+static mp_status stop(mp_json_reader *r, bool need, bool *more, bool *need_bytes) {
+    *more = *need_bytes = need;
+    if (!need) find_exit(r);
+    return MP_OK;
+}
+
+static void keep_evidence(mp_json_reader *r) {
+    for (int c = 0; c < r->args.n_columns; c++)
+        if (r->slot[c] >= 0) r->seen[c] = r->rows.seen[r->slot[c]];
+}
+
+mp_status mp_json_reader_next(mp_json_reader *r, mp_batch *out, bool *more, bool *need_bytes,
+                              mp_error *err) {
+    *out = (mp_batch){.file_no = r->text.file_no, .first_row = r->n_records};
+    *more = true;
+    *need_bytes = false;
+    if (!r->found)
+        return stop(r, r->text.len < r->text.split_len && !r->text.at_eof, more, need_bytes);
+    mp_csv_run run;
+    size_t at = r->at;
+    mp_status st = mp_json_run_fill(&r->run, &r->text, &at, &run, err);
+    if (st) return st;
+    bool empty = at == r->at;
+    if (empty && run.stop == MP_CSV_RUN_BAD) return record_error(r, &run, err);
+    r->at = at;
+    if (empty) return stop(r, run.stop == MP_CSV_RUN_BYTES, more, need_bytes);
+    int64_t first_row = r->n_records;
+    r->n_records += run.n_records;
+    st = mp_csv_rows_make(&r->rows, &r->text, &run, (const mp_csv_flaw *)(void *)r->run.flaws.data,
+                          (uint32_t)(r->run.flaws.len / sizeof(mp_csv_flaw)), first_row, out, err);
+    keep_evidence(r);
+    return st;
+}
+
+bool mp_json_reader_misfit(const mp_json_reader *r) {
+    return r->rows.misfit;
+}
+
+void mp_json_reader_end(const mp_json_reader *r, mp_csv_end *out) {
+    *out = (mp_csv_end){.exit = r->exit,
+                        .exit_known = r->exit_known,
+                        .n_records = r->n_records,
+                        .n_bad = r->rows.n_bad - r->n_bad_before};
+}
+
+const mp_evidence *mp_json_reader_seen(const mp_json_reader *r) {
+    return r->seen;
+}
