@@ -10,9 +10,9 @@
  * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Else a
  * table that fits the cache catches what it can, and the rest goes to the owners. A rank alone
  * would only carry records to itself, so its table may be larger. */
-static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 16 << 20, LARGE_BYTES = 256 << 20,
+static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 64 << 20, LARGE_BYTES = 256 << 20,
                      LARGE_ALONE = INT64_C(4) << 30, NEAR_BYTES = 1 << 19;
-enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 3, RECENT_ROWS = 1 << 17, SLICE_ROWS = 512 };
+enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 2, RECENT_ROWS = 1 << 17, SLICE_ROWS = 512 };
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -245,10 +245,13 @@ int64_t mp_group_count(const mp_group *g) {
 
 /* So few rows come per group that most of them will have had a group made for them. The share of
  * new groups among the latest rows tells how many groups there are: where keys are drawn evenly from
- * D, g groups met leave the share 1 - g / D new. */
+ * D, g groups met leave the share 1 - g / D new; g is what there were in the middle of those rows.
+ * Keys that come round in turn look as if they never came again, so a table may get some size before
+ * it is asked. */
 static bool will_not_reduce(const mp_group *g) {
     double is_new = (double)g->recent_new / (double)(g->recent_rows + 1);
-    double groups = (double)g->table.n / (1.001 - is_new);
+    double met = (double)g->table.n - (double)g->recent_new / 2;
+    double groups = met / (1.001 - is_new);
     double rows = g->expect_rows > 0 ? g->expect_rows : 2 * (double)g->rows;
     return is_new > 0.5 && rows < ROWS_PER_GROUP * groups;
 }
