@@ -292,7 +292,9 @@ bool mp_json_member(mp_json_members *m, mp_json_value *key, mp_json_value *value
         p = blanks(p + 1, m->end);
     }
     m->first = false;
-    p = key_at(m, p, key);
+    size_t left = (size_t)(m->end - p);
+    m->guessed = m->guess_len && m->guess_len <= left && memcmp(p, m->guess, m->guess_len) == 0;
+    p = m->guessed ? blanks(p + m->guess_len, m->end) : key_at(m, p, key);
     if (!p) return false;
     bool nests = p < m->end && (*p == '{' || *p == '[');
     p = nests ? nested(m, p, value) : scalar(m, p, value);

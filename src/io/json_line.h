@@ -29,6 +29,11 @@ typedef struct {
     const uint8_t *at, *end;
     const char *flaw; /* what is wrong, NULL: nothing so far */
     bool first;
+    /* Set by the caller before a member, who guesses its key: a quoted key without escapes and the
+     * colon behind it. guessed: so it was, and key is not filled in. */
+    const char *guess;
+    uint32_t guess_len; /* 0: no guess */
+    bool guessed;
 } mp_json_members;
 
 /* The line [p, p + n) without its newline, n < 4 GiB. false: it is blank (no flaw), or no object

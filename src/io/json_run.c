@@ -1,5 +1,5 @@
-/* json_run.c - see json_run.h. Keys come in the same order in most lines, so the i-th key is first
- * compared with the i-th of the line before. */
+/* json_run.c - see json_run.h. Keys come in the same order in most lines, so the i-th key is guessed
+ * to be the i-th of the line before. */
 #include "io/json_run.h"
 
 #include <stdio.h>
@@ -19,6 +19,25 @@ mp_csv_dialect mp_json_dialect(const mp_csv_dialect *d) {
                             .quote = (char)QUOTE,
                             .date_format = d->date_format,
                             .quoted_is_text = true};
+}
+
+static bool quote_keys(mp_json_run *x) {
+    x->quoted = mp_arena_alloc(&x->lasting, (size_t)x->keys.n * sizeof *x->quoted + 1, 16);
+    if (!x->quoted) return false;
+    for (int c = 0; c < x->keys.n; c++) {
+        const uint8_t *name = (const uint8_t *)x->keys.names[c];
+        uint32_t n = x->keys.lens[c];
+        char *text = mp_arena_alloc(&x->lasting, (size_t)n + 3, 1);
+        if (!text) return false;
+        bool plain = true;
+        for (uint32_t i = 0; i < n; i++)
+            plain = plain && name[i] >= 0x20 && name[i] != '"' && name[i] != '\\';
+        text[0] = text[n + 1] = '"';
+        text[n + 2] = ':';
+        if (n) memcpy(text + 1, name, n);
+        x->quoted[c] = mp_str_of(text, plain ? n + 3 : 0);
+    }
+    return true;
 }
 
 mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slot, int n_slots,
@@ -44,7 +63,8 @@ mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slo
     x->row_no = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place_end = mp_arena_alloc(&x->lasting, row_bytes, 64);
-    bool ok = x->order && x->values && x->end && x->rec && x->row_no && x->place && x->place_end;
+    bool ok = quote_keys(x) && x->order && x->values && x->end && x->rec && x->row_no && x->place &&
+              x->place_end;
     if (!ok) return mp_mem_error(mem, n * 4 + slots * 24 + 4 * row_bytes, err);
     for (size_t i = 0; i < n; i++)
         x->order[i] = -1;
@@ -85,13 +105,17 @@ static mp_str text_of(mp_json_run *x, const mp_json_value *v) {
     return mp_str_of((char *)x->name.data, mp_json_unescape(v->p, v->len, (char *)x->name.data));
 }
 
+/* The key that the i-th member probably has; returns its column, -1: no idea. */
+static int32_t guess_key(const mp_json_run *x, int32_t i, mp_json_members *m) {
+    int32_t c = i < x->args->n_columns ? x->order[i] : -1;
+    m->guess = c >= 0 ? x->quoted[c].p : NULL;
+    m->guess_len = c >= 0 ? x->quoted[c].len : 0;
+    return c;
+}
+
 /* The column of the i-th member, -1: there is none. */
 static int32_t column_of(mp_json_run *x, int32_t i, const mp_json_value *key) {
-    int32_t known = i < x->args->n_columns ? x->order[i] : -1;
-    mp_str name = text_of(x, key);
-    if (known >= 0 && mp_str_eq(name, mp_str_of(x->keys.names[known], x->keys.lens[known])))
-        return known;
-    int32_t c = mp_json_keys_find(&x->keys, name);
+    int32_t c = mp_json_keys_find(&x->keys, text_of(x, key));
     if (i < x->args->n_columns) x->order[i] = c;
     return c;
 }
@@ -106,8 +130,9 @@ static bool read_line(filling *f) {
     for (int s = 0; s < x->n_slots; s++)
         x->values[s].kind = MP_JSON_NONE;
     bool some = mp_json_open(&m, f->line, f->line_len);
-    for (int32_t i = 0; some && mp_json_member(&m, &key, &value); i++) {
-        int32_t c = column_of(x, i, &key);
+    int32_t c = guess_key(x, 0, &m);
+    for (int32_t i = 0; some && mp_json_member(&m, &key, &value); c = guess_key(x, ++i, &m)) {
+        if (!m.guessed) c = column_of(x, i, &key);
         if (c >= 0) {
             if (x->slot[c] >= 0) x->values[x->slot[c]] = value;
         } else if (!x->args->other_keys && !f->unknown_key) {

@@ -15,7 +15,8 @@ typedef struct {
     mp_json_keys keys;
     int32_t *slot; /* by column: its field in the transcript, -1: not wanted */
     int n_slots;
-    int32_t *order;        /* column of the i-th member of the line before, -1: unknown */
+    int32_t *order; /* column of the i-th member of the line before, -1: unknown */
+    mp_str *quoted; /* by column: its key in quotes with a colon; empty where it has escapes */
     mp_json_value *values; /* n_slots: of one line */
     mp_buf text;           /* the transcript, with padding around it */
     mp_buf name;           /* an unescaped key */
