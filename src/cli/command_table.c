@@ -102,7 +102,7 @@ static const mp_option input_options[] = {
 static const mp_option output_options[] = {
     {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.output.path),
      .help = "write there when all has gone well (default, and -: standard\n"
-             "output); .csv .tsv .ndjson"},
+             "output); .csv .tsv .ndjson, and .gz or .zst behind them"},
     {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(spec.output.format), .words = output_formats,
      .help = "form of the output (default: from the name, else csv)"},
 };
@@ -228,13 +228,10 @@ static bool is_h5(const char *name) {
 static mp_status check_output_name(const char *path, int *format, mp_error *err) {
     mp_text_format found;
     if (!path || strcmp(path, "-") == 0) return MP_OK;
-    if (ends_with(path, ".gz") || ends_with(path, ".zst"))
-        return mp_error_set(err, MP_USAGE, NULL, "output '%s': packed files are not written yet",
-                            path);
     if (*format >= 0) return MP_OK;
     if (is_h5(path))
         return mp_error_set(err, MP_USAGE, NULL, "output '%s': HDF5 is not written yet", path);
-    if (!mp_text_format_of(path, &found, NULL)) {
+    if (!mp_text_format_of(path, &found)) {
         mp_error_set(err, MP_USAGE, NULL, "output '%s': the ending names no format", path);
         mp_error_hint(err, "use .csv, .tsv or .ndjson, or say --format");
         return MP_USAGE;

@@ -20,6 +20,8 @@ typedef enum {
     MP_TAG_BLOCK,     /* exchange: a block of records */
     MP_TAG_EOS,       /* exchange: end of stream */
     MP_TAG_ORDER,     /* ordered sink: sizes, offsets, text (run/order) */
+    MP_TAG_FRAGMENT,  /* packed output: parts of units (run/order_pack) */
+    MP_TAG_PACKED,    /* packed output: its ordered sink (run/order_pack) */
     MP_TAG_VERDICT,   /* agreement and the other collectives */
     MP_TAG_USER,      /* tests */
     MP_TAG_COUNT

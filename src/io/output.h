@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "data/batch.h"
+#include "io/input.h"
 
 typedef struct mp_out_file mp_out_file;
 
@@ -51,9 +52,11 @@ MP_MUST_CHECK mp_status mp_stdout_write(int fd, const void *bytes, size_t n, boo
 
 typedef enum { MP_FORMAT_CSV, MP_FORMAT_TSV, MP_FORMAT_NDJSON } mp_text_format;
 
-/* From the ending of a name (.csv .tsv .ndjson .jsonl); packed is set for .gz/.zst behind it. No
- * ending: CSV. false: another ending. */
-bool mp_text_format_of(const char *name, mp_text_format *out, int *packing);
+/* From the ending of a name (.csv .tsv .ndjson .jsonl), before .gz or .zst. No ending: CSV. false:
+ * another ending. */
+bool mp_text_format_of(const char *name, mp_text_format *out);
+/* From .gz or .zst at the end of a name, whatever is before it. */
+mp_packing mp_text_packing_of(const char *name);
 
 typedef struct {
     mp_text_format format;

@@ -245,14 +245,24 @@ static bool cut_ending(mp_str *name, const char *ending) {
     return true;
 }
 
-bool mp_text_format_of(const char *name, mp_text_format *out, int *packing) {
+static mp_str last_part(const char *name) {
     const char *slash = strrchr(name, '/');
-    mp_str base = mp_str_c(slash ? slash + 1 : name);
-    int packed = MP_PACK_NONE;
-    if (cut_ending(&base, ".gz"))
-        packed = MP_PACK_GZIP;
-    else if (cut_ending(&base, ".zst"))
-        packed = MP_PACK_ZSTD;
+    return mp_str_c(slash ? slash + 1 : name);
+}
+
+static mp_packing cut_packing(mp_str *base) {
+    if (cut_ending(base, ".gz")) return MP_PACK_GZIP;
+    return cut_ending(base, ".zst") ? MP_PACK_ZSTD : MP_PACK_NONE;
+}
+
+mp_packing mp_text_packing_of(const char *name) {
+    mp_str base = last_part(name);
+    return cut_packing(&base);
+}
+
+bool mp_text_format_of(const char *name, mp_text_format *out) {
+    mp_str base = last_part(name);
+    (void)cut_packing(&base);
     if (cut_ending(&base, ".tsv"))
         *out = MP_FORMAT_TSV;
     else if (cut_ending(&base, ".ndjson") || cut_ending(&base, ".jsonl"))
@@ -261,6 +271,5 @@ bool mp_text_format_of(const char *name, mp_text_format *out, int *packing) {
         *out = MP_FORMAT_CSV;
     else
         return false;
-    if (packing) *packing = packed;
     return true;
 }

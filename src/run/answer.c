@@ -25,37 +25,38 @@ struct mp_answer {
     bool direct;       /* this time rows go to fd at once */
     bool closed;       /* rank 0: the reader of the stream is gone */
     mp_text_args text;
+    mp_packing packing;
     mp_order *order;
     uint32_t pass;
 };
 
 mp_status mp_answer_format(const mp_spec *spec, mp_text_format *out, mp_error *err) {
     const char *path = spec->output.path;
-    int packing = 0;
     *out = MP_FORMAT_CSV;
     if (spec->output.format >= 0) {
         *out = (mp_text_format)spec->output.format;
         return MP_OK;
     }
     if (!path || strcmp(path, "-") == 0) return MP_OK;
-    if (!mp_text_format_of(path, out, &packing)) {
+    if (!mp_text_format_of(path, out)) {
         mp_error_set(err, MP_USAGE, "cannot write",
                      "the name's ending is not one of .csv, .tsv, .ndjson");
         mp_error_file(err, path);
         mp_error_hint(err, "--format csv writes CSV whatever the name is");
         return MP_USAGE;
     }
-    if (packing == 0) return MP_OK;
-    mp_error_set(err, MP_USAGE, "cannot write", "packed output is not written yet");
-    mp_error_file(err, path);
-    mp_error_hint(err, "write to standard output and pack it: mpart query ... | gzip > FILE");
-    return MP_USAGE;
+    return MP_OK;
+}
+
+static bool is_named(const mp_answer *a) {
+    const char *path = a->spec->output.path;
+    return path && strcmp(path, "-") != 0;
 }
 
 /* Rank 0: the target. */
 static mp_status open_target(mp_answer *a, mp_error *err) {
     const char *path = a->spec->output.path;
-    if (path && strcmp(path, "-") != 0) {
+    if (is_named(a)) {
         mp_status st = mp_out_create(path, &a->file, err);
         if (st) return st;
         a->fd = mp_out_direct_fd(a->file);
@@ -112,6 +113,7 @@ mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_answer
         st = mp_answer_format(spec, &a->text.format, &mine);
         a->text.delimiter = a->text.format == MP_FORMAT_TSV ? '\t' : ',';
         a->text.comment = spec->input.comment;
+        if (is_named(a)) a->packing = mp_text_packing_of(spec->output.path);
         if (!st && mp_comm_rank(c) == 0) st = open_target(a, &mine);
     }
     st = mp_comm_agree_on(c, st, &mine, err);
@@ -150,7 +152,7 @@ void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, 
 static const char *stream_name(const mp_answer *a, bool spool) {
     const char *path = a->spec->output.path;
     if (spool) return mp_out_spool_folder(a->spec->run.scratch);
-    return path && strcmp(path, "-") != 0 ? path : "standard output";
+    return is_named(a) ? path : "standard output";
 }
 
 static mp_status write_stream(mp_answer *a, bool spool, const void *bytes, size_t n,
@@ -170,16 +172,17 @@ static mp_status rewind_spool(mp_answer *a, mp_error *err) {
     return mp_error_errno(err, errno, "cannot write to scratch", stream_name(a, true));
 }
 
-/* Rank 0: the header, at the front of whatever it is. */
+/* Rank 0: the header, at the front of whatever it is; packed, it goes with the rows. */
 static mp_status put_header(mp_answer *a, const mp_buf *header, mp_error *err) {
     if (a->kind == TO_FILE) {
         mp_status st = mp_out_truncate(a->file, 0, err);
-        return st ? st : mp_out_write_at(a->file, 0, header->data, header->len, err);
+        return st || a->packing ? st : mp_out_write_at(a->file, 0, header->data, header->len, err);
     }
     if (!a->direct) {
         mp_status st = rewind_spool(a, err);
         if (st) return st;
     }
+    if (a->packing) return MP_OK;
     return write_stream(a, !a->direct, header->data, header->len, err);
 }
 
@@ -197,6 +200,8 @@ mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err) {
                           .stream_fd = a->direct ? a->fd : a->spool,
                           .stream_name = stream_name(a, !a->direct),
                           .start_offset = (int64_t)header.len,
+                          .packing = a->packing,
+                          .head = header.data,
                           .skip_rows = a->spec->query.offset_rows,
                           .limit_rows = a->spec->query.limit_rows,
                           .budget_bytes = budget < ORDER_BYTES ? budget : ORDER_BYTES,
@@ -308,9 +313,11 @@ static mp_status print_table(mp_answer *a, int64_t rows, int64_t bytes, mp_error
 mp_status mp_answer_finish(mp_answer *a, int64_t *rows, int64_t *bytes, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     bool head = mp_comm_rank(a->c) == 0;
+    mp_status st = mp_order_finish(a->order, err);
+    if (st) return st;
     *rows = head ? mp_order_rows(a->order) : 0;
     *bytes = head ? mp_order_bytes(a->order) : 0;
-    mp_status st = a->kind == TO_FILE ? mp_out_sync(a->file, &mine) : MP_OK;
+    st = a->kind == TO_FILE ? mp_out_sync(a->file, &mine) : MP_OK;
     st = mp_comm_agree_on(a->c, st, &mine, err);
     if (st) return st;
     if (head && a->kind == TO_FILE) st = mp_out_commit(&a->file, &mine);

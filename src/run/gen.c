@@ -30,7 +30,8 @@ typedef struct {
     mp_gen_table tables[MP_GEN_TABLES];
     int n_tables;
     mp_out_file *files[MP_GEN_TABLES];
-    bool made_folder; /* rank 0 */
+    mp_packing packing; /* of a file; the files of a folder are plain */
+    bool made_folder;   /* rank 0 */
     bool is_stream;
     int stream_fd; /* rank 0 */
 
@@ -233,8 +234,7 @@ static mp_status split_end(void *ctx, mp_buf *report, mp_error *err) {
 
 static mp_status push(void *ctx, bool *did, mp_error *err) {
     gen *g = ctx;
-    (void)did;
-    mp_status st = mp_order_push(g->order, err);
+    mp_status st = mp_order_push(g->order, did, err);
     if (st == MP_OK && is_root(g) && mp_order_enough(g->order))
         mp_flow_stop(g->flow, MP_FLOW_ENOUGH);
     return st;
@@ -271,6 +271,7 @@ static mp_status open_order(gen *g, mp_error *err) {
     int64_t budget = g->mem->limit_bytes / 4;
     mp_order_args args = {.file = g->is_stream ? NULL : g->files[g->table],
                           .stream_fd = g->stream_fd,
+                          .packing = g->packing,
                           .limit_rows = -1,
                           .budget_bytes = budget > 0 && budget < ORDER_BYTES ? budget : ORDER_BYTES,
                           .pass = mp_comm_serial(g->c),
@@ -301,6 +302,7 @@ static mp_status make_table(gen *g, int table, mp_error *err) {
     mp_flow_result result = {0};
     mp_status st = open_order(g, err);
     if (st == MP_OK) st = mp_flow_execute(g->c, &flow, &result, err);
+    if (st == MP_OK) st = mp_order_finish(g->order, err);
     if (st == MP_OK && is_root(g)) {
         g->report->rows_out += mp_order_rows(g->order);
         g->report->bytes_out += mp_order_bytes(g->order);
@@ -337,6 +339,7 @@ mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_run_spec *run
     gen g = {.c = c, .spec = spec, .mem = mem, .report = report, .stream_fd = -1};
     double start = mp_clock_s();
     g.n_tables = mp_gen_tables(spec, g.tables);
+    if (spec->path && !g.tables[0].file) g.packing = mp_text_packing_of(spec->path);
     if (run->plan_only) {
         if (is_root(&g)) describe(&g, text);
         return MP_OK;

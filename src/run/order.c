@@ -5,13 +5,15 @@
 
 #include <stdlib.h>
 
+#include "run/flow.h"
+
 /* A longer text travels in several messages: counts are int, and a copy of it must stay small. */
 enum { PART_BYTES = 256 << 20 };
 
 mp_status mp_order_tell(mp_order *o, int dest, mp_letter_kind kind, int64_t piece, int64_t a,
                         int64_t b, int64_t c, mp_error *err) {
     const mp_order_letter l = {(uint32_t)kind, o->args.pass, piece, a, b, c};
-    return mp_comm_send(o->c, dest, MP_TAG_ORDER, &l, sizeof l, err);
+    return mp_comm_send(o->c, dest, o->args.tag, &l, sizeof l, err);
 }
 
 static void drop_held(mp_order *o, mp_held **at) {
@@ -67,7 +69,7 @@ static mp_status send_text(mp_order *o, mp_held *h, mp_error *err) {
         mp_buf_reserve(&part, PART_BYTES + sizeof l);
         mp_buf_put(&part, h->text.data + at, PART_BYTES);
         mp_buf_put(&part, &l, sizeof l);
-        s = mp_comm_send_buf(o->c, 0, MP_TAG_ORDER, &part, false, err);
+        s = mp_comm_send_buf(o->c, 0, o->args.tag, &part, false, err);
         mp_buf_release(&part);
         at += PART_BYTES;
     }
@@ -77,7 +79,7 @@ static mp_status send_text(mp_order *o, mp_held *h, mp_error *err) {
     h->text.len -= at;
     l.a = 0;
     mp_buf_put(&h->text, &l, sizeof l);
-    s = mp_comm_send_buf(o->c, 0, MP_TAG_ORDER, &h->text, false, err);
+    s = mp_comm_send_buf(o->c, 0, o->args.tag, &h->text, false, err);
     if (s != MP_OK) mp_buf_clear(&h->text);
     return s;
 }
@@ -90,6 +92,7 @@ static mp_status on_answer(mp_order *o, const mp_order_letter *l, mp_error *err)
     switch (l->kind) {
     case MP_LETTER_WRITE:
         h->offset = l->a;
+        h->owner = (int)l->b;
         return MP_OK;
     case MP_LETTER_TRIM:
         s = trim(o, h, l->b, l->c, err);
@@ -126,6 +129,13 @@ static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len
     return on_answer(o, &l, err);
 }
 
+/* What stands before piece 0 is rank 0's. */
+static mp_status begin_packed(mp_order *o, mp_error *err) {
+    mp_status s = mp_order_pack_new(o->c, &o->args, &o->pack, err);
+    if (s != MP_OK || mp_comm_rank(o->c) != 0 || !o->args.head) return s;
+    return mp_order_pack_take(o->pack, 0, 0, o->args.head, (size_t)o->args.start_offset, err);
+}
+
 mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out, mp_error *err) {
     mp_order *o = mp_mem_calloc(args->mem, 1, sizeof *o);
     if (!o) return mp_mem_error(args->mem, sizeof *o, err);
@@ -136,14 +146,20 @@ mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out, mp
     o->skip_left = args->skip_rows > 0 ? args->skip_rows : 0;
     o->rows_left = args->limit_rows;
     o->offset = args->start_offset;
-    mp_comm_listen(c, MP_TAG_ORDER, on_message, o);
-    *out = o;
-    return MP_OK;
+    if (!o->args.tag) o->args.tag = MP_TAG_ORDER;
+    mp_comm_listen(c, o->args.tag, on_message, o);
+    mp_status s = args->packing ? begin_packed(o, err) : MP_OK;
+    if (s != MP_OK)
+        mp_order_free(&o);
+    else
+        *out = o;
+    return s;
 }
 
 void mp_order_free(mp_order **o) {
     if (!*o) return;
-    mp_comm_listen((*o)->c, MP_TAG_ORDER, NULL, NULL);
+    mp_comm_listen((*o)->c, (*o)->args.tag, NULL, NULL);
+    mp_order_pack_free(&(*o)->pack);
     while ((*o)->held)
         drop_held(*o, &(*o)->held);
     mp_order_root_release(*o);
@@ -171,7 +187,7 @@ mp_status mp_order_submit(mp_order *o, int64_t piece, mp_buf *text, int64_t n_ro
     if (s == MP_OK && row_ends) s = mp_buf_check(row_ends, err);
     if (s != MP_OK) return s;
     /* room for the letter behind the text: once rank 0 has asked, sending cannot be refused */
-    if (!o->args.file && !mp_buf_reserve(text, sizeof(mp_order_letter)))
+    if (!mp_order_places(o) && !mp_buf_reserve(text, sizeof(mp_order_letter)))
         return mp_buf_check(text, err);
     mp_held *h = new_held(o, piece, text, n_rows, row_ends);
     if (!h) return mp_mem_error(o->args.mem, sizeof *h, err);
@@ -183,7 +199,20 @@ mp_status mp_order_submit(mp_order *o, int64_t piece, mp_buf *text, int64_t n_ro
                          err);
 }
 
-mp_status mp_order_push(mp_order *o, mp_error *err) {
+static mp_status write_held(mp_order *o, const mp_held *h, mp_error *err) {
+    if (o->pack)
+        return mp_order_pack_take(o->pack, h->offset, h->owner, h->text.data, h->text.len, err);
+    return mp_out_write_at(o->args.file, h->offset, h->text.data, h->text.len, err);
+}
+
+static mp_status push_pack(mp_order *o, bool *did, mp_error *err) {
+    mp_status s = mp_order_pack_push(o->pack, did, err);
+    if (s != MP_OK) o->failed = true;
+    if (s != MP_OK || o->closed || !mp_order_pack_closed(o->pack)) return s;
+    return mp_order_root_close(o, err);
+}
+
+mp_status mp_order_push(mp_order *o, bool *did, mp_error *err) {
     mp_held **at = &o->held;
     while (*at) {
         mp_held *h = *at;
@@ -192,19 +221,36 @@ mp_status mp_order_push(mp_order *o, mp_error *err) {
             at = &h->next;
             continue;
         }
-        if (!o->failed)
-            s = mp_out_write_at(o->args.file, h->offset, h->text.data, h->text.len, err);
+        if (!o->failed) s = write_held(o, h, err);
         drop_held(o, at);
         if (s != MP_OK) {
             o->failed = true;
             return s;
         }
     }
-    return MP_OK;
+    return o->pack ? push_pack(o, did, err) : MP_OK;
+}
+
+static mp_status push_rest(void *ctx, bool *did, mp_error *err) {
+    return mp_order_push(ctx, did, err);
+}
+
+static bool is_quiet(void *ctx) {
+    return mp_order_quiet(ctx);
+}
+
+mp_status mp_order_finish(mp_order *o, mp_error *err) {
+    if (!o->pack) return MP_OK;
+    /* a flow that was ended early leaves pieces on the way to their unit */
+    mp_flow flow = {
+        .name = "output", .ctx = o, .mem = o->args.mem, .push = push_rest, .quiet = is_quiet};
+    mp_flow_result result;
+    mp_status s = mp_flow_execute(o->c, &flow, &result, err);
+    return s != MP_OK ? s : mp_order_pack_finish(o->pack, o->offset, err);
 }
 
 bool mp_order_busy(const mp_order *o) {
-    return o->held_bytes > o->args.budget_bytes;
+    return o->held_bytes > o->args.budget_bytes || (o->pack && mp_order_pack_busy(o->pack));
 }
 
 bool mp_order_quiet(const mp_order *o) {
@@ -212,7 +258,7 @@ bool mp_order_quiet(const mp_order *o) {
 }
 
 int64_t mp_order_bytes(const mp_order *o) {
-    return o->n_bytes;
+    return o->pack ? mp_order_pack_bytes(o->pack) : o->n_bytes;
 }
 
 int64_t mp_order_rows(const mp_order *o) {

@@ -1,7 +1,8 @@
 /* order.h - the ordered sink: pieces 0, 1, 2, ... made by any rank in any order become one file or
  * stream in order. A rank reports a piece's size and rows; rank 0 answers with its place once all
  * earlier pieces are known; a file's piece is then written by its rank at that offset, a stream's
- * piece is sent to rank 0, which writes it.
+ * piece is sent to rank 0, which writes it. Packed, a piece is cut at its place (order_pack.h), and
+ * the packed units are written in one of these two ways.
  * Invariant: every piece number from 0 on is submitted exactly once, by some rank, empty or not;
  * the holder of the lowest piece is never made to wait for others. No function blocks: work is done
  * in mp_order_push and in message handlers, from the driver loop. */
@@ -9,6 +10,7 @@
 #define MP_RUN_ORDER_H
 
 #include "comm/comm.h"
+#include "io/input.h"
 #include "io/output.h"
 
 typedef struct mp_order mp_order;
@@ -18,6 +20,9 @@ typedef struct {
     int stream_fd;           /* rank 0, where the stream goes (mp_stdout_write, or a spool) */
     const char *stream_name; /* for messages; NULL: standard output */
     int64_t start_offset;    /* of piece 0 in the file (the header is already there) */
+    mp_packing packing;      /* what is written is packed; the same on every rank */
+    const void *head;        /* packed, rank 0: the start_offset plain bytes before piece 0 */
+    mp_tag tag;              /* of its messages; 0: MP_TAG_ORDER */
     int64_t skip_rows;       /* --offset: rows of all pieces left out at the start */
     int64_t limit_rows;      /* --limit: -1 none */
     int64_t budget_bytes;    /* of text waiting on this rank; above it mp_order_busy */
@@ -25,8 +30,9 @@ typedef struct {
     mp_mem *mem;
 } mp_order_args;
 
-/* Listens on MP_TAG_ORDER. One at a time. Local; the ranks agree after it and before the first
- * submit, since a message that meets the sink of an earlier pass is dropped. */
+/* Listens on its tag, packed also on the tags of order_pack.h. One at a time. Local; the ranks
+ * agree after it and before the first submit, since a message that meets the sink of an earlier
+ * pass is dropped. */
 MP_MUST_CHECK mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out,
                                      mp_error *err);
 void mp_order_free(mp_order **o);
@@ -35,8 +41,9 @@ void mp_order_free(mp_order **o);
  * are handed out: else, being busy, it could wait for a piece that it has still to make. */
 MP_MUST_CHECK mp_status mp_order_submit(mp_order *o, int64_t piece, mp_buf *text, int64_t n_rows,
                                         mp_buf *row_ends, mp_error *err);
-/* Writes what may be written. Called from the driver loop. */
-MP_MUST_CHECK mp_status mp_order_push(mp_order *o, mp_error *err);
+/* Writes what may be written. Called from the driver loop. *did is set when it packed, which takes
+ * a millisecond or two. */
+MP_MUST_CHECK mp_status mp_order_push(mp_order *o, bool *did, mp_error *err);
 /* The texts of this rank pass its budget. Since all pieces below the lowest one under way are
  * submitted, the holder of that one comes free by itself. */
 bool mp_order_busy(const mp_order *o);
@@ -45,9 +52,13 @@ bool mp_order_busy(const mp_order *o);
  * go, so every rank becomes quiet although pieces are missing; what had a place before is still
  * written, so a phase that ends with ENOUGH waits for quiet, too. */
 bool mp_order_quiet(const mp_order *o);
+/* Collective, behind the flow that made the pieces, also one that ended with ENOUGH: packs and
+ * writes what is left. Nothing to do for plain output, MP_OK at once. */
+MP_MUST_CHECK mp_status mp_order_finish(mp_order *o, mp_error *err);
 /* Rank 0: the limit is reached, or the reader of the stream has gone: no more rows are wanted. */
 bool mp_order_enough(const mp_order *o);
-/* Rank 0: total bytes and rows given places so far (after skip and limit). */
+/* Rank 0: total bytes (packed: of packed units) and rows given places so far (after skip and
+ * limit). */
 int64_t mp_order_bytes(const mp_order *o);
 int64_t mp_order_rows(const mp_order *o);
 /* Rank 0: the reader of the stream has gone. */

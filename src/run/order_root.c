@@ -83,15 +83,25 @@ static void spend_rows(mp_order *o, const mp_piece *p, int64_t *skip, int64_t *t
     o->rows_left -= *take;
 }
 
+/* Who packs the unit that holds offset, where text of src begins that ends at o->offset: who has
+ * the unit's first byte. Notes it for the unit at the end. */
+static int owner_at(mp_order *o, int src, int64_t offset) {
+    int64_t unit = mp_order_pack_unit(o->pack);
+    int owner = offset % unit ? o->owner : src;
+    o->owner = offset / unit == o->offset / unit ? owner : src;
+    return owner;
+}
+
 static mp_status place(mp_order *o, int64_t piece, int64_t bytes, mp_error *err) {
     mp_piece *p = at(o, piece);
     int64_t offset = o->offset;
-    int src = p->src;
+    int src = p->src, owner = src;
     if (__builtin_add_overflow(o->offset, bytes, &o->offset))
         return wrong(piece, "the file is too long", err);
+    if (o->pack) owner = owner_at(o, src, offset);
     o->n_bytes += bytes;
     finish(o, p);
-    return mp_order_tell(o, src, MP_LETTER_WRITE, piece, offset, 0, 0, err);
+    return mp_order_tell(o, src, MP_LETTER_WRITE, piece, offset, owner, 0, err);
 }
 
 /* The next piece of a file: its place, or first the question how long the wanted rows are. */
@@ -164,10 +174,15 @@ static mp_status advance_stream(mp_order *o, mp_error *err) {
 }
 
 static mp_status advance(mp_order *o, mp_error *err) {
-    mp_status s = o->args.file ? advance_file(o, err) : advance_stream(o, err);
+    mp_status s = mp_order_places(o) ? advance_file(o, err) : advance_stream(o, err);
     mp_status dropped = MP_OK;
     if (mp_order_enough(o)) dropped = drop_rest(o, s == MP_OK ? err : NULL);
     return s != MP_OK ? s : dropped;
+}
+
+mp_status mp_order_root_close(mp_order *o, mp_error *err) {
+    o->closed = true;
+    return advance(o, err);
 }
 
 static mp_status on_report(mp_order *o, int src, const mp_order_letter *l, mp_error *err) {

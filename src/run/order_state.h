@@ -6,15 +6,16 @@
 #define MP_RUN_ORDER_STATE_H
 
 #include "run/order.h"
+#include "run/order_pack.h"
 
 typedef enum {
     MP_LETTER_REPORT, /* to rank 0: a = bytes, b = rows, c = 1 when the ends of rows are known */
     MP_LETTER_SIZE,   /* to rank 0, after TRIM: a = bytes of the rows asked for */
     MP_LETTER_TEXT,   /* to rank 0, after SEND: bytes before the letter; a = 1 when more follow */
-    MP_LETTER_WRITE,  /* to the holder: a = offset in the file */
-    MP_LETTER_TRIM,   /* to the holder: keep c rows behind the first b, then say SIZE */
-    MP_LETTER_SEND,   /* to the holder: send the text; b, c as in TRIM, c = -1: all */
-    MP_LETTER_DROP    /* to the holder: not wanted, or nothing to write */
+    MP_LETTER_WRITE, /* to the holder: a = offset in the file; packed: b = rank of the unit there */
+    MP_LETTER_TRIM,  /* to the holder: keep c rows behind the first b, then say SIZE */
+    MP_LETTER_SEND,  /* to the holder: send the text; b, c as in TRIM, c = -1: all */
+    MP_LETTER_DROP   /* to the holder: not wanted, or nothing to write */
 } mp_letter_kind;
 
 /* The last bytes of every message of the ordered sink. */
@@ -29,6 +30,7 @@ struct mp_held {
     mp_held *next;
     int64_t piece, n_rows;
     int64_t offset; /* in the file, -1: not known yet */
+    int owner;      /* packed: packs the unit in which the piece begins */
     mp_buf text, row_ends;
 };
 
@@ -53,7 +55,8 @@ typedef struct {
 struct mp_order {
     mp_comm *c;
     mp_order_args args;
-    bool failed; /* a write failed: nothing more is written */
+    bool failed;         /* a write failed: nothing more is written */
+    mp_order_pack *pack; /* NULL: plain */
     /* every rank: pieces of its own, in the order of submission */
     mp_held *held, **held_end;
     int64_t held_bytes;
@@ -66,8 +69,14 @@ struct mp_order {
     int64_t n_pending;            /* reported and not done */
     int64_t skip_left, rows_left; /* rows_left -1: no limit */
     int64_t offset, n_bytes, n_rows;
+    int owner;   /* packed: of the unit at offset, where that is inside a unit */
     bool closed; /* nobody reads the stream any more */
 };
+
+/* Pieces get an offset; else they are sent to rank 0. */
+static inline bool mp_order_places(const mp_order *o) {
+    return o->args.file || o->pack;
+}
 
 MP_MUST_CHECK mp_status mp_order_tell(mp_order *o, int dest, mp_letter_kind kind, int64_t piece,
                                       int64_t a, int64_t b, int64_t c, mp_error *err);
@@ -75,6 +84,8 @@ MP_MUST_CHECK mp_status mp_order_tell(mp_order *o, int dest, mp_letter_kind kind
 /* Rank 0's part: order_root.c. */
 MP_MUST_CHECK mp_status mp_order_root_letter(mp_order *o, int src, const mp_order_letter *l,
                                              const uint8_t *text, size_t len, mp_error *err);
+/* Nobody reads any more what is packed. */
+MP_MUST_CHECK mp_status mp_order_root_close(mp_order *o, mp_error *err);
 void mp_order_root_release(mp_order *o);
 
 #endif

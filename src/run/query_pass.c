@@ -33,8 +33,7 @@ static mp_status on_split_end(void *ctx, int64_t split, mp_error *err) {
 }
 
 static mp_status push(void *ctx, bool *did, mp_error *err) {
-    (void)did;
-    return mp_order_push(mp_answer_order(((mp_job *)ctx)->answer), err);
+    return mp_order_push(mp_answer_order(((mp_job *)ctx)->answer), did, err);
 }
 static bool quiet(void *ctx) {
     return mp_order_quiet(mp_answer_order(((mp_job *)ctx)->answer));

@@ -44,8 +44,7 @@ static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
 }
 
 static mp_status push(void *ctx, bool *did, mp_error *err) {
-    (void)did;
-    return mp_order_push(mp_answer_order(((writer *)ctx)->j->answer), err);
+    return mp_order_push(mp_answer_order(((writer *)ctx)->j->answer), did, err);
 }
 static bool quiet(void *ctx) {
     return mp_order_quiet(mp_answer_order(((writer *)ctx)->j->answer));

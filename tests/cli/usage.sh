@@ -24,7 +24,8 @@ fails 2 "'ab' is not one byte" query x.csv --delimiter ab
 fails 2 "the same byte" query x.csv --delimiter '"'
 fails 2 "'integer' is not a type" query x.csv --types a:integer
 fails 2 "not a list like name:type" query x.csv --types a
-fails 2 "packed files are not written yet" query x.csv -o y.csv.gz
+fails 2 "the ending names no format" query x.csv -o y.h5.gz
+fails 2 "gen writes CSV only" gen orders --rows 3 -o y.tsv.gz
 fails 2 "HDF5 is not written yet" query x.csv -o y.h5
 fails 2 "'h5' is not written yet" query x.csv -o y --format h5
 fails 2 "the ending names no format" query x.csv -o y.parquet

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/output_pack.h"
 #include "run/order.h"
 
 static mp_comm *comm;
@@ -31,8 +32,9 @@ typedef struct {
     int64_t big_rows; /* rows of every seventh piece, 0: as the others */
     int64_t missing;  /* piece that nobody makes, -1: none */
     int64_t skip, limit, budget;
-    int slow;           /* this rank waits a little before each piece, -1: none */
-    int fd;             /* stream: write here instead of a spool, -1: spool */
+    int slow; /* this rank waits a little before each piece, -1: none */
+    int fd;   /* stream: write here instead of a spool, -1: spool */
+    mp_packing packing;
     int64_t file_limit; /* rank 1 % size may not write files longer than this, 0: none */
 } job;
 
@@ -71,10 +73,37 @@ static void make_piece(const job *j, int64_t piece, mp_buf *text, mp_buf *ends) 
     }
 }
 
+static void must(mp_status s, mp_error *err) {
+    char text[2048];
+    if (s == MP_OK) return;
+    mp_error_format(err, text, sizeof text);
+    fprintf(stderr, "rank %d: %s\n", mp_comm_rank(comm), text);
+    abort();
+}
+
+/* What text is packed, block by block. */
+static void pack(mp_packing packing, mp_buf *text) {
+    mp_error e = MP_ERROR_INIT;
+    mp_packer *packer = NULL;
+    mp_buf out;
+    mp_buf_init(&out, NULL);
+    must(mp_packer_new(packing, NULL, &packer, &e), &e);
+    size_t block = mp_packer_block_bytes(packing);
+    for (size_t at = 0; at < text->len; at += block) {
+        size_t n = text->len - at < block ? text->len - at : block;
+        must(mp_packer_put(packer, text->data + at, n, &out, &e), &e);
+    }
+    must(mp_packer_end(packer, text->len == 0, &out, &e), &e);
+    mp_packer_free(&packer);
+    mp_buf_release(text);
+    *text = out;
+}
+
 /* The answer by definition. */
 static void expected(const job *j, mp_buf *want, int64_t *n_rows) {
     int64_t no = 0;
     *n_rows = 0;
+    if (j->packing) mp_buf_put(want, "head\n", 5);
     for (int64_t p = 0; p < j->n_pieces; p++)
         for (int64_t r = 0; r < rows_of(j, p); r++, no++) {
             if (no < j->skip || (j->limit >= 0 && no >= j->skip + j->limit)) continue;
@@ -82,14 +111,7 @@ static void expected(const job *j, mp_buf *want, int64_t *n_rows) {
                           (int)(r % 5), "xxxxx");
             (*n_rows)++;
         }
-}
-
-static void must(mp_status s, mp_error *err) {
-    char text[2048];
-    if (s == MP_OK) return;
-    mp_error_format(err, text, sizeof text);
-    fprintf(stderr, "rank %d: %s\n", mp_comm_rank(comm), text);
-    abort();
+    if (j->packing) pack(j->packing, want);
 }
 
 /* The temporary, opened on every rank. */
@@ -129,20 +151,38 @@ static void note(outcome *out, mp_status s, const mp_error *e) {
     out->error = *e;
 }
 
-/* The loop of a driver, in small. */
+static mp_status hear_quiet(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    (void)src, (void)bytes, (void)len, (void)err;
+    ++*(int *)ctx;
+    return MP_OK;
+}
+
+static void tell_quiet(void) {
+    mp_error e = MP_ERROR_INIT;
+    for (int dest = 0; dest < mp_comm_size(comm); dest++)
+        must(mp_comm_send(comm, dest, MP_TAG_USER, "q", 1, &e), &e);
+}
+
+/* The loop of a driver, in small: every rank pushes until all are quiet. */
 static void drive(const job *j, mp_order *o, mp_mem *mem, outcome *out) {
     int64_t p = 0;
-    int idle = 0;
-    for (;;) {
+    int idle = 0, n_quiet = 0;
+    bool told = false;
+    mp_comm_listen(comm, MP_TAG_USER, hear_quiet, &n_quiet);
+    while (n_quiet < mp_comm_size(comm)) {
         mp_error e = MP_ERROR_INIT;
         int events = 0;
         note(out, mp_comm_progress(comm, &events, &e), &e);
         mp_error_init(&e);
-        note(out, mp_order_push(o, &e), &e);
+        bool did = false;
+        note(out, mp_order_push(o, &did, &e), &e);
         if (mp_order_busy(o)) out->ever_busy = true;
         int64_t piece = j->backwards ? j->n_pieces - 1 - p : p;
-        if (p == j->n_pieces && mp_order_quiet(o)) return;
-        idle = events ? 0 : idle + 1;
+        idle = events || did ? 0 : idle + 1;
+        if (!told && p == j->n_pieces && mp_order_quiet(o)) {
+            tell_quiet();
+            told = true;
+        }
         if (p < j->n_pieces && !(j->gated && mp_order_busy(o))) {
             p++;
             idle = 0;
@@ -160,6 +200,7 @@ static void drive(const job *j, mp_order *o, mp_mem *mem, outcome *out) {
         }
         if (idle) mp_comm_idle(comm, idle);
     }
+    mp_comm_listen(comm, MP_TAG_USER, NULL, NULL);
 }
 
 static void run_job(const job *j, outcome *out) {
@@ -172,6 +213,8 @@ static void run_job(const job *j, outcome *out) {
     mp_order_args args = {.skip_rows = j->skip,
                           .limit_rows = j->limit,
                           .start_offset = 5,
+                          .packing = j->packing,
+                          .head = "head\n",
                           .budget_bytes = j->budget,
                           .pass = ++pass,
                           .mem = &mem,
@@ -191,6 +234,12 @@ static void run_job(const job *j, outcome *out) {
     mp_order *o = NULL;
     must(mp_order_new(comm, &args, &o, &e), &e);
     drive(j, o, &mem, out);
+    mp_error all = out->error;
+    if (mp_comm_agree(comm, &all) == MP_OK) {
+        mp_error_init(&e);
+        note(out, mp_order_finish(o, &e), &e);
+    }
+    mp_error_init(&e);
     must(mp_comm_barrier(comm, &e), &e);
     if (limited) setrlimit(RLIMIT_FSIZE, &old);
     out->rows = mp_order_rows(o);
@@ -198,7 +247,7 @@ static void run_job(const job *j, outcome *out) {
     out->enough = mp_order_enough(o);
     if (root && !j->stream) {
         int fd = open(mp_out_temp(args.file), O_RDONLY);
-        read_back(fd, 5, &out->text);
+        read_back(fd, j->packing ? 0 : 5, &out->text);
         close(fd);
     }
     if (root && j->stream && j->fd < 0) {
@@ -309,6 +358,37 @@ static void big_pieces(void **state) {
     }
 }
 
+/* Pieces that end anywhere in the units: the packed bytes are those of the whole text. */
+static void packed(void **state) {
+    (void)state;
+    for (int way = 0; way < 12; way++) {
+        job j = PLAIN;
+        j.packing = way & 1 ? MP_PACK_GZIP : MP_PACK_ZSTD;
+        j.stream = way & 2;
+        j.seed = (uint32_t)way + 1;
+        j.backwards = way % 3 == 1;
+        j.slow = way % mp_comm_size(comm);
+        check(&j, "less than a unit");
+        j.n_pieces = 0;
+        check(&j, "packed nothing");
+        j.n_pieces = 120;
+        j.big_rows = 4000 + 999 * way; /* some 100 KB */
+        check(&j, "many units");
+        j.gated = true;
+        j.backwards = false;
+        j.budget = 0;
+        j.skip = 3 * j.big_rows / 2;
+        j.limit = 7 * j.big_rows;
+        check(&j, "many units, cut");
+        j.big_rows = 80000; /* several units a piece */
+        j.n_pieces = 16;
+        j.limit = 0;
+        check(&j, "head alone");
+        j.limit = -1;
+        check(&j, "many units a piece");
+    }
+}
+
 /* A rank that holds more than its budget waits, and yet everything arrives. */
 static void small_budget(void **state) {
     (void)state;
@@ -338,6 +418,7 @@ static void hole_behind_the_limit(void **state) {
             j.stream = stream;
             j.backwards = backwards;
             j.missing = 12;
+            j.packing = backwards ? MP_PACK_GZIP : MP_PACK_NONE;
             for (int64_t p = 0; p < 6; p++)
                 j.limit += rows_of(&j, p);
             j.limit++; /* from -1 */
@@ -366,6 +447,43 @@ static void closed_stream(void **state) {
     if (p[1] >= 0) close(p[1]);
     mp_buf_release(&out.text);
     on_all(ok, "closed stream");
+}
+
+/* The same when it is known only behind packing, with a piece missing in front of others. */
+static void closed_packed_stream(void **state) {
+    (void)state;
+    int p[2] = {-1, -1};
+    job j = PLAIN;
+    outcome out;
+    if (mp_comm_rank(comm) == 0) {
+        if (pipe(p) != 0) abort();
+        close(p[0]);
+    }
+    j.packing = MP_PACK_ZSTD;
+    j.stream = true;
+    j.fd = p[1];
+    j.big_rows = 50000;
+    j.missing = 20;
+    run_job(&j, &out);
+    bool ok = out.status == MP_OK && (mp_comm_rank(comm) != 0 || (out.enough && out.bytes == 0));
+    if (p[1] >= 0) close(p[1]);
+    mp_buf_release(&out.text);
+    on_all(ok, "closed packed stream");
+}
+
+static void failing_packed_file(void **state) {
+    (void)state;
+    job j = PLAIN;
+    outcome out;
+    j.packing = MP_PACK_GZIP;
+    j.big_rows = 20000;
+    j.n_pieces = 60;
+    j.file_limit = 10000;
+    run_job(&j, &out);
+    mp_error e = out.error;
+    bool ok = mp_comm_agree(comm, &e) == MP_IO && strcmp(e.why, strerror(EFBIG)) == 0;
+    mp_buf_release(&out.text);
+    on_all(ok, "failing packed file");
 }
 
 static void failing_stream(void **state) {
@@ -436,11 +554,19 @@ int main(int argc, char **argv) {
     mp_error e = MP_ERROR_INIT;
     must(mp_comm_new(MPI_COMM_WORLD, &comm, &e), &e);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pieces_in_any_order), cmocka_unit_test(no_pieces),
-        cmocka_unit_test(every_cut),           cmocka_unit_test(big_pieces),
-        cmocka_unit_test(small_budget),        cmocka_unit_test(hole_behind_the_limit),
-        cmocka_unit_test(closed_stream),       cmocka_unit_test(failing_stream),
-        cmocka_unit_test(failing_file),        cmocka_unit_test(stale_messages),
+        cmocka_unit_test(pieces_in_any_order),
+        cmocka_unit_test(no_pieces),
+        cmocka_unit_test(every_cut),
+        cmocka_unit_test(big_pieces),
+        cmocka_unit_test(packed),
+        cmocka_unit_test(small_budget),
+        cmocka_unit_test(hole_behind_the_limit),
+        cmocka_unit_test(closed_stream),
+        cmocka_unit_test(closed_packed_stream),
+        cmocka_unit_test(failing_stream),
+        cmocka_unit_test(failing_file),
+        cmocka_unit_test(failing_packed_file),
+        cmocka_unit_test(stale_messages),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     mp_comm_free(&comm);

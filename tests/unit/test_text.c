@@ -288,14 +288,15 @@ static void formats(void **state) {
                  {"a.txt", -1, 0},
                  {"a.csv.bz2", -1, 0},
                  {"a.h5", -1, 0},
-                 {"a.parquet.gz", -1, 0}};
+                 {".gz", MP_FORMAT_CSV, 0},
+                 {"x.gz/a.csv", MP_FORMAT_CSV, 0},
+                 {"a.parquet.gz", -1, MP_PACK_GZIP}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mp_text_format f = MP_FORMAT_CSV;
-        int packing = -1;
-        assert_int_equal(mp_text_format_of(cases[i].name, &f, &packing), cases[i].format >= 0);
+        assert_int_equal(mp_text_format_of(cases[i].name, &f), cases[i].format >= 0);
+        assert_int_equal(mp_text_packing_of(cases[i].name), cases[i].packing);
         if (cases[i].format < 0) continue;
         assert_int_equal(f, cases[i].format);
-        assert_int_equal(packing, cases[i].packing);
     }
 }
 
