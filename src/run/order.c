@@ -143,6 +143,7 @@ mp_status mp_order_new(mp_comm *c, const mp_order_args *args, mp_order **out, mp
     o->args = *args;
     o->held_end = &o->held;
     o->last = -1;
+    mp_error_init(&o->error);
     o->skip_left = args->skip_rows > 0 ? args->skip_rows : 0;
     o->rows_left = args->limit_rows;
     o->offset = args->start_offset;
@@ -247,6 +248,11 @@ mp_status mp_order_finish(mp_order *o, mp_error *err) {
     mp_flow_result result;
     mp_status s = mp_flow_execute(o->c, &flow, &result, err);
     return s != MP_OK ? s : mp_order_pack_finish(o->pack, o->offset, err);
+}
+
+mp_status mp_order_failure(const mp_order *o, mp_error *err) {
+    if (o->error.status != MP_OK && err) *err = o->error;
+    return (mp_status)o->error.status;
 }
 
 bool mp_order_busy(const mp_order *o) {

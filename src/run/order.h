@@ -57,6 +57,9 @@ bool mp_order_quiet(const mp_order *o);
 MP_MUST_CHECK mp_status mp_order_finish(mp_order *o, mp_error *err);
 /* Rank 0: the limit is reached, or the reader of the stream has gone: no more rows are wanted. */
 bool mp_order_enough(const mp_order *o);
+/* The error of a stream that could not be written, which the flow under way may have been too late
+ * to report; MP_OK: none. */
+MP_MUST_CHECK mp_status mp_order_failure(const mp_order *o, mp_error *err);
 /* Rank 0: total bytes (packed: of packed units) and rows given places so far (after skip and
  * limit). */
 int64_t mp_order_bytes(const mp_order *o);

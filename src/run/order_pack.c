@@ -25,6 +25,7 @@ struct mp_order_pack {
     mp_order *order;
     uint32_t pass;
     bool failed;
+    mp_error error; /* the first: a flow that is all but over does not report it any more */
     int64_t block_bytes, unit_bytes;
     int64_t total_bytes; /* of all text, -1: not known yet */
     unit *open;
@@ -40,6 +41,14 @@ typedef struct {
 
 int64_t mp_order_pack_unit(const mp_order_pack *p) {
     return p->unit_bytes;
+}
+
+static mp_status keep(mp_order_pack *p, mp_status s, const mp_error *mine, mp_error *err) {
+    if (s == MP_OK) return MP_OK;
+    if (!p->failed) p->error = *mine;
+    p->failed = true;
+    if (err) *err = *mine;
+    return s;
 }
 
 static void free_unit(mp_order_pack *p, unit *u) {
@@ -116,26 +125,25 @@ static mp_status on_fragment(void *ctx, int src, const uint8_t *bytes, size_t le
     if (l.offset < 0 || n > (size_t)(p->unit_bytes - l.offset % p->unit_bytes))
         return mp_error_set(err, MP_FAILED, "the packed output is out of step",
                             "a part of a unit that passes its end");
-    mp_status s = put(p, l.offset, bytes, n, err);
-    p->failed = s != MP_OK;
-    return s;
+    mp_error mine = MP_ERROR_INIT;
+    return keep(p, put(p, l.offset, bytes, n, &mine), &mine, err);
 }
 
 mp_status mp_order_pack_take(mp_order_pack *p, int64_t offset, int owner, const uint8_t *text,
                              size_t n, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
     mp_status s = MP_OK;
     while (n > 0 && s == MP_OK) {
         size_t room = (size_t)(p->unit_bytes - offset % p->unit_bytes);
         size_t m = n < room ? n : room;
-        s = owner == mp_comm_rank(p->c) ? put(p, offset, text, m, err)
-                                        : send(p, owner, offset, text, m, err);
+        s = owner == mp_comm_rank(p->c) ? put(p, offset, text, m, &mine)
+                                        : send(p, owner, offset, text, m, &mine);
         offset += (int64_t)m;
         text += m;
         n -= m;
         owner = mp_comm_rank(p->c);
     }
-    if (s != MP_OK) p->failed = true;
-    return s;
+    return keep(p, s, &mine, err);
 }
 
 /* The next block of the first full unit; behind its last one the unit gets in line. */
@@ -154,15 +162,15 @@ static mp_status pack_block(mp_order_pack *p, mp_error *err) {
 }
 
 mp_status mp_order_pack_push(mp_order_pack *p, bool *did, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
     mp_status s = MP_OK;
     if (p->failed) return MP_OK;
     if (p->full) {
         *did = true;
-        s = pack_block(p, err);
+        s = pack_block(p, &mine);
     }
-    if (s == MP_OK) s = mp_order_push(p->order, did, err);
-    p->failed = s != MP_OK;
-    return s;
+    if (s == MP_OK) s = mp_order_push(p->order, did, &mine);
+    return keep(p, s, &mine, err);
 }
 
 bool mp_order_pack_busy(const mp_order_pack *p) {
@@ -184,6 +192,7 @@ mp_status mp_order_pack_new(mp_comm *c, const mp_order_args *args, mp_order_pack
     p->c = c;
     p->mem = args->mem;
     p->pass = args->pass;
+    mp_error_init(&p->error);
     p->block_bytes = (int64_t)mp_packer_block_bytes(args->packing);
     p->unit_bytes = args->packing == MP_PACK_GZIP ? GZIP_BLOCKS * p->block_bytes : p->block_bytes;
     p->total_bytes = -1;
@@ -260,7 +269,12 @@ mp_status mp_order_pack_finish(mp_order_pack *p, int64_t total_bytes, mp_error *
     p->total_bytes = total_bytes;
     unit **last = find_unit(p, total_bytes / p->unit_bytes);
     if (*last) check_full(p, last);
-    if (head) s = submit_end(p, &mine);
+    s = mp_order_failure(p->order, &mine);
+    if (p->failed) {
+        mine = p->error;
+        s = (mp_status)mine.status;
+    }
+    if (head && s == MP_OK) s = submit_end(p, &mine);
     s = mp_comm_agree_on(p->c, s, &mine, err);
     if (s != MP_OK) return s;
     mp_flow flow = {.name = "output", .ctx = p, .mem = p->mem, .push = push, .quiet = quiet};

@@ -148,8 +148,9 @@ static mp_status write_stream(mp_order *o, const void *text, size_t len, mp_erro
     mp_status s = mp_stdout_write(o->args.stream_fd, text, len, &o->closed, &why);
     if (s != MP_OK) {
         o->failed = o->closed = true;
-        mp_error_set(err, s, why.what, "%s", why.why);
-        mp_error_file(err, o->args.stream_name ? o->args.stream_name : why.file);
+        mp_error_set(&o->error, s, why.what, "%s", why.why);
+        mp_error_file(&o->error, o->args.stream_name ? o->args.stream_name : why.file);
+        if (err) *err = o->error;
     }
     if (s == MP_OK && !o->closed) o->n_bytes += (int64_t)len;
     return s;

@@ -56,6 +56,7 @@ struct mp_order {
     mp_comm *c;
     mp_order_args args;
     bool failed;         /* a write failed: nothing more is written */
+    mp_error error;      /* of a stream */
     mp_order_pack *pack; /* NULL: plain */
     /* every rank: pieces of its own, in the order of submission */
     mp_held *held, **held_end;
