@@ -1,20 +1,15 @@
 /* csv_read.c - the reader of splits: runs of the indexer to batches of csv_rows, and where the
- * split ended. Invariant: all places are offsets into the text, so the bytes may move when the text
- * is extended; at is the start of a line, n_records the data records of the split before it. */
+ * split ended. */
 #include "io/csv_indexer.h"
+#include "io/csv_place.h"
 #include "io/csv_rows.h"
 
 struct mp_csv_reader {
     mp_csv_args args;
     mp_csv_indexer indexer;
     mp_csv_rows rows;
-    mp_csv_text text;
-    size_t at;
-    int64_t n_records;
+    mp_csv_place place;
     int64_t n_bad_before; /* of rows.n_bad: of earlier splits */
-    bool found;           /* at is a place: the split has a record start */
-    mp_csv_state exit;
-    bool exit_known;
 };
 
 mp_status mp_csv_reader_new(const mp_csv_args *args, mp_csv_reader **out, mp_error *err) {
@@ -40,44 +35,24 @@ void mp_csv_reader_free(mp_csv_reader **r) {
     *r = NULL;
 }
 
-static size_t in_split(const mp_csv_text *t) {
-    return t->split_len < t->len ? t->split_len : t->len;
-}
-
-/* Look on for the first record start, from state r->exit at r->at. */
-static void find_first(mp_csv_reader *r) {
-    size_t n = in_split(&r->text);
-    int64_t first =
-        mp_csv_find_record(r->args.dialect, r->text.bytes + r->at, n - r->at, r->exit, &r->exit);
-    r->found = first >= 0;
-    r->at = r->found ? r->at + (size_t)first : n;
-    r->indexer.last_line = r->at;
+/* Where the first record starts, the indexer has gone through nothing yet. */
+static void note_first(mp_csv_reader *r) {
+    r->indexer.last_line = r->place.at;
 }
 
 mp_status mp_csv_reader_begin(mp_csv_reader *r, const mp_csv_text *text, mp_error *err) {
-    if ((int)text->entry < 0 || text->entry >= MP_CSV_STATES)
-        return mp_error_set(err, MP_FAILED, NULL, "no such state of a CSV text: %d",
-                            (int)text->entry);
-    r->text = *text;
-    r->at = 0;
-    r->n_records = 0;
+    mp_status st = mp_csv_place_begin(&r->place, r->args.dialect, text, err);
     r->n_bad_before = r->rows.n_bad;
-    r->exit = text->entry;
-    r->exit_known = false;
-    find_first(r);
-    return MP_OK;
+    note_first(r);
+    return st;
 }
 
 mp_status mp_csv_reader_extend(mp_csv_reader *r, const uint8_t *bytes, size_t len, bool at_eof,
                                mp_error *err) {
-    if (len < r->text.len)
-        return mp_error_set(err, MP_FAILED, NULL,
-                            "a split's text was extended from %zu to %zu bytes", r->text.len, len);
-    r->text.bytes = bytes;
-    r->text.len = len;
-    r->text.at_eof = at_eof;
-    if (!r->found) find_first(r);
-    return MP_OK;
+    bool found = r->place.found;
+    mp_status st = mp_csv_place_extend(&r->place, bytes, len, at_eof, err);
+    if (!found) note_first(r);
+    return st;
 }
 
 static mp_status record_error(const mp_csv_reader *r, const mp_csv_run *run, mp_error *err) {
@@ -106,48 +81,48 @@ static mp_status record_error(const mp_csv_reader *r, const mp_csv_run *run, mp_
         mp_error_hint(err, "--on-bad-row skip leaves such rows out");
         break;
     }
-    mp_error_place(err, r->text.file_no, r->text.begin + (int64_t)r->at, r->text.split,
-                   r->n_records);
+    mp_error_place(err, r->place.text.file_no, r->place.text.begin + (int64_t)r->place.at,
+                   r->place.text.split, r->place.n_records);
     return MP_DATA;
 }
 
 /* The state at split_len, from the last line that starts before it. */
 static void find_exit(mp_csv_reader *r) {
-    size_t n = in_split(&r->text);
-    r->exit_known = true;
-    if (!r->found) return;
+    size_t n = mp_csv_place_in_split(&r->place);
+    r->place.exit_known = true;
+    if (!r->place.found) return;
     size_t from = r->indexer.last_line;
-    r->exit =
-        mp_csv_walk(r->args.dialect, r->text.bytes + from, n - from, MP_CSV_RECORD_START, NULL);
+    r->place.exit = mp_csv_walk(r->args.dialect, r->place.text.bytes + from, n - from,
+                                MP_CSV_RECORD_START, NULL);
 }
 
 mp_status mp_csv_reader_next(mp_csv_reader *r, mp_batch *out, bool *more, bool *need_bytes,
                              mp_error *err) {
-    *out = (mp_batch){.file_no = r->text.file_no, .first_row = r->n_records};
+    *out = (mp_batch){.file_no = r->place.text.file_no, .first_row = r->place.n_records};
     *more = true;
     *need_bytes = false;
-    if (!r->found) {
-        *need_bytes = r->text.len < r->text.split_len && !r->text.at_eof;
+    if (!r->place.found) {
+        *need_bytes = r->place.text.len < r->place.text.split_len && !r->place.text.at_eof;
         *more = *need_bytes;
         if (!*more) find_exit(r);
         return MP_OK;
     }
     mp_csv_run run;
-    size_t at = r->at;
-    mp_status st = mp_csv_indexer_fill(&r->indexer, &r->text, &at, &run, err);
+    size_t at = r->place.at;
+    mp_status st = mp_csv_indexer_fill(&r->indexer, &r->place.text, &at, &run, err);
     if (st != MP_OK) return st;
-    bool empty = at == r->at;
+    bool empty = at == r->place.at;
     if (empty && run.stop == MP_CSV_RUN_BAD) return record_error(r, &run, err);
-    r->at = at;
+    r->place.at = at;
     if (empty) {
         *need_bytes = run.stop == MP_CSV_RUN_BYTES;
         *more = *need_bytes;
         if (!*more) find_exit(r);
         return MP_OK;
     }
-    int64_t first_row = r->n_records;
-    r->n_records += run.n_records;
-    return mp_csv_rows_make(&r->rows, &r->text, &run, r->indexer.flaws, r->indexer.n_flaws,
+    int64_t first_row = r->place.n_records;
+    r->place.n_records += run.n_records;
+    return mp_csv_rows_make(&r->rows, &r->place.text, &run, r->indexer.flaws, r->indexer.n_flaws,
                             first_row, out, err);
 }
 
@@ -156,9 +131,9 @@ bool mp_csv_reader_misfit(const mp_csv_reader *r) {
 }
 
 void mp_csv_reader_end(const mp_csv_reader *r, mp_csv_end *out) {
-    *out = (mp_csv_end){.exit = r->exit,
-                        .exit_known = r->exit_known,
-                        .n_records = r->n_records,
+    *out = (mp_csv_end){.exit = r->place.exit,
+                        .exit_known = r->place.exit_known,
+                        .n_records = r->place.n_records,
                         .n_bad = r->rows.n_bad - r->n_bad_before};
 }
 

@@ -1,5 +1,6 @@
 /* json_read.c - the reader of splits of NDJSON: runs of json_run to batches of csv_rows.
- * Invariant: as csv_read.c; at is the start of a line. */
+ * Invariant: as csv_place.h. */
+#include "io/csv_place.h"
 #include "io/csv_rows.h"
 #include "io/json.h"
 #include "io/json_run.h"
@@ -14,12 +15,8 @@ struct mp_json_reader {
     mp_evidence *seen; /* by column */
     mp_json_run run;
     mp_csv_rows rows;
-    mp_csv_text text;
-    size_t at;
-    int64_t n_records, n_bad_before;
-    bool found; /* at is the start of a line */
-    mp_csv_state exit;
-    bool exit_known;
+    mp_csv_place place;
+    int64_t n_bad_before; /* of rows.n_bad: of earlier splits */
 };
 
 /* Fields of the transcript: the wanted columns of the file, each once. */
@@ -73,41 +70,14 @@ void mp_json_reader_free(mp_json_reader **r) {
     *r = NULL;
 }
 
-static size_t in_split(const mp_csv_text *t) {
-    return t->split_len < t->len ? t->split_len : t->len;
-}
-
-static void find_first(mp_json_reader *r) {
-    size_t n = in_split(&r->text);
-    int64_t first =
-        mp_csv_find_record(r->args.dialect, r->text.bytes + r->at, n - r->at, r->exit, &r->exit);
-    r->found = first >= 0;
-    r->at = r->found ? r->at + (size_t)first : n;
-}
-
 mp_status mp_json_reader_begin(mp_json_reader *r, const mp_csv_text *text, mp_error *err) {
-    if ((int)text->entry < 0 || text->entry >= MP_CSV_STATES)
-        return mp_error_set(err, MP_FAILED, NULL, "no such state of a text: %d", (int)text->entry);
-    r->text = *text;
-    r->at = 0;
-    r->n_records = 0;
     r->n_bad_before = r->rows.n_bad;
-    r->exit = text->entry;
-    r->exit_known = false;
-    find_first(r);
-    return MP_OK;
+    return mp_csv_place_begin(&r->place, r->args.dialect, text, err);
 }
 
 mp_status mp_json_reader_extend(mp_json_reader *r, const uint8_t *bytes, size_t len, bool at_eof,
                                 mp_error *err) {
-    if (len < r->text.len)
-        return mp_error_set(err, MP_FAILED, NULL,
-                            "a split's text was extended from %zu to %zu bytes", r->text.len, len);
-    r->text.bytes = bytes;
-    r->text.len = len;
-    r->text.at_eof = at_eof;
-    if (!r->found) find_first(r);
-    return MP_OK;
+    return mp_csv_place_extend(&r->place, bytes, len, at_eof, err);
 }
 
 static mp_status record_error(const mp_json_reader *r, const mp_csv_run *run, mp_error *err) {
@@ -122,16 +92,16 @@ static mp_status record_error(const mp_json_reader *r, const mp_csv_run *run, mp
                                  "one, --union leaves other keys out"
                                : "--on-bad-row skip leaves such rows out");
     }
-    mp_error_place(err, r->text.file_no, r->text.begin + (int64_t)r->at, r->text.split,
-                   r->n_records);
+    mp_error_place(err, r->place.text.file_no, r->place.text.begin + (int64_t)r->place.at,
+                   r->place.text.split, r->place.n_records);
     return MP_DATA;
 }
 
 static void find_exit(mp_json_reader *r) {
-    size_t n = in_split(&r->text);
-    r->exit_known = true;
-    if (r->found && n)
-        r->exit = r->text.bytes[n - 1] == '\n' ? MP_CSV_RECORD_START : MP_CSV_IN_FIELD;
+    size_t n = mp_csv_place_in_split(&r->place);
+    r->place.exit_known = true;
+    if (r->place.found && n)
+        r->place.exit = r->place.text.bytes[n - 1] == '\n' ? MP_CSV_RECORD_START : MP_CSV_IN_FIELD;
 }
 
 /* No record was had: the split is at its end, or the text is. */
@@ -148,22 +118,24 @@ static void keep_evidence(mp_json_reader *r) {
 
 mp_status mp_json_reader_next(mp_json_reader *r, mp_batch *out, bool *more, bool *need_bytes,
                               mp_error *err) {
-    *out = (mp_batch){.file_no = r->text.file_no, .first_row = r->n_records};
+    *out = (mp_batch){.file_no = r->place.text.file_no, .first_row = r->place.n_records};
     *more = true;
     *need_bytes = false;
-    if (!r->found)
-        return stop(r, r->text.len < r->text.split_len && !r->text.at_eof, more, need_bytes);
+    if (!r->place.found)
+        return stop(r, r->place.text.len < r->place.text.split_len && !r->place.text.at_eof, more,
+                    need_bytes);
     mp_csv_run run;
-    size_t at = r->at;
-    mp_status st = mp_json_run_fill(&r->run, &r->text, &at, &run, err);
+    size_t at = r->place.at;
+    mp_status st = mp_json_run_fill(&r->run, &r->place.text, &at, &run, err);
     if (st) return st;
-    bool empty = at == r->at;
+    bool empty = at == r->place.at;
     if (empty && run.stop == MP_CSV_RUN_BAD) return record_error(r, &run, err);
-    r->at = at;
+    r->place.at = at;
     if (empty) return stop(r, run.stop == MP_CSV_RUN_BYTES, more, need_bytes);
-    int64_t first_row = r->n_records;
-    r->n_records += run.n_records;
-    st = mp_csv_rows_make(&r->rows, &r->text, &run, (const mp_csv_flaw *)(void *)r->run.flaws.data,
+    int64_t first_row = r->place.n_records;
+    r->place.n_records += run.n_records;
+    st = mp_csv_rows_make(&r->rows, &r->place.text, &run,
+                          (const mp_csv_flaw *)(void *)r->run.flaws.data,
                           (uint32_t)(r->run.flaws.len / sizeof(mp_csv_flaw)), first_row, out, err);
     keep_evidence(r);
     return st;
@@ -174,9 +146,9 @@ bool mp_json_reader_misfit(const mp_json_reader *r) {
 }
 
 void mp_json_reader_end(const mp_json_reader *r, mp_csv_end *out) {
-    *out = (mp_csv_end){.exit = r->exit,
-                        .exit_known = r->exit_known,
-                        .n_records = r->n_records,
+    *out = (mp_csv_end){.exit = r->place.exit,
+                        .exit_known = r->place.exit_known,
+                        .n_records = r->place.n_records,
                         .n_bad = r->rows.n_bad - r->n_bad_before};
 }
 

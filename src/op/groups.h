@@ -26,11 +26,11 @@ mp_status mp_groups_put(void *ctx, int owner, const void *record, size_t n, mp_e
 /* Takes a table over as all there is; *table NULL afterwards. The groups must be empty. */
 void mp_groups_adopt(mp_groups *g, mp_group **table);
 
-/* Nothing is absorbed from here on. */
+/* All records are in: nothing is absorbed from here on. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_groups_finish(mp_groups *g, mp_error *err);
 
 /* The least and the most that the number of groups can be; the same in one table, and once all
  * results were read. */
-MP_MUST_CHECK mp_status mp_groups_finish(mp_groups *g, mp_error *err);
 int64_t mp_groups_least(const mp_groups *g);
 int64_t mp_groups_most(const mp_groups *g);
 

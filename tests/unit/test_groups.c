@@ -99,21 +99,37 @@ static result result_at(const mp_batch *b, int32_t i) {
     return r;
 }
 
-/* All results, in order. Returns their number. */
-static int64_t results_of_parts(mp_groups *g, result *out) {
+typedef mp_status (*next_fn)(void *of, mp_arena *arena, mp_batch *out, mp_error *err);
+
+/* All batches of results, in order. Returns their rows. */
+static int64_t collect_results(next_fn next, void *of, result *out) {
     mp_error err = MP_ERROR_INIT;
     mp_arena arena;
     mp_batch b;
     int64_t n = 0;
     mp_arena_init(&arena, NULL);
-    assert_int_equal(mp_groups_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
     do {
         mp_arena_reset(&arena);
-        assert_int_equal(mp_groups_next(g, &arena, &b, &err), MP_OK);
+        assert_int_equal(next(of, &arena, &b, &err), MP_OK);
         for (int32_t i = 0; i < b.n_rows; i++)
             out[n++] = result_at(&b, i);
     } while (b.n_rows);
     mp_arena_release(&arena);
+    return n;
+}
+
+static mp_status next_of_parts(void *of, mp_arena *arena, mp_batch *out, mp_error *err) {
+    return mp_groups_next(of, arena, out, err);
+}
+
+static mp_status next_of_table(void *of, mp_arena *arena, mp_batch *out, mp_error *err) {
+    return mp_group_next(of, arena, out, err);
+}
+
+static int64_t results_of_parts(mp_groups *g, result *out) {
+    mp_error err = MP_ERROR_INIT;
+    assert_int_equal(mp_groups_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
+    int64_t n = collect_results(next_of_parts, g, out);
     assert_int_equal(mp_groups_most(g), n);
     assert_int_equal(mp_groups_least(g), n);
     return n;
@@ -121,19 +137,8 @@ static int64_t results_of_parts(mp_groups *g, result *out) {
 
 static int64_t results_of_table(mp_group *g, result *out) {
     mp_error err = MP_ERROR_INIT;
-    mp_arena arena;
-    mp_batch b;
-    int64_t n = 0;
-    mp_arena_init(&arena, NULL);
     assert_int_equal(mp_group_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
-    do {
-        mp_arena_reset(&arena);
-        assert_int_equal(mp_group_next(g, &arena, &b, &err), MP_OK);
-        for (int32_t i = 0; i < b.n_rows; i++)
-            out[n++] = result_at(&b, i);
-    } while (b.n_rows);
-    mp_arena_release(&arena);
-    return n;
+    return collect_results(next_of_table, g, out);
 }
 
 /* Turns of the same keys into parts and into one table; budget_bytes: of the parts, 0: none. */
