@@ -63,13 +63,33 @@ void mp_flow_send(mp_flow_run *r, int dest, mp_buf *b) {
     mp_buf_release(b);
 }
 
+/* What may change the verdict. Rank 0 hears of its own at once: a message to itself comes in the
+ * next round, behind a verdict that this round may give. */
 static void send_trouble(mp_flow_run *r) {
+    mp_error own = r->trouble;
+    mp_error_init(&r->trouble);
+    if (r->rank == 0) {
+        mp_flow_head_trouble(r, &own, r->trouble_limit);
+        return;
+    }
     mp_buf b;
     mp_flow_write(r, &b, MP_FLOW_TROUBLE);
     mp_buf_i64(&b, r->trouble_limit);
-    mp_buf_put(&b, &r->trouble, sizeof r->trouble);
+    mp_buf_put(&b, &own, sizeof own);
     mp_flow_send(r, 0, &b);
-    mp_error_init(&r->trouble);
+}
+
+static void ask_stop(mp_flow_run *r) {
+    mp_flow_verdict why = r->asked;
+    r->asked = MP_FLOW_OK;
+    if (r->rank == 0) {
+        mp_flow_head_asked(r, why);
+        return;
+    }
+    mp_buf b;
+    mp_flow_write(r, &b, MP_FLOW_ASK_STOP);
+    mp_buf_u8(&b, (uint8_t)why);
+    mp_flow_send(r, 0, &b);
 }
 
 /* What callbacks and handlers have noted. */
@@ -80,11 +100,7 @@ static bool tell_head(mp_flow_run *r) {
         did = true;
     }
     if (r->asked != MP_FLOW_OK) {
-        mp_buf b;
-        mp_flow_write(r, &b, MP_FLOW_ASK_STOP);
-        mp_buf_u8(&b, (uint8_t)r->asked);
-        r->asked = MP_FLOW_OK;
-        mp_flow_send(r, 0, &b);
+        ask_stop(r);
         did = true;
     }
     return did;

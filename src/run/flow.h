@@ -72,7 +72,9 @@ typedef struct {
     bool (*busy)(void *ctx);
     /* Every rank, every round of the loop until the verdict: what goes on beside the splits (the
      * ordered sink). Sets *did when it did something. What it waits for must come by messages:
-     * rounds may be 20 ms apart. NULL: nothing. */
+     * rounds may be 20 ms apart. An error that it gives on rank 0 always reaches the verdict; on
+     * another rank only while quiet is false, so what may still fail there must not be quiet.
+     * NULL: nothing. */
     mp_status (*push)(void *ctx, bool *did, mp_error *err);
     /* Called about every 0.2 s on rank 0 from the loop, for the progress line; NULL: none. */
     void (*tick)(void *ctx);

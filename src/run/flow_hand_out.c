@@ -69,14 +69,14 @@ static void stop_all(mp_flow_run *r, int64_t limit) {
     mp_buf_release(&b);
 }
 
-static void hear_trouble(mp_flow_run *r, const mp_error *e, int64_t limit) {
+void mp_flow_head_trouble(mp_flow_run *r, const mp_error *e, int64_t limit) {
     mp_flow_head *h = &r->head;
     if (mp_error_order(e, &h->error) < 0) h->error = *e;
     if (limit <= 0 && !(e->status == MP_DATA && e->file_no >= 0)) h->data_only = false;
     stop_all(r, limit);
 }
 
-static void hear_asked(mp_flow_run *r, mp_flow_verdict why) {
+void mp_flow_head_asked(mp_flow_run *r, mp_flow_verdict why) {
     if (why == MP_FLOW_REDO) r->head.asked_redo = true;
     if (why == MP_FLOW_ENOUGH) r->head.asked_enough = true;
     stop_all(r, 0);
@@ -104,9 +104,9 @@ void mp_flow_head_hears(mp_flow_run *r, int src, mp_flow_message kind, mp_rd *in
         const void *p = mp_rd_raw(in, sizeof e);
         if (!p) return;
         memcpy(&e, p, sizeof e);
-        hear_trouble(r, &e, limit);
+        mp_flow_head_trouble(r, &e, limit);
     } else if (kind == MP_FLOW_ASK_STOP) {
-        hear_asked(r, (mp_flow_verdict)mp_rd_u8(in));
+        mp_flow_head_asked(r, (mp_flow_verdict)mp_rd_u8(in));
     } else if (kind == MP_FLOW_FINAL) {
         r->head.n_final++;
     }

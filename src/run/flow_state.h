@@ -94,6 +94,9 @@ mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err);
 void mp_flow_head_release(mp_flow_run *r);
 /* A message to rank 0. */
 void mp_flow_head_hears(mp_flow_run *r, int src, mp_flow_message kind, mp_rd *in);
+/* Trouble of a rank, with the limit that it sets; a rank's wish to stop. */
+void mp_flow_head_trouble(mp_flow_run *r, const mp_error *e, int64_t limit);
+void mp_flow_head_asked(mp_flow_run *r, mp_flow_verdict why);
 /* Hands out what is wanted, gives the verdict when all have left. True when something was done. */
 bool mp_flow_head_round(mp_flow_run *r);
 
