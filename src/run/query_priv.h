@@ -60,6 +60,22 @@ typedef struct {
 /* An error of one rank becomes the agreed error of all. Collective. */
 mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *err);
 
+/* query_run.c: the steps that commands over a table share. Collective, but for begin, end and
+ * note_scan. */
+void mp_job_begin(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_report *report);
+void mp_job_end(mp_job *j);
+/* The table of the inputs, the same on every rank. */
+mp_status mp_job_open_table(mp_job *j, mp_error *err);
+/* The feed and the scan of that table. */
+mp_status mp_job_start_scan(mp_job *j, mp_error *err);
+/* What the scan read, into the report. */
+void mp_job_note_scan(mp_job *j);
+/* --rejects: the file is made before the scan, written behind it, and named when the output has its
+ * name. naming: MP_PARTIAL, and says so, when there were bad rows. */
+mp_status mp_job_open_rejects(mp_job *j, mp_error *err);
+mp_status mp_job_write_rejects(mp_job *j, int64_t *n_bad, mp_error *err);
+mp_status mp_job_name_rejects(mp_job *j, int64_t n_bad, mp_error *err);
+
 /* Evaluate values on a batch: *out has their columns, in the batch's arena. placed: errors belong
  * to rows of the scan. */
 mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_batch *in,

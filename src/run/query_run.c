@@ -30,7 +30,7 @@ static mp_status check_reach(mp_job *j, mp_error *err) {
     return mp_job_agree(j, mp_table_scatter_data(t, j->streams, &mine), &mine, err);
 }
 
-static mp_status open_table(mp_job *j, mp_error *err) {
+mp_status mp_job_open_table(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "open", &mine);
     if (!st && mp_comm_rank(j->c) == 0)
@@ -164,7 +164,7 @@ static void tick(void *ctx, const mp_feed *feed) {
     j->report->tick(j->report->tick_ctx, &at);
 }
 
-static mp_status start_scan(mp_job *j, mp_error *err) {
+mp_status mp_job_start_scan(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = MP_OK;
     if (mp_comm_rank(j->c) == 0) {
@@ -185,7 +185,7 @@ static mp_status start_scan(mp_job *j, mp_error *err) {
 
 /* ---- the end ---- */
 
-static mp_status open_rejects(mp_job *j, mp_error *err) {
+mp_status mp_job_open_rejects(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = MP_OK;
     if (mp_comm_rank(j->c) == 0 && j->spec->input.rejects)
@@ -193,7 +193,7 @@ static mp_status open_rejects(mp_job *j, mp_error *err) {
     return mp_job_agree(j, st, &mine, err);
 }
 
-static mp_status write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
+mp_status mp_job_write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_buf csv;
     mp_buf_init(&csv, j->mem);
@@ -204,10 +204,15 @@ static mp_status write_rejects(mp_job *j, int64_t *n_bad, mp_error *err) {
     return mp_job_agree(j, st, &mine, err);
 }
 
-static mp_status name_rejects(mp_job *j, mp_error *err) {
+mp_status mp_job_name_rejects(mp_job *j, int64_t n_bad, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = j->rejects ? mp_out_commit(&j->rejects, &mine) : MP_OK;
-    return mp_job_agree(j, st, &mine, err);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st || n_bad == 0) return st;
+    mp_error_set(err, MP_PARTIAL, "rows were rejected", "%lld bad row%s left out or mended",
+                 (long long)n_bad, n_bad == 1 ? "" : "s");
+    if (!j->spec->input.rejects) mp_error_hint(err, "--rejects FILE collects them");
+    return MP_PARTIAL;
 }
 
 static mp_status finish(mp_job *j, mp_error *err) {
@@ -215,14 +220,9 @@ static mp_status finish(mp_job *j, mp_error *err) {
     int64_t n_bad = 0;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), MP_FAULT_LAST, &mine);
     st = mp_job_agree(j, st, &mine, err);
-    if (!st) st = write_rejects(j, &n_bad, err);
+    if (!st) st = mp_job_write_rejects(j, &n_bad, err);
     if (!st) st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);
-    if (!st) st = name_rejects(j, err);
-    if (st || n_bad == 0) return st;
-    mp_error_set(err, MP_PARTIAL, "rows were rejected", "%lld bad row%s left out or mended",
-                 (long long)n_bad, n_bad == 1 ? "" : "s");
-    if (!j->spec->input.rejects) mp_error_hint(err, "--rejects FILE collects them");
-    return MP_PARTIAL;
+    return st ? st : mp_job_name_rejects(j, n_bad, err);
 }
 
 static mp_status write_results(mp_job *j, mp_error *err) {
@@ -231,7 +231,7 @@ static mp_status write_results(mp_job *j, mp_error *err) {
     return MP_OK;
 }
 
-static void note_scan(mp_job *j) {
+void mp_job_note_scan(mp_job *j) {
     mp_scan_stats s = mp_scan_counts(j->scan);
     mp_report *r = j->report;
     r->mine.rows = s.rows;
@@ -249,7 +249,7 @@ static void note_scan(mp_job *j) {
 }
 
 static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
-    mp_status st = open_table(j, err);
+    mp_status st = mp_job_open_table(j, err);
     if (!st) st = make_plan(j, err);
     if (!st && j->spec->run.plan_only) {
         if (mp_comm_rank(j->c) == 0)
@@ -257,13 +257,13 @@ static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
         return MP_OK;
     }
     if (!st) st = mp_answer_open(j->c, j->spec, j->mem, &j->answer, err);
-    if (!st) st = open_rejects(j, err);
-    if (!st) st = start_scan(j, err);
+    if (!st) st = mp_job_open_rejects(j, err);
+    if (!st) st = mp_job_start_scan(j, err);
     double start = mp_clock_s();
     if (!st) st = run_passes(j, err);
     mp_report_phase *scan = mp_report_phase_of(j->report, "scan");
     if (scan) scan->seconds = mp_clock_s() - start;
-    if (j->scan) note_scan(j);
+    if (j->scan) mp_job_note_scan(j);
     mp_report_sample(j->report);
     start = mp_clock_s();
     if (!st) st = write_results(j, err);
@@ -274,7 +274,7 @@ static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
     return st;
 }
 
-static void init(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_report *report) {
+void mp_job_begin(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_report *report) {
     *j = (mp_job){.c = c, .spec = spec, .mem = mem, .report = report, .top = -1};
     int64_t budget = mem->limit_bytes > 0 ? mem->limit_bytes / 8 : MOST_EXCHANGE;
     j->exchange_bytes = budget < MOST_EXCHANGE ? budget : MOST_EXCHANGE;
@@ -288,7 +288,7 @@ static void init(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_rep
     mp_row_order_init(&j->row_order, mem);
 }
 
-static void release(mp_job *j) {
+void mp_job_end(mp_job *j) {
     mp_answer_free(&j->answer);
     mp_out_abandon(&j->rejects);
     mp_scan_free(&j->scan);
@@ -312,9 +312,9 @@ mp_status mp_query_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *tex
                        mp_report *report, mp_error *err) {
     mp_job j;
     double start = mp_clock_s();
-    init(&j, c, spec, mem, report);
+    mp_job_begin(&j, c, spec, mem, report);
     mp_status st = run_job(&j, text, err);
-    release(&j);
+    mp_job_end(&j);
     report->seconds = mp_clock_s() - start;
     mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);
     return st ? st : collected;
@@ -324,10 +324,10 @@ mp_status mp_info_run(mp_comm *c, const mp_spec *spec, bool json, mp_mem *mem, m
                       mp_report *report, mp_error *err) {
     mp_job j;
     double start = mp_clock_s();
-    init(&j, c, spec, mem, report);
-    mp_status st = open_table(&j, err);
+    mp_job_begin(&j, c, spec, mem, report);
+    mp_status st = mp_job_open_table(&j, err);
     if (!st) st = mp_info_of_table(c, spec, &j.table, &j.streams, json, mem, text, report, err);
-    release(&j);
+    mp_job_end(&j);
     report->seconds = mp_clock_s() - start;
     mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);
     return st ? st : collected;
