@@ -85,9 +85,12 @@ MP_MUST_CHECK mp_status mp_comm_wait(mp_comm *c, mp_pred_fn pred, void *ctx, con
 void mp_comm_idle(mp_comm *c, int idle_rounds);
 /* As mp_comm_idle, but never longer than most_ns (nanoseconds): for what has to be polled. */
 void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns);
+/* One sleep at once, without the test and yield before it, for most_ns at most: while processes that this rank has started need
+ * the processor. A message or the watched descriptor ends it. */
+void mp_comm_sleep(mp_comm *c, int64_t most_ns);
 /* What the rank waits for at this moment, as given to mp_comm_wait, and for how long; NULL: it does not wait. */
 const char *mp_comm_waiting(const mp_comm *c, double *seconds);
-/* A descriptor whose readability ends a sleep (standard input, a child's pipe); -1: none. */
+/* A descriptor whose readability ends a sleep (standard input, an epoll descriptor for several); -1: none. */
 void mp_comm_watch_fd(mp_comm *c, int fd);
 
 /* Collectives: messages along a tree, through the same wait. All ranks call them in the same order. An error of a message

@@ -27,6 +27,13 @@ static void sleep_on_descriptors(mp_comm *c, int64_t ns) {
     ppoll(fds, n, &t, NULL);
 }
 
+static void sleep_once(mp_comm *c, int64_t ns) {
+    mp_message_remind(c);
+    mp_doorbell_sleeps(c);
+    if (!mp_message_waits(c)) sleep_on_descriptors(c, ns);
+    mp_doorbell_woke(c);
+}
+
 void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
     int64_t now = mp_clock_ns();
     if (idle_rounds <= 1 || c->idle_since_ns == 0) c->idle_since_ns = now;
@@ -37,10 +44,13 @@ void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
         return;
     }
     int64_t ns = sleep_length(c, idle_ns);
-    mp_message_remind(c);
-    mp_doorbell_sleeps(c);
-    if (!mp_message_waits(c)) sleep_on_descriptors(c, ns < most_ns ? ns : most_ns);
-    mp_doorbell_woke(c);
+    sleep_once(c, ns < most_ns ? ns : most_ns);
+}
+
+void mp_comm_sleep(mp_comm *c, int64_t most_ns) {
+    if (mp_message_ready(c) || c->kept.status != MP_OK) return;
+    int64_t ns = sleep_length(c, INT64_MAX);
+    sleep_once(c, ns < most_ns ? ns : most_ns);
 }
 
 void mp_comm_idle(mp_comm *c, int idle_rounds) {
