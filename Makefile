@@ -73,7 +73,7 @@ $(B)/version.h: FORCE
 	  "$$(git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-simd_avx2 := -mavx2 -mbmi -mbmi2 -mlzcnt -mpopcnt
+simd_avx2 := -mavx2 -mbmi -mbmi2 -mlzcnt -mpopcnt -mpclmul
 simd_avx512 := $(simd_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx512vbmi2
 $(B)/obj/%_avx2.o: SIMD_FLAGS = $(simd_avx2)
 $(B)/obj/%_avx512.o: SIMD_FLAGS = $(simd_avx512)

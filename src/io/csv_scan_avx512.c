@@ -65,6 +65,9 @@ static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n
 }
 
 #define SCAN_EXTRACT(m, at) _pext_u64(m, at)
+#define SCAN_PREFIX_XOR(m)                                                                         \
+    ((uint64_t)_mm_cvtsi128_si64(                                                                  \
+        _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)(m)), _mm_set1_epi8(-1), 0)))
 #define SCAN_NAME mp_csv_scan_avx512
 #include "io/csv_scan_kernel.h"
 #endif

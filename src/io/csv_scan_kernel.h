@@ -3,9 +3,9 @@
  * form that the level compares with); scan_seen, scan_seen_none and scan_seen_cr (whether a CR was
  * among the bytes classified); scan_classify (64 bytes to masks of separators, newlines, and quote
  * or NUL); scan_mask (64 bytes to the mask of one byte value); scan_store (the positions of a
- * mask's bits); where the level has it, SCAN_EXTRACT (the bits of one mask at the places that are
- * set in another, side by side). Invariant: carry holds all that a block must know of the blocks
- * before it, and is 0 in text without quotes. */
+ * mask's bits); where the level has them, SCAN_EXTRACT (the bits of one mask at the places that are
+ * set in another, side by side) and SCAN_PREFIX_XOR (bit i: xor of bits 0..i). Invariant: carry
+ * holds all that a block must know of the blocks before it, and is 0 in text without quotes. */
 #include "io/csv_scan.h"
 
 #define SCAN_INLINE static inline __attribute__((always_inline))
@@ -21,15 +21,19 @@ typedef struct {
 
 /* Bit i: xor of bits 0..i. */
 static inline uint64_t scan_prefix_xor(uint64_t m) {
+#ifdef SCAN_PREFIX_XOR
+    return SCAN_PREFIX_XOR(m);
+#else
     for (int s = 1; s < 64; s *= 2)
         m ^= m << s;
     return m;
+#endif
 }
 
 /* Take what is inside quotes out of the masks; false where a quote is not at a field's edge.
  * before: bit 0 tells that the byte before the block is a separator or a quote. */
-static inline bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uint64_t before,
-                               uint64_t *sep, uint64_t *lines, scan_carry *c) {
+SCAN_INLINE bool scan_quotes(uint64_t quotes, uint64_t crs, uint64_t keep, uint64_t before,
+                             uint64_t *sep, uint64_t *lines, scan_carry *c) {
     uint64_t inside = scan_prefix_xor(quotes) ^ c->in_quotes;
     uint64_t open = quotes & inside;
     uint64_t close = quotes & ~inside;
@@ -82,6 +86,11 @@ typedef struct {
     bool quotes;
 } scan_state;
 
+/* Hardware prefetching ends at every page; this is worth nearly a factor of two. */
+SCAN_INLINE void scan_prefetch(const uint8_t *p) {
+    __builtin_prefetch((const void *)((uintptr_t)p + SCAN_AHEAD), 0, 2);
+}
+
 /* Up to n whole blocks, as long as they have no quote and no NUL. */
 SCAN_INLINE void scan_plain_blocks(mp_csv_scan *s, const scan_keys *keys,
                                    const mp_csv_period *period, uint32_t n, bool narrow,
@@ -94,8 +103,7 @@ SCAN_INLINE void scan_plain_blocks(mp_csv_scan *s, const scan_keys *keys,
     uint64_t irregular = st->irregular, before = st->before;
     for (const uint32_t to = at + 64 * n; at != to; at += 64) {
         uint64_t sep, lines, special;
-        /* hardware prefetching ends at every page; this is worth nearly a factor of two */
-        __builtin_prefetch((const void *)((uintptr_t)(base + at) + SCAN_AHEAD), 0, 2);
+        scan_prefetch(base + at);
         scan_classify(base + at, &k, &seen, &sep, &lines, &special);
         if (__builtin_expect(special != 0, 0)) break;
         uint32_t count = (uint32_t)__builtin_popcountll(sep);
@@ -114,15 +122,16 @@ SCAN_INLINE void scan_plain_blocks(mp_csv_scan *s, const scan_keys *keys,
     st->seen = seen;
 }
 
-/* One block of any kind; false: it needs the state machine. *calm: it had no quote. */
-static bool scan_block(mp_csv_scan *s, const scan_keys *keys, const mp_csv_period *period,
-                       scan_state *st, bool *calm) {
+/* One block of any kind, whole or the last one of the text; false: it needs the state machine.
+ * *calm: it had no quote. */
+SCAN_INLINE bool scan_block(mp_csv_scan *s, const scan_keys *keys, const mp_csv_period *period,
+                            bool narrow, bool whole, scan_state *st, bool *calm) {
     const uint8_t *p = s->base + st->at;
-    uint32_t len = s->to - st->at;
+    const uint32_t len = whole ? 64 : s->to - st->at;
     uint64_t sep, lines, special, keep = ~UINT64_C(0);
     scan_carry *c = &st->carry;
     scan_classify(p, keys, &st->seen, &sep, &lines, &special);
-    if (len < 64) {
+    if (!whole) {
         keep = (UINT64_C(1) << len) - 1;
         sep &= keep;
         lines &= keep;
@@ -140,14 +149,42 @@ static bool scan_block(mp_csv_scan *s, const scan_keys *keys, const mp_csv_perio
     uint32_t n = (uint32_t)__builtin_popcountll(sep);
     scan_store(s->pos + st->n_pos, sep, st->at, n);
     st->n_pos += n;
-    st->irregular |= scan_irregular(period, period->n <= 64, sep, lines, n, &st->field);
+    st->irregular |= scan_irregular(period, narrow, sep, lines, n, &st->field);
     st->n_lines += (uint32_t)__builtin_popcountll(lines);
-    st->at += len < 64 ? len : 64;
+    st->at += len;
     return true;
 }
 
-static inline uint32_t scan_least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
+/* Up to n whole blocks of any kind, ending behind the first one without quotes; false: the block at
+ * st->at needs the state machine. */
+SCAN_INLINE bool scan_blocks(mp_csv_scan *s, const scan_keys *keys, const mp_csv_period *period,
+                             uint32_t n, bool narrow, scan_state *st, bool *calm) {
+    scan_state own = *st;
+    bool ok = true;
+    do {
+        scan_prefetch(s->base + own.at);
+        ok = scan_block(s, keys, period, narrow, true, &own, calm);
+    } while (ok && !*calm && --n > 0);
+    *st = own;
+    return ok;
+}
+
+/* The whole text, or up to its limits; false: what is left needs the state machine. */
+SCAN_INLINE bool scan_text(mp_csv_scan *s, const scan_keys *keys, const mp_csv_period *period,
+                           bool narrow, scan_state *st) {
+    bool calm = true, ok = true;
+    while (st->at < s->to && st->n_pos < s->max_pos && st->n_lines < s->max_lines && ok) {
+        /* so many blocks cannot pass the limits before the last one */
+        uint32_t pos_left = s->max_pos - st->n_pos, lines_left = s->max_lines - st->n_lines;
+        uint32_t room = (pos_left < lines_left ? pos_left : lines_left) / 64;
+        uint32_t n = (s->to - st->at) / 64, from = st->at;
+        if (n == 0) return scan_block(s, keys, period, narrow, false, st, &calm);
+        if (n > room) n = room > 0 ? room : 1;
+        if (calm) scan_plain_blocks(s, keys, period, n, narrow, st);
+        n -= (st->at - from) / 64;
+        if (n > 0) ok = scan_blocks(s, keys, period, n, narrow, st, &calm);
+    }
+    return ok;
 }
 
 void SCAN_NAME(mp_csv_scan *s) {
@@ -155,25 +192,15 @@ void SCAN_NAME(mp_csv_scan *s) {
     const mp_csv_period none = {.n = UINT32_MAX}, *period = s->period ? s->period : &none;
     /* as if a separator stood before the first byte */
     scan_state st = {.at = s->from, .before = UINT64_C(1) << 63, .seen = scan_seen_none()};
-    bool calm = true, odd = false;
-    while (st.at < s->to && st.n_pos < s->max_pos && st.n_lines < s->max_lines && !odd) {
-        /* so many blocks cannot pass the limits before the last one */
-        uint32_t room = scan_least(s->max_pos - st.n_pos, s->max_lines - st.n_lines) / 64;
-        uint32_t n = calm ? scan_least(room, (s->to - st.at) / 64) : 0;
-        uint32_t from = st.at;
-        if (n > 0 && period->n <= 64)
-            scan_plain_blocks(s, &keys, period, n, true, &st);
-        else if (n > 0)
-            scan_plain_blocks(s, &keys, period, n, false, &st);
-        if (n == 0 || st.at - from < 64 * n) odd = !scan_block(s, &keys, period, &st, &calm);
-    }
+    bool ok = period->n <= 64 ? scan_text(s, &keys, period, true, &st)
+                              : scan_text(s, &keys, period, false, &st);
     s->n_pos = st.n_pos;
     s->n_lines = st.n_lines;
     s->quotes = st.quotes;
     s->doubled = st.carry.doubled != 0;
     s->crs = scan_seen_cr(st.seen);
     s->regular = st.irregular == 0;
-    s->odd = odd;
+    s->odd = !ok;
 #ifdef SCAN_EXTRACT
     s->regular_known = s->period != NULL;
 #else
