@@ -94,6 +94,13 @@ void mp_mem_free(mp_mem *m, void *p) {
     free(p);
 }
 
+void mp_mem_discard(void *p, size_t n_bytes) {
+    const uintptr_t page = 4096;
+    uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)p + n_bytes) & ~(page - 1);
+    if (to > from) (void)!madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     int64_t request = n_bytes > (size_t)INT64_MAX ? INT64_MAX : (int64_t)n_bytes;
     if (m && m->refused_bytes > request) request = m->refused_bytes;

@@ -24,6 +24,9 @@ void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes);
 void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes);
 void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes);
 void mp_mem_free(mp_mem *m, void *p);
+/* n_bytes inside a block are of no use until they are written again: whole pages of them go back to
+ * the system, though they stay counted. Their contents are undefined. */
+void mp_mem_discard(void *p, size_t n_bytes);
 
 /* The error for a refused request on m of about n_bytes (the last refusal knows better). */
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err);

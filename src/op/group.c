@@ -2,6 +2,7 @@
  * aggregate column by column. */
 #include "op/group.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "op/group_state.h"
@@ -12,7 +13,13 @@
  * would only carry records to itself, so its table may be larger. */
 static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 64 << 20, LARGE_BYTES = 256 << 20,
                      LARGE_ALONE = INT64_C(4) << 30, NEAR_BYTES = 1 << 19;
-enum { ROWS_PER_NEW_GROUP = 8, ROWS_PER_GROUP = 2, RECENT_ROWS = 1 << 17, SLICE_ROWS = 512 };
+enum {
+    ROWS_PER_NEW_GROUP = 8,
+    ROWS_PER_GROUP = 2,
+    RECENT_ROWS = 1 << 17,
+    SLICE_ROWS = 512,
+    DIRECT_ROWS = 1 << 18
+};
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -55,6 +62,8 @@ static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
     size_t n_keys = (size_t)g->n_keys, stride = 0;
     g->key = keep(g, n_keys, sizeof *g->key, &s, err);
     g->key_type = keep(g, n_keys, sizeof *g->key_type, &s, err);
+    g->seen = keep(g, n_keys, sizeof *g->seen, &s, err);
+    g->odd = keep(g, n_keys, sizeof *g->odd, &s, err);
     g->result_key_type = keep(g, n_keys, sizeof *g->result_key_type, &s, err);
     g->agg = keep(g, (size_t)g->n_aggs, sizeof(mp_agg *), &s, err);
     g->cursor = keep(g, (size_t)g->n_aggs, sizeof *g->cursor, &s, err);
@@ -87,6 +96,7 @@ mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err)
     g->n_aggs = args->n_aggs;
     g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
     g->expect_rows = args->expect_rows;
+    g->is_open = args->n_keys > 0 && !args->starts_empty;
     g->lone = args->n_keys == 0 && !args->starts_empty;
     mp_arena_init(&g->scratch, g->mem);
     mp_buf_init(&g->record, g->mem);
@@ -106,19 +116,11 @@ void mp_group_free(mp_group **out) {
     mp_table_release(&g->table);
     mp_arena_release(&g->scratch);
     mp_buf_release(&g->record);
-    void *kept[] = {g->key,
-                    g->key_type,
-                    g->result_key_type,
-                    g->agg,
-                    g->cursor,
-                    g->batch_key,
-                    g->batch_hash,
-                    g->batch_group,
-                    g->blank_wire,
-                    (void *)g->batch_record,
-                    g->block,
-                    g->column,
-                    g->order};
+    void *kept[] = {g->key,         g->key_type,   g->result_key_type,
+                    g->seen,        g->odd,        g->agg,
+                    g->cursor,      g->batch_key,  g->batch_hash,
+                    g->batch_group, g->blank_wire, (void *)g->batch_record,
+                    g->block,       g->column,     g->order};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         mp_mem_free(g->mem, kept[i]);
     mp_mem_free(g->mem, g);
@@ -133,7 +135,14 @@ mp_status mp_group_lone(mp_group *g, mp_error *err) {
     return mp_table_find(&g->table, &key, &hash, 1, &group, err);
 }
 
+/* Few rows of the table that is given up had a key that it knew. */
+void mp_group_choose_direct(mp_group *g) {
+    bool all_new = g->recent_rows > 0 && g->recent_rows - g->recent_new < g->recent_rows / 16;
+    if (!g->is_direct && g->scattered && all_new) g->direct_rows = DIRECT_ROWS;
+}
+
 void mp_group_clear(mp_group *g) {
+    g->is_direct = false;
     for (int i = 0; i < g->n_aggs; i++)
         if (g->agg[i]->ops->clear) g->agg[i]->ops->clear(g->agg[i]);
     g->emitting = false;
@@ -152,6 +161,7 @@ mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
     return s;
 }
 
+/* Keys of the batch, their evidence where nobody else will look at them. */
 static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
     size_t n_keys = (size_t)g->n_keys;
     mp_arena_reset(&g->scratch);
@@ -162,6 +172,8 @@ static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
     for (int i = 0; i < g->n_keys && s == MP_OK; i++)
         s = mp_group_texts(&in->cols[g->key[i]], in->n_rows, &g->scratch, &text[i], &valid[i], err);
     if (s != MP_OK) return s;
+    for (int i = 0; i < g->n_keys && g->direct_rows > 0; i++)
+        mp_group_see_texts(g, i, text[i], valid[i], in->n_rows);
     return mp_key_encode(text, valid, g->n_keys, in->n_rows, &g->scratch, g->batch_key,
                          g->batch_hash, err);
 }
@@ -189,6 +201,23 @@ static mp_batch slice(const mp_batch *in, int32_t first, int32_t n, mp_col *cols
     else
         out.first_row += first;
     return out;
+}
+
+/* Every row is a group. */
+static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
+    mp_status s = MP_OK;
+    assert(g->table.n == 0);
+    for (int32_t i = 0; i < in->n_rows && s == MP_OK; i++) {
+        s = mp_table_append(&g->table, &g->batch_key[i], err);
+        g->batch_group[i] = (uint32_t)i;
+    }
+    if (s != MP_OK) return s;
+    count_rows(g, g->batch_group, in->n_rows);
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+    g->direct_rows -= in->n_rows;
+    g->is_direct = true;
+    return s;
 }
 
 /* The next rows of the batch whose keys are k. */
@@ -231,6 +260,7 @@ mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
     if (in->n_rows <= 0) return MP_OK;
     mp_status s = encode(g, in, err);
     if (s != MP_OK) return s;
+    if (g->direct_rows > 0) return add_direct(g, in, err);
     mp_table_keys k = {
         .key = g->batch_key, .hash = g->batch_hash, .n = in->n_rows, .number = g->batch_group};
     bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
@@ -264,6 +294,7 @@ static int64_t large_bytes(const mp_group *g) {
 }
 
 bool mp_group_should_flush(mp_group *g) {
+    if (g->is_direct) return true;
     int64_t bytes = mp_table_hot_bytes(&g->table);
     for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
         if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;

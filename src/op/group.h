@@ -45,9 +45,9 @@ void mp_group_free(mp_group **g);
  * looked at in the result. */
 MP_MUST_CHECK mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err);
 int64_t mp_group_count(const mp_group *g);
-/* True when this table should be emitted before more rows come (pre-aggregation before an
+/* True when this table has to be emitted before more rows come (pre-aggregation before an
  * exchange): it is as large as it may be, or it has been found not to reduce and has left the
- * cache. */
+ * cache, or rows go straight to their owners for a while since nearly all of them have new keys. */
 bool mp_group_should_flush(mp_group *g);
 
 /* Hand out groups as records {owner, bytes}, at most max_groups per call, until *done; then the
@@ -56,6 +56,9 @@ typedef mp_status (*mp_group_put_fn)(void *ctx, int owner, const void *record, s
                                      mp_error *err);
 MP_MUST_CHECK mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx,
                                       int64_t max_groups, bool *done, mp_error *err);
+/* Evidence of the key texts that were emitted, added to seen[n_keys]; odd[c] is set where one of
+ * them was not the canonical spelling of its value. Tables that absorb (starts_empty) do not look. */
+void mp_group_emitted_evidence(const mp_group *g, mp_evidence *seen, bool *odd);
 /* Merge a block of such records (whole ones). Bytes from another rank: checked, MP_FAILED when
  * malformed. */
 MP_MUST_CHECK mp_status mp_group_absorb(mp_group *g, const uint8_t *bytes, size_t len,

@@ -277,21 +277,20 @@ bool mp_key_next_long(const uint8_t **p, const uint8_t *end, mp_str *text) {
     return true;
 }
 
-bool mp_key_check(const uint8_t *bytes, size_t n, int n_cols, mp_key *out, uint64_t *hash) {
-    const uint8_t *p = bytes, *end = bytes + n;
+uint64_t mp_key_hash_of(const uint8_t *bytes, size_t n) {
+    uint64_t word[2];
+    if (n > sizeof word) return XXH3_64bits(bytes, n);
+    memcpy(word, bytes, sizeof word);
+    return mp_hash_16(word[0], word[1]);
+}
+
+bool mp_key_read(const uint8_t *bytes, size_t n, mp_key *out, uint64_t *hash) {
     if (n < 16 || n >> 40) return false;
-    for (int c = 0; c < n_cols; c++) {
-        mp_str text;
-        bool null;
-        if (!mp_key_next(&p, end, &text, &null)) return false;
+    *hash = mp_key_hash_of(bytes, n);
+    if (n > 16) {
+        *out = mp_key_reference(bytes, n, *hash);
+        return true;
     }
-    if (n == 16) {
-        memcpy(out, bytes, 16);
-        *hash = mp_hash_16(out->lo, out->hi);
-        return !mp_key_is_long(*out);
-    }
-    if (p != end) return false;
-    *hash = mp_hash_bytes(bytes, n);
-    *out = mp_key_reference(bytes, n, *hash);
-    return true;
+    memcpy(out, bytes, 16);
+    return !mp_key_is_long(*out);
 }

@@ -68,9 +68,11 @@ static inline bool mp_key_next(const uint8_t **p, const uint8_t *end, mp_str *te
     *p = at + len;
     return true;
 }
-/* Key of n >= 16 bytes from another rank; false: not an encoding of n_cols columns. A long one
- * refers to the bytes. */
-bool mp_key_check(const uint8_t *bytes, size_t n, int n_cols, mp_key *out, uint64_t *hash);
+/* mp_hash_bytes of n >= 16 bytes. */
+uint64_t mp_key_hash_of(const uint8_t *bytes, size_t n);
+/* Key of n >= 16 bytes from another rank; false: of no encoding. A long one refers to the bytes.
+ * That they are texts of columns is for mp_key_next to see. */
+bool mp_key_read(const uint8_t *bytes, size_t n, mp_key *out, uint64_t *hash);
 
 /* The 16 bytes at p of which the first n (<= 16) are a text, the rest zero. May read up to 15
  * bytes past the text, never across a page. */

@@ -5,9 +5,11 @@
 
 #include "op/group_state.h"
 
-static int owner_of(const mp_group *g, const mp_key *key) {
+static int owner_of(const mp_group *g, uint32_t group) {
     if (g->n_owners == 1) return 0;
-    return (int)(((mp_key_hash(key) >> 32) * (uint64_t)g->n_owners) >> 32);
+    uint64_t hash =
+        g->is_direct ? g->batch_hash[group] : mp_key_hash(mp_table_key(&g->table, group));
+    return (int)(((hash >> 32) * (uint64_t)g->n_owners) >> 32);
 }
 
 static void put_u32(uint8_t *p, uint32_t v) {
@@ -56,7 +58,7 @@ static mp_status emit_long(mp_group *g, uint32_t group, const uint8_t *fixed, mp
             return mp_error_set(err, MP_NOMEM, NULL, "a group's key and values pass 4 GiB");
         put_u32(r->data, (uint32_t)r->len);
         put_u32(r->data + 4, (uint32_t)key_len);
-        s = put(ctx, owner_of(g, key), r->data, r->len, err);
+        s = put(ctx, owner_of(g, group), r->data, r->len, err);
         if (s != MP_OK) return s;
     }
     return MP_OK;
@@ -70,6 +72,9 @@ static mp_status emit_block(mp_group *g, uint32_t first, int32_t n, bool has_mor
         const mp_agg *a = g->agg[i];
         if (a->ops->put) a->ops->put(a, first, n, r + a->wire_at, size);
     }
+    for (int32_t i = 0; i < n && g->is_open && !g->is_direct; i++)
+        g->is_open =
+            mp_group_see_key(g, mp_table_key(&g->table, first + (uint32_t)i), g->seen, g->odd);
     for (int32_t i = 0; i < n; i++, r += size) {
         uint32_t group = first + (uint32_t)i;
         const uint8_t *row = mp_table_row(&g->table, group);
@@ -82,7 +87,7 @@ static mp_status emit_block(mp_group *g, uint32_t first, int32_t n, bool has_mor
             put_u32(r, (uint32_t)size);
             put_u32(r + 4, sizeof *key);
             memcpy(r + g->fixed_bytes, key, sizeof *key);
-            s = put(ctx, owner_of(g, key), r, size, err);
+            s = put(ctx, owner_of(g, group), r, size, err);
         }
         if (s != MP_OK) return s;
     }
@@ -111,6 +116,7 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
     }
     if (s != MP_OK || g->emitted < g->table.n) return s;
     *done = true;
+    mp_group_choose_direct(g);
     mp_group_clear(g);
     return MP_OK;
 }
@@ -129,8 +135,7 @@ int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at
         memcpy(&rows, r + MP_RECORD_ROWS_AT, 8);
         if (size > len - *at || size < g->fixed_bytes || key_len > size - g->fixed_bytes ||
             rows > MP_AGG_COUNT_MAX ||
-            !mp_key_check(r + g->fixed_bytes, key_len, g->n_keys, &g->batch_key[n],
-                          &g->batch_hash[n]))
+            !mp_key_read(r + g->fixed_bytes, key_len, &g->batch_key[n], &g->batch_hash[n]))
             return -1;
         g->batch_record[n++] = r;
         *at += size;
@@ -158,10 +163,10 @@ static mp_status absorb_more(mp_group *g, uint32_t group, const uint8_t *record,
     return MP_OK;
 }
 
-static mp_status absorb_batch(mp_group *g, int32_t n, mp_error *err) {
+/* The first n of batch_record into the groups batch_group. */
+static mp_status merge_records(mp_group *g, int32_t n, mp_error *err) {
     const uint8_t **record = g->batch_record;
-    mp_status s = mp_table_find(&g->table, g->batch_key, g->batch_hash, n, g->batch_group, err);
-    if (s != MP_OK) return s;
+    mp_status s = MP_OK;
     for (int32_t i = 0; i < n; i++) {
         uint64_t *count = (void *)(mp_table_row(&g->table, g->batch_group[i]) + MP_ROW_COUNT_AT);
         uint64_t rows;
@@ -185,8 +190,51 @@ mp_status mp_group_absorb(mp_group *g, const uint8_t *bytes, size_t len, mp_erro
     while (at < len) {
         int32_t n = mp_group_parse(g, bytes, len, &at);
         if (n < 0) return mp_agg_damaged(err);
-        mp_status s = absorb_batch(g, n, err);
+        mp_status s = mp_table_find(&g->table, g->batch_key, g->batch_hash, n, g->batch_group, err);
+        if (s == MP_OK) s = merge_records(g, n, err);
         if (s != MP_OK) return s;
     }
     return MP_OK;
+}
+
+enum { TAKE_GROUPS = MP_BATCH_ROWS / 4, TAKE_AHEAD = 16 };
+
+/* Records *at, *at + 1 ... until a batch of them or of groups is full. Equal keys are neighbours:
+ * *last is the key of the last group. */
+static mp_status take_records(mp_group *g, const mp_hashed *record, int64_t n, int64_t *at,
+                              mp_key *last, mp_error *err) {
+    int32_t k = 0;
+    int64_t i = *at;
+    for (; i < n && k < MP_BATCH_ROWS; i++, k++) {
+        if (i + TAKE_AHEAD < n) {
+            const uint8_t *ahead = (const uint8_t *)record[i + TAKE_AHEAD].item;
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + 64);
+        }
+        const uint8_t *r = (const uint8_t *)record[i].item;
+        mp_key key = mp_record_key(g, r, record[i].hash);
+        if (g->table.n == 0 || !mp_key_eq(&key, last)) {
+            if (g->table.n == TAKE_GROUPS) break;
+            mp_status s = mp_table_append(&g->table, &key, err);
+            if (s != MP_OK) return s;
+            *last = key;
+        }
+        g->batch_group[k] = (uint32_t)(g->table.n - 1);
+        g->batch_record[k] = r;
+    }
+    *at = i;
+    return merge_records(g, k, err);
+}
+
+mp_status mp_group_take(mp_group *g, const mp_hashed *record, int64_t n, int64_t *used,
+                        mp_error *err) {
+    mp_key last = {0, 0};
+    mp_status s = MP_OK;
+    int64_t before = -1;
+    mp_group_clear(g);
+    for (*used = 0; *used<n && * used> before && s == MP_OK;) {
+        before = *used;
+        s = take_records(g, record, n, used, &last, err);
+    }
+    return s;
 }

@@ -7,86 +7,19 @@
 
 /* ---- order ---- */
 
-static bool before(const mp_table *t, const mp_group_rank *a, const mp_group_rank *b) {
-    if (a->hash != b->hash) return a->hash < b->hash;
-    return mp_key_cmp(mp_table_key(t, a->group), mp_table_key(t, b->group)) < 0;
+static int cmp_groups(const void *table, uintptr_t a, uintptr_t b) {
+    const mp_table *t = table;
+    return mp_key_cmp(mp_table_key(t, (uint32_t)a), mp_table_key(t, (uint32_t)b));
 }
 
-static void sift(const mp_table *t, mp_group_rank *v, int64_t at, int64_t n) {
-    mp_group_rank x = v[at];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && before(t, &v[child], &v[child + 1])) child++;
-        if (!before(t, &x, &v[child])) break;
-        v[at] = v[child];
-    }
-    v[at] = x;
-}
-
-/* Buckets are a few groups; only hashes made to meet fill one, and then the heap keeps it in
- * bounds. */
-static void sort_bucket(const mp_table *t, mp_group_rank *v, int64_t n) {
-    if (n > 64) {
-        for (int64_t i = n / 2 - 1; i >= 0; i--)
-            sift(t, v, i, n);
-        for (int64_t end = n - 1; end > 0; end--) {
-            mp_group_rank x = v[0];
-            v[0] = v[end];
-            v[end] = x;
-            sift(t, v, 0, end);
-        }
-        return;
-    }
-    for (int64_t i = 1; i < n; i++) {
-        mp_group_rank x = v[i];
-        int64_t j = i;
-        for (; j > 0 && before(t, &x, &v[j - 1]); j--)
-            v[j] = v[j - 1];
-        v[j] = x;
-    }
-}
-
-/* Hashes are even over the range of this rank's owners, so a bucket is a few steps of that
- * range. */
 static mp_status order_by_hash(mp_group *g, mp_error *err) {
     const mp_table *t = &g->table;
-    int64_t n = t->n;
-    uint64_t least = UINT64_MAX, most = 0;
-    size_t n_buckets = (size_t)n / 4 + 1;
-    if (n_buckets > 1u << 20) n_buckets = 1u << 20;
-    uint64_t *hash = mp_mem_alloc(g->mem, (size_t)n * sizeof *hash);
-    int64_t *start = mp_mem_calloc(g->mem, n_buckets + 1, sizeof *start);
-    mp_group_rank *order = mp_mem_alloc(g->mem, (size_t)n * sizeof *order);
-    mp_status s = MP_OK;
-    if (!hash || !start || !order) {
-        s = mp_mem_error(g->mem, (size_t)n * sizeof *order, err);
-        mp_mem_free(g->mem, order);
-        goto cleanup;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        hash[i] = mp_key_hash(mp_table_key(t, (uint32_t)i));
-        if (hash[i] < least) least = hash[i];
-        if (hash[i] > most) most = hash[i];
-    }
-    uint64_t step = n ? (most - least) / n_buckets + 1 : 1;
-    for (int64_t i = 0; i < n; i++)
-        start[(hash[i] - least) / step]++;
-    int64_t sum = 0;
-    for (size_t b = 0; b <= n_buckets; b++) {
-        int64_t count = start[b];
-        start[b] = sum;
-        sum += count;
-    }
-    for (int64_t i = 0; i < n; i++)
-        order[start[(hash[i] - least) / step]++] = (mp_group_rank){hash[i], (uint32_t)i};
-    for (size_t b = 0; b < n_buckets; b++) {
-        int64_t first = b ? start[b - 1] : 0;
-        sort_bucket(t, order + first, start[b] - first);
-    }
-    g->order = order;
-cleanup:
-    mp_mem_free(g->mem, hash);
-    mp_mem_free(g->mem, start);
-    return s;
+    size_t bytes = (size_t)t->n * sizeof *g->order;
+    g->order = mp_mem_alloc(g->mem, bytes);
+    if (!g->order) return mp_mem_error(g->mem, bytes, err);
+    for (int64_t i = 0; i < t->n; i++)
+        g->order[i] = (mp_hashed){mp_key_hash(mp_table_key(t, (uint32_t)i)), (uintptr_t)i};
+    return mp_hashed_sort(g->mem, &g->order, t->n, cmp_groups, t, err);
 }
 
 mp_status mp_group_prepare(mp_group *g, mp_group_order order, const mp_type *key_types,
@@ -305,7 +238,7 @@ mp_status mp_group_next(mp_group *g, mp_arena *arena, mp_batch *out, mp_error *e
     mp_status s = make_columns(g, n, arena, err);
     for (int32_t i = 0; i < n; i++) {
         int64_t at = g->next + i;
-        g->batch_group[i] = g->order ? g->order[at].group : (uint32_t)at;
+        g->batch_group[i] = (uint32_t)(g->order ? (int64_t)g->order[at].item : at);
     }
     if (g->order) fetch_groups(g, g->batch_group, n);
     if (s == MP_OK) s = put_keys(g, g->batch_group, n, err);

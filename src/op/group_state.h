@@ -9,17 +9,13 @@
 
 #include "op/agg.h"
 #include "op/group.h"
+#include "op/group_order.h"
 
 enum {
     MP_RECORD_ROWS_AT = 8,
     MP_RECORD_FIXED_AT = 16,
     MP_RECORD_MORE_BYTES = 48 * 1024 /* a record ends once its last parts have passed this */
 };
-
-typedef struct {
-    uint64_t hash;
-    uint32_t group;
-} mp_group_rank;
 
 struct mp_group {
     mp_mem *mem;
@@ -41,14 +37,21 @@ struct mp_group {
     int64_t recent_rows, recent_new;
     double expect_rows;
     bool scattered; /* a large table would not reduce: keep to the cache */
+    /* Rows to come that are not looked up, as nearly all before them were new: each is a row of the
+     * table for the time of its batch, in the batch's order, and its key stays in scratch. */
+    int64_t direct_rows;
+    bool is_direct; /* the table holds such rows */
     /* emission */
     uint32_t emitted;
     bool emitting;
-    uint8_t *block; /* records of EMIT_BLOCK groups */
+    mp_evidence *seen; /* of the key texts that were emitted, n_keys */
+    bool *odd;         /* some text of the key was not canonical */
+    bool is_open;      /* a further key may add to what was seen */
+    uint8_t *block;    /* records of EMIT_BLOCK groups */
     mp_buf record;
     uint64_t *cursor; /* n_aggs */
     /* results */
-    mp_group_rank *order; /* NULL: by number */
+    mp_hashed *order; /* of group numbers; NULL: by number */
     mp_type *result_key_type;
     int64_t next;
     mp_agg_column *column; /* of one batch of results */
@@ -57,18 +60,48 @@ struct mp_group {
 
 enum { MP_EMIT_BLOCK = 256 };
 
+/* Parts of a record that is known to be one. */
+static inline size_t mp_record_bytes(const uint8_t *record) {
+    uint32_t n;
+    memcpy(&n, record, sizeof n);
+    return n;
+}
+static inline size_t mp_record_key_bytes(const uint8_t *record) {
+    uint32_t n;
+    memcpy(&n, record + 4, sizeof n);
+    return n;
+}
+/* A long one refers to the record. */
+static inline mp_key mp_record_key(const mp_group *g, const uint8_t *record, uint64_t hash) {
+    mp_key k;
+    size_t n = mp_record_key_bytes(record);
+    const uint8_t *bytes = record + g->fixed_bytes;
+    if (n > sizeof k) return mp_key_reference(bytes, n, hash);
+    memcpy(&k, bytes, sizeof k);
+    return k;
+}
+
 /* The records that begin at *at, up to a batch of them, with their keys and hashes, into the
- * batch arrays; their number, -1: malformed. */
+ * batch arrays; their number, -1: malformed. Inside the keys only whoever walks them looks. */
 int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at);
+
+/* The groups of records in the order of (hash, key), the items, into the table in place of what it
+ * has: as many as are a batch of results. Keys stay in the records. *used: records that are in. */
+MP_MUST_CHECK mp_status mp_group_take(mp_group *g, const mp_hashed *record, int64_t n,
+                                      int64_t *used, mp_error *err);
 
 /* The evidence of one key's texts added to seen[n_keys]; false: no further text can add to it.
  * odd[c], unless NULL, is set where a text is not the canonical spelling of its value. */
 bool mp_group_see_key(const mp_group *g, const mp_key *key, mp_evidence *seen, bool *odd);
+/* The same of n texts of key c. */
+void mp_group_see_texts(mp_group *g, int c, const mp_str *text, const uint8_t *valid, int32_t n);
 /* Are all texts of the key the canonical spellings of their values under types? */
 bool mp_group_key_is_canonical(const mp_group *g, const mp_key *key, const mp_type *types);
 /* Can any key have another spelling under types (NULL: no)? */
 bool mp_group_may_respell(const mp_group *g, const mp_type *types);
 
+/* The table has all been emitted: may the next rows be direct? */
+void mp_group_choose_direct(mp_group *g);
 /* The table is empty again, also of what aggregates keep beside it. */
 void mp_group_clear(mp_group *g);
 /* Makes the one group of a query without keys, where it has to exist. */

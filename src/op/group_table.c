@@ -105,6 +105,18 @@ static mp_status grow_slots(mp_table *t, mp_error *err) {
     return MP_OK;
 }
 
+static inline void put_row(mp_table *t, const mp_key *key) {
+    uint8_t *row = t->rows + (size_t)t->n++ * t->stride;
+    memcpy(row + sizeof *key, t->blank + sizeof *key, t->stride - sizeof *key);
+    memcpy(row, key, sizeof *key);
+}
+
+mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err) {
+    mp_status s = t->n == t->cap ? grow_rows(t, err) : MP_OK;
+    if (s == MP_OK) put_row(t, key);
+    return s;
+}
+
 static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t *number,
                         mp_error *err) {
     mp_status s = MP_OK;
@@ -119,10 +131,8 @@ static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t 
         memcpy(copy, mp_key_bytes(key), len);
         own.hi = (uint64_t)(uintptr_t)copy;
     }
-    uint8_t *row = t->rows + (size_t)t->n * t->stride;
-    memcpy(row + sizeof own, t->blank + sizeof own, t->stride - sizeof own);
-    memcpy(row, &own, sizeof own);
-    *number = (uint32_t)t->n++;
+    *number = (uint32_t)t->n;
+    put_row(t, &own);
     put_slot(t, (uint64_t)t->n << 32 | (uint32_t)hash);
     return MP_OK;
 }

@@ -43,6 +43,10 @@ typedef struct {
 } mp_table_keys;
 MP_MUST_CHECK mp_status mp_table_find_some(mp_table *t, mp_table_keys *k, int32_t n, mp_error *err);
 
+/* A row for a key that has none; it is not found by looking, and a long encoding stays where it is.
+ * For tables that are given rows in no other way until they are cleared. */
+MP_MUST_CHECK mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err);
+
 static inline uint8_t *mp_table_row(const mp_table *t, uint32_t number) {
     return t->rows + (size_t)number * t->stride;
 }

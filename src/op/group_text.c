@@ -129,6 +129,30 @@ bool mp_group_see_key(const mp_group *g, const mp_key *key, mp_evidence *seen, b
     return open;
 }
 
+void mp_group_see_texts(mp_group *g, int c, const mp_str *text, const uint8_t *valid, int32_t n) {
+    unsigned digits = 0;
+    bool ints = false;
+    for (int32_t i = 0; i < n && is_open(g, c, g->seen); i++) {
+        if (valid && !valid[i]) continue;
+        if (!few_digits(text[i])) {
+            mp_evidence_add(&g->seen[c], evidence_of(text[i], &g->odd[c]));
+            continue;
+        }
+        unsigned more = text[i].len - (text[i].p[0] == '0');
+        digits = more > digits ? more : digits;
+        ints = true;
+    }
+    mp_evidence e = {.seen = MP_SEEN_INT, .int_digits = (uint8_t)digits};
+    if (ints) mp_evidence_add(&g->seen[c], e);
+}
+
+void mp_group_emitted_evidence(const mp_group *g, mp_evidence *seen, bool *odd) {
+    for (int c = 0; c < g->n_keys; c++) {
+        mp_evidence_add(&seen[c], g->seen[c]);
+        odd[c] = odd[c] || g->odd[c];
+    }
+}
+
 void mp_group_key_evidence(mp_group *g, mp_evidence *seen) {
     bool open = g->n_keys > 0;
     for (int64_t i = 0; i < g->table.n && open; i++)

@@ -1,54 +1,34 @@
-/* groups.c - parts of records, and the table that one part after the other goes through.
- * Invariant: with parts, the table holds the groups of part `at` and nothing else, or is empty; a
- * record is in the chunks of its part until it goes into the table. */
+/* groups.c - one table, or parts of records that are read one after the other.
+ * Invariant: with parts, the table holds groups of part `at` and nothing else, or is empty; a record
+ * is in the chunks of its part until it was read. */
 #include "op/groups.h"
 
 #include <string.h>
 
-#include "op/group_state.h"
+#include "op/group_parts.h"
 
 enum {
-    PART_BITS = 9,
-    N_PARTS = 1 << PART_BITS,
-    CHUNK_BYTES = 32 * 1024,
-    SLAB_BYTES = 8 << 20,
     BLOCK_BYTES = 64 * 1024,
-    TABLE_BYTES = 12 << 20,  /* the one table is given up where it would leave the near caches */
-    COMPACT_FROM = 256 << 20 /* or a sixth of the budget */
+    TABLE_BYTES = 12 << 20,   /* the one table is given up where it would leave the near caches */
+    COMPACT_FROM = 256 << 20, /* or a sixth of the budget */
+    TRIAL_PARTS = 8           /* tell whether merging saves anything */
 };
-
-typedef struct chunk {
-    struct chunk *next;
-    size_t len, cap;
-    uint8_t bytes[];
-} chunk;
-
-typedef struct {
-    chunk *first, *last;
-} part;
-
-typedef struct slab {
-    struct slab *next;
-} slab;
 
 struct mp_groups {
     mp_mem *mem;
     uint64_t n_owners;
     int64_t one_table;
     mp_group *table;
-    part *parts; /* NULL: all is in the table */
-    slab *slabs;
-    chunk *free_chunks;
-    mp_buf block;                           /* records put one by one */
-    int64_t n_records, n_bytes, compact_at; /* in parts */
-    mp_evidence *seen;                      /* of the keys in parts, n_keys */
-    bool *odd;                              /* key: some text is not canonical */
-    bool is_open;                           /* a further key may add to what was seen */
+    mp_parts *parts;    /* NULL: all is in the table */
+    mp_buf block;       /* records put one by one */
+    int64_t compact_at; /* bytes in parts */
     int64_t n_least, n_read;
-    int at;     /* part in the table; -1: none yet */
-    bool ready; /* the table has been prepared or canonicalized */
+    int at;           /* part that is read; -1: none yet */
+    mp_hashed *order; /* records of that part, for results */
+    int64_t n_order, n_taken;
+    bool ready; /* the table has been canonicalized */
     bool done;
-    mp_group_order order;
+    mp_group_order result_order;
     const mp_type *key_types;
 };
 
@@ -70,87 +50,11 @@ mp_status mp_groups_new(const mp_group_args *args, int64_t one_table, mp_groups 
     return s;
 }
 
-/* ---- chunks ---- */
-
-static void free_chunk(mp_groups *g, chunk *c) {
-    if (c->cap > CHUNK_BYTES) {
-        mp_mem_free(g->mem, c);
-        return;
-    }
-    c->next = g->free_chunks;
-    g->free_chunks = c;
-}
-
-static void free_part(mp_groups *g, part *p) {
-    for (chunk *c = p->first, *next; c; c = next) {
-        next = c->next;
-        free_chunk(g, c);
-    }
-    *p = (part){0};
-}
-
-static mp_status add_slab(mp_groups *g, mp_error *err) {
-    slab *s = mp_mem_alloc(g->mem, SLAB_BYTES);
-    if (!s) return mp_mem_error(g->mem, SLAB_BYTES, err);
-    s->next = g->slabs;
-    g->slabs = s;
-    for (size_t at = sizeof *s; at + CHUNK_BYTES <= SLAB_BYTES; at += CHUNK_BYTES) {
-        chunk *c = (chunk *)(void *)((char *)s + at);
-        c->cap = CHUNK_BYTES - sizeof *c;
-        free_chunk(g, c);
-    }
-    return MP_OK;
-}
-
-static mp_status new_chunk(mp_groups *g, size_t n, chunk **out, mp_error *err) {
-    chunk *c;
-    if (n > CHUNK_BYTES - sizeof *c) {
-        c = mp_mem_alloc(g->mem, sizeof *c + n + CHUNK_BYTES);
-        if (!c) return mp_mem_error(g->mem, sizeof *c + n + CHUNK_BYTES, err);
-        c->cap = n + CHUNK_BYTES;
-    } else {
-        mp_status s = g->free_chunks ? MP_OK : add_slab(g, err);
-        if (s != MP_OK) return s;
-        c = g->free_chunks;
-        g->free_chunks = c->next;
-    }
-    c->next = NULL;
-    c->len = 0;
-    *out = c;
-    return MP_OK;
-}
-
-static mp_status keep(mp_groups *g, part *p, const uint8_t *record, size_t n, mp_error *err) {
-    if (!p->last || p->last->cap - p->last->len < n) {
-        chunk *c = NULL;
-        mp_status s = new_chunk(g, n, &c, err);
-        if (s != MP_OK) return s;
-        if (p->last)
-            p->last->next = c;
-        else
-            p->first = c;
-        p->last = c;
-    }
-    memcpy(p->last->bytes + p->last->len, record, n);
-    p->last->len += n;
-    g->n_records++;
-    g->n_bytes += (int64_t)n;
-    return MP_OK;
-}
-
 void mp_groups_free(mp_groups **out) {
     mp_groups *g = *out;
     if (!g) return;
-    for (int i = 0; g->parts && i < N_PARTS; i++)
-        free_part(g, &g->parts[i]);
-    while (g->slabs) {
-        slab *s = g->slabs;
-        g->slabs = s->next;
-        mp_mem_free(g->mem, s);
-    }
-    mp_mem_free(g->mem, g->parts);
-    mp_mem_free(g->mem, g->seen);
-    mp_mem_free(g->mem, g->odd);
+    mp_parts_free(&g->parts);
+    mp_mem_free(g->mem, g->order);
     mp_buf_release(&g->block);
     mp_group_free(&g->table);
     mp_mem_free(g->mem, g);
@@ -159,29 +63,13 @@ void mp_groups_free(mp_groups **out) {
 
 /* ---- parts ---- */
 
-/* Equal steps of this rank's range of hashes. */
-static part *part_of(const mp_groups *g, uint64_t hash) {
-    uint32_t in_range = (uint32_t)((hash >> 32) * g->n_owners);
-    return &g->parts[in_range >> (32 - PART_BITS)];
-}
-
-static size_t record_bytes(const uint8_t *record) {
-    uint32_t n;
-    memcpy(&n, record, sizeof n);
-    return n;
-}
-
 static mp_status keep_block(mp_groups *g, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_group *t = g->table;
     mp_status s = MP_OK;
     for (size_t at = 0; at < len && s == MP_OK;) {
         int32_t n = mp_group_parse(t, bytes, len, &at);
         if (n < 0) return mp_agg_damaged(err);
-        for (int32_t i = 0; i < n && g->is_open; i++)
-            g->is_open = mp_group_see_key(t, &t->batch_key[i], g->seen, g->odd);
-        for (int32_t i = 0; i < n && s == MP_OK; i++)
-            s = keep(g, part_of(g, t->batch_hash[i]), t->batch_record[i],
-                     record_bytes(t->batch_record[i]), err);
+        s = mp_parts_keep(g->parts, t->batch_record, t->batch_hash, n, bytes + len, err);
     }
     return s;
 }
@@ -192,51 +80,44 @@ static mp_status keep_own(void *ctx, int owner, const void *record, size_t n, mp
     return keep_block(ctx, record, n, err);
 }
 
-static mp_status empty_table(mp_groups *g, mp_group_put_fn put, void *ctx, mp_error *err) {
+static mp_status empty_table(mp_groups *g, mp_error *err) {
     mp_status s = MP_OK;
     for (bool done = false; !done && s == MP_OK;)
-        s = mp_group_emit(g->table, put, ctx, INT64_MAX, &done, err);
+        s = mp_group_emit(g->table, keep_own, g, INT64_MAX, &done, err);
     return s;
 }
 
 static mp_status make_parts(mp_groups *g, mp_error *err) {
-    size_t n_keys = (size_t)g->table->n_keys;
-    g->parts = mp_mem_calloc(g->mem, N_PARTS, sizeof *g->parts);
-    g->seen = mp_mem_calloc(g->mem, n_keys, sizeof *g->seen);
-    g->odd = mp_mem_calloc(g->mem, n_keys, sizeof *g->odd);
-    if (!g->parts || !g->seen || !g->odd)
-        return mp_mem_error(g->mem, N_PARTS * sizeof *g->parts, err);
-    g->is_open = true;
+    mp_status s = mp_parts_new(g->mem, g->n_owners, &g->parts, err);
+    if (s != MP_OK) return s;
     g->n_least = mp_group_count(g->table);
-    return empty_table(g, keep_own, g, err);
+    return empty_table(g, err);
 }
 
 /* The records of a part into the table, which is empty. */
-static mp_status load(mp_groups *g, part *p, mp_error *err) {
+static mp_status load(mp_groups *g, mp_part *p, mp_error *err) {
     mp_status s = MP_OK;
-    while (p->first && s == MP_OK) {
-        chunk *c = p->first;
+    for (const mp_part_chunk *c = p->first; c && s == MP_OK; c = c->next)
         s = mp_group_absorb(g->table, c->bytes, c->len, err);
-        g->n_bytes -= (int64_t)c->len;
-        p->first = c->next;
-        free_chunk(g, c);
-    }
-    p->last = NULL;
+    mp_parts_clear(g->parts, p, false);
     return s;
 }
 
-/* Groups that have met several records become one each. Where that saves little, the next time is
- * farther away. */
+/* Groups that have met several records become one each, unless the first parts show that few have.
+ * Where that saves little, the next time is farther away. */
 static mp_status compact(mp_groups *g, mp_error *err) {
     mp_status s = MP_OK;
-    int64_t before = g->n_bytes;
-    g->n_records = 0;
-    for (int i = 0; i < N_PARTS && s == MP_OK; i++) {
-        part *p = &g->parts[i];
-        s = load(g, p, err);
-        if (s == MP_OK) s = empty_table(g, keep_own, g, err);
+    int64_t before = g->parts->n_bytes, tried = 0, left = 0;
+    for (int i = 0; i < MP_N_PARTS && s == MP_OK; i++) {
+        int64_t others = g->parts->n_bytes;
+        s = load(g, &g->parts->part[i], err);
+        tried += others - g->parts->n_bytes;
+        others = g->parts->n_bytes;
+        if (s == MP_OK) s = empty_table(g, err);
+        left += g->parts->n_bytes - others;
+        if (i >= TRIAL_PARTS && left > tried - tried / 4) break;
     }
-    g->compact_at = g->n_bytes > before / 2 ? before * 2 : before;
+    g->compact_at = g->parts->n_bytes > before / 2 ? before * 2 : before;
     return s;
 }
 
@@ -251,7 +132,7 @@ mp_status mp_groups_absorb(mp_groups *g, const uint8_t *bytes, size_t len, mp_er
     mp_status s = MP_OK;
     if (g->parts) {
         s = keep_block(g, bytes, len, err);
-        if (s == MP_OK && g->n_bytes > g->compact_at) s = compact(g, err);
+        if (s == MP_OK && g->parts->n_bytes > g->compact_at) s = compact(g, err);
         return s;
     }
     s = mp_group_absorb(g->table, bytes, len, err);
@@ -288,27 +169,13 @@ int64_t mp_groups_least(const mp_groups *g) {
 
 int64_t mp_groups_most(const mp_groups *g) {
     if (!g->parts) return mp_group_count(g->table);
-    return g->done ? g->n_read : g->n_records;
+    return g->done ? g->n_read : g->parts->n_records;
 }
 
 /* ---- keys ---- */
 
 void mp_groups_key_evidence(mp_groups *g, mp_evidence *seen) {
-    if (!g->parts) {
-        mp_group_key_evidence(g->table, seen);
-        return;
-    }
-    for (int c = 0; c < g->table->n_keys; c++)
-        mp_evidence_add(&seen[c], g->seen[c]);
-}
-
-/* Every text of key c is of type t and canonical. */
-static bool is_pure(const mp_groups *g, int c, mp_type t) {
-    mp_evidence e = g->seen[c];
-    bool one_kind = (e.seen & (e.seen - 1)) == 0;
-    if (e.seen == MP_SEEN_DECIMAL && t != MP_DECIMAL) one_kind = false; /* too many digits */
-    return g->table->key_type[c] != MP_NULL || t == MP_STRING || e.seen == 0 ||
-           (one_kind && mp_evidence_type(e) == t && !g->odd[c]);
+    if (!g->parts) mp_group_key_evidence(g->table, seen);
 }
 
 mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all, mp_error *err) {
@@ -318,11 +185,8 @@ mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all
         *all = mp_group_keys_canonical(t, types);
         return MP_OK;
     }
-    bool pure = true;
-    for (int c = 0; c < t->n_keys; c++)
-        pure = pure && is_pure(g, c, types[c]);
-    for (int i = 0; i < N_PARTS && !pure && *all; i++)
-        for (const chunk *c = g->parts[i].first; c && *all; c = c->next)
+    for (int i = 0; i < MP_N_PARTS && *all; i++)
+        for (const mp_part_chunk *c = g->parts->part[i].first; c && *all; c = c->next)
             for (size_t at = 0; at < c->len && *all;) {
                 int32_t n = mp_group_parse(t, c->bytes, c->len, &at);
                 if (n < 0) return mp_agg_damaged(err);
@@ -334,33 +198,28 @@ mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all
 
 /* ---- going through the parts ---- */
 
-/* The next part that has groups into the table, or *done. */
-static mp_status next_part(mp_groups *g, mp_error *err) {
-    mp_status s = MP_OK;
-    if (!g->parts) g->done = g->at >= 0; /* the table itself is the one part */
-    if (!g->parts || g->done) {
-        g->at = 0;
-        return MP_OK;
-    }
-    mp_group_clear(g->table);
+/* Moves on to the next part that has records, or *done. */
+static mp_part *next_part(mp_groups *g) {
     do
         g->at++;
-    while (g->at < N_PARTS && !g->parts[g->at].first);
-    g->done = g->at == N_PARTS;
-    if (!g->done) s = load(g, &g->parts[g->at], err);
-    g->n_read += mp_group_count(g->table);
-    return s;
+    while (g->at < MP_N_PARTS && !g->parts->part[g->at].n_records);
+    g->done = g->at == MP_N_PARTS;
+    return g->done ? NULL : &g->parts->part[g->at];
 }
 
 mp_status mp_groups_emit(mp_groups *g, const mp_type *types, mp_group_put_fn put, void *ctx,
                          int64_t max_groups, bool *done, mp_error *err) {
-    *done = false;
     mp_status s = MP_OK;
-    if (!g->ready) {
-        s = next_part(g, err);
-        if (s == MP_OK && !g->done) s = mp_group_canonicalize(g->table, types, err);
-        g->ready = true;
+    if (!g->ready && g->parts) {
+        mp_part *p = next_part(g);
+        if (p) s = load(g, p, err);
+        g->n_read += mp_group_count(g->table);
+    } else if (!g->ready) {
+        g->done = g->at >= 0; /* the table itself is the one part */
+        g->at = 0;
     }
+    if (s == MP_OK && !g->ready && !g->done) s = mp_group_canonicalize(g->table, types, err);
+    g->ready = true;
     *done = g->done;
     if (s != MP_OK || *done) return s;
     bool part_done;
@@ -371,20 +230,45 @@ mp_status mp_groups_emit(mp_groups *g, const mp_type *types, mp_group_put_fn put
 
 mp_status mp_groups_prepare(mp_groups *g, mp_group_order order, const mp_type *key_types,
                             mp_error *err) {
-    g->order = order;
+    g->result_order = order;
     g->key_types = key_types;
-    mp_status s = next_part(g, err);
-    return s == MP_OK && !g->done ? mp_group_prepare(g->table, order, key_types, err) : s;
+    return g->parts ? MP_OK : mp_group_prepare(g->table, order, key_types, err);
+}
+
+static void leave_part(mp_groups *g) {
+    mp_mem_free(g->mem, g->order);
+    g->order = NULL;
+    g->n_order = g->n_taken = 0;
+    if (g->at >= 0) mp_parts_clear(g->parts, &g->parts->part[g->at], true);
+}
+
+/* The next groups in the order of hashes into the table, or *done. */
+static mp_status take_groups(mp_groups *g, mp_error *err) {
+    mp_status s = MP_OK;
+    int64_t used;
+    if (g->n_taken == g->n_order) {
+        leave_part(g);
+        mp_part *p = next_part(g);
+        if (!p) return MP_OK;
+        s = mp_parts_order(g->parts, g->table, p, &g->order, err);
+        if (s == MP_OK) g->n_order = p->n_records;
+    }
+    if (s == MP_OK)
+        s = mp_group_take(g->table, g->order + g->n_taken, g->n_order - g->n_taken, &used, err);
+    if (s != MP_OK) return s;
+    g->n_taken += used;
+    g->n_read += mp_group_count(g->table);
+    return mp_group_prepare(g->table, MP_GROUP_ANY_ORDER, g->key_types, err);
 }
 
 mp_status mp_groups_next(mp_groups *g, mp_arena *arena, mp_batch *out, mp_error *err) {
     *out = (mp_batch){.file_no = -1};
     mp_status s = MP_OK;
-    while (!g->done) {
-        s = mp_group_next(g->table, arena, out, err);
-        if (s != MP_OK || out->n_rows || !g->parts) return s;
-        s = mp_groups_prepare(g, g->order, g->key_types, err);
-        if (s != MP_OK) return s;
+    if (!g->parts) return mp_group_next(g->table, arena, out, err);
+    while (!g->done && s == MP_OK) {
+        if (g->at >= 0) s = mp_group_next(g->table, arena, out, err);
+        if (s != MP_OK || out->n_rows) return s;
+        s = take_groups(g, err);
     }
-    return MP_OK;
+    return s;
 }

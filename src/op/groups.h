@@ -34,7 +34,8 @@ MP_MUST_CHECK mp_status mp_groups_finish(mp_groups *g, mp_error *err);
 int64_t mp_groups_least(const mp_groups *g);
 int64_t mp_groups_most(const mp_groups *g);
 
-/* As of one table, see op/group.h. */
+/* As of one table, see op/group.h. The texts of what was absorbed in parts are not looked at: those
+ * who emitted them have done it. */
 void mp_groups_key_evidence(mp_groups *g, mp_evidence *seen);
 MP_MUST_CHECK mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all,
                                                  mp_error *err);

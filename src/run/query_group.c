@@ -112,22 +112,34 @@ mp_status mp_job_group(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
 
 /* ---- the types of the keys ---- */
 
-/* Least types of the keys' texts, over all ranks. Keys of a known type keep it. Collective. */
-static mp_status find_key_types(mp_job *j, mp_error *err) {
+/* Is every text of evidence e a value of type t, and (unless odd) in canonical form? */
+static bool is_canonical(mp_evidence e, bool odd, mp_type t) {
+    if (t == MP_STRING || e.seen == 0) return true;
+    bool one_kind = (e.seen & (e.seen - 1)) == 0;
+    if (e.seen == MP_SEEN_DECIMAL && t != MP_DECIMAL) one_kind = false; /* too many digits */
+    return one_kind && !odd && mp_evidence_type(e) == t;
+}
+
+/* Least types of the keys' texts, over all ranks. Keys of a known type keep it. *canonical: all
+ * texts are for certain. Collective. */
+static mp_status find_key_types(mp_job *j, bool *canonical, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     size_t n = (size_t)j->q.n_keys;
     int64_t *bits = mp_arena_alloc(&j->arena, 3 * n * sizeof *bits + 1, 16);
     mp_evidence *seen = mp_arena_alloc(&j->arena, n * sizeof *seen + 1, 16);
     j->key_types = mp_arena_alloc(&j->arena, n * sizeof *j->key_types + 1, 16);
     j->key_ts_sep = mp_arena_alloc(&j->arena, n + 1, 16);
-    bool ok = bits && seen && j->key_types && j->key_ts_sep;
+    bool *odd = mp_arena_alloc(&j->arena, n * sizeof *odd + 1, 16);
+    bool ok = bits && seen && odd && j->key_types && j->key_ts_sep;
     mp_status st = ok ? MP_OK : mp_mem_error(j->mem, 3 * n * sizeof *bits, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st || n == 0) return st;
     memset(seen, 0, n * sizeof *seen);
+    memset(odd, !j->pre, n * sizeof *odd); /* of a table that became the groups nobody knows */
     mp_groups_key_evidence(j->groups, seen);
+    if (j->pre) mp_group_emitted_evidence(j->pre, seen, odd);
     for (size_t i = 0; i < n; i++) {
-        bits[i] = seen[i].seen;
+        bits[i] = seen[i].seen | odd[i] << 8;
         bits[n + 2 * i] = seen[i].int_digits;
         bits[n + 2 * i + 1] = seen[i].scale;
     }
@@ -138,6 +150,8 @@ static mp_status find_key_types(mp_job *j, mp_error *err) {
         mp_evidence e = {(uint8_t)bits[i], (uint8_t)bits[n + 2 * i], (uint8_t)bits[n + 2 * i + 1]};
         j->key_types[i] = v->type != MP_NULL ? v->type : mp_evidence_type(e);
         j->key_ts_sep[i] = v->type != MP_NULL ? v->ts_sep : e.seen & MP_SEEN_TS_T ? 'T' : ' ';
+        if (v->type == MP_NULL && !is_canonical(e, bits[i] >> 8, j->key_types[i]))
+            *canonical = false;
     }
     return st;
 }
@@ -249,7 +263,6 @@ static mp_status keep_results(mp_job *j, mp_error *err) {
 /* What the scan left, as this rank's own groups. */
 static mp_status own_groups(mp_job *j, mp_error *err) {
     if (alone(j) && !j->flushed) mp_groups_adopt(j->groups, &j->pre);
-    mp_group_free(&j->pre);
     return mp_groups_finish(j->groups, err);
 }
 
@@ -295,8 +308,10 @@ static mp_status write_groups(mp_job *j, bool few, mp_error *err) {
 mp_status mp_job_write_groups(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = mp_job_agree(j, own_groups(j, &mine), &mine, err);
-    if (!st) st = find_key_types(j, err);
-    if (!st) st = respell_keys(j, err);
+    bool canonical = true;
+    if (!st) st = find_key_types(j, &canonical, err);
+    mp_group_free(&j->pre);
+    if (!st && !canonical) st = respell_keys(j, err);
     int64_t total = st ? 0 : mp_groups_least(j->groups);
     if (!st) st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
     if (!st) st = write_groups(j, total <= MP_SORTED_GROUPS, err);

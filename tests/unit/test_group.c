@@ -108,7 +108,7 @@ static void encoding(void **state) {
             assert_memory_equal(mp_key_bytes(&key), want, n);
             assert_true(hash == mp_hash_bytes(want, n));
             assert_true(mp_key_hash(&key) == hash);
-            assert_true(mp_key_check(want, n, n_cols, &back, &back_hash));
+            assert_true(mp_key_read(want, n, &back, &back_hash));
             assert_true(mp_key_eq(&key, &back) && back_hash == hash);
             const uint8_t *p = want;
             for (int c = 0; c < n_cols; c++) {
