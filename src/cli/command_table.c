@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "cli/check_split.h"
 #include "cli/commands.h"
 #include "data/date.h"
 #include "io/output.h"
 #include "run/query_run.h"
+#include "run/split_run.h"
 
 #define AT(field) offsetof(mp_invocation, field)
 #define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))
@@ -146,6 +148,27 @@ static const mp_option gen_options[] = {
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(gen.force),
      .help = "use a folder that is not empty"},
 };
+
+static const mp_option split_options[] = {
+    {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(split.folder),
+     .help = "the folder of the shards; it appears when all has gone well"},
+    {.name = "by", .kind = MP_OPT_NAMES, .arg = "KEYS", .at = AT(split_by.by), .count_at = AT(split_by.n_by),
+     .help = "rows with equal values in these columns share a shard, which\n"
+             "depends on the values and the number of parts alone"},
+    {.name = "range", .kind = MP_OPT_NAMES, .arg = "KEY", .at = AT(split_by.range), .count_at = AT(split_by.n_range),
+     .help = "shards are ranges of this column, in its order and of about\n"
+             "the same number of rows"},
+    {.name = "parts", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(split.n_parts), .least = 1,
+     .help = "shards to make, with --by (default 64) or --range"},
+    {.name = "rows", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(split.n_rows), .least = 1,
+     .help = "N rows a shard, in input order"},
+    {.name = "each", .kind = MP_OPT_NAMES, .arg = "KEYS", .at = AT(split_by.each), .count_at = AT(split_by.n_each),
+     .help = "a folder for each value: region=EU/part-00000.csv"},
+    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(split_by.format), .words = output_formats,
+     .help = "form of the shards (default csv)"},
+    {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
+     .help = "put the shards in place of those of a folder that is not empty"},
+};
 /* clang-format on */
 
 #define GROUP(title, table)                                                                        \
@@ -156,12 +179,15 @@ static const mp_option_group output_group = GROUP("output", output_options);
 static const mp_option_group common_group = GROUP("common options", common_options);
 static const mp_option_group info_group = GROUP("info", info_options);
 static const mp_option_group gen_group = GROUP("sample data", gen_options);
+static const mp_option_group split_group = GROUP("shards", split_options);
 
 static const mp_option_group *const query_groups[] = {&query_group, &input_group, &output_group,
                                                       &common_group, NULL};
 static const mp_option_group *const info_groups[] = {&info_group, &input_group, &common_group,
                                                      NULL};
 static const mp_option_group *const gen_groups[] = {&gen_group, &common_group, NULL};
+static const mp_option_group *const split_groups[] = {&split_group, &input_group, &common_group,
+                                                      NULL};
 
 static bool is_digit_or_sign(char c) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+';
@@ -182,7 +208,7 @@ static mp_status check_bytes(const mp_input_spec *in, mp_error *err) {
     return MP_OK;
 }
 
-static mp_status check_input(mp_invocation *inv, mp_error *err) {
+mp_status mp_check_input(mp_invocation *inv, mp_error *err) {
     mp_input_spec *in = &inv->spec.input;
     bool has_time;
     if (inv->operands.n_operands == 0) {
@@ -241,7 +267,7 @@ static mp_status check_output_name(const char *path, int *format, mp_error *err)
 }
 
 static mp_status check_query(mp_invocation *inv, mp_error *err) {
-    mp_status st = check_input(inv, err);
+    mp_status st = mp_check_input(inv, err);
     if (st != MP_OK) return st;
     return check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
 }
@@ -302,6 +328,11 @@ static mp_status run_gen(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_b
     return mp_gen_run(c, &inv->gen, &inv->spec.run, mem, out, report, err);
 }
 
+static mp_status run_split(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                           mp_report *report, mp_error *err) {
+    return mp_split_run(c, &inv->spec, &inv->split, mem, out, report, err);
+}
+
 const mp_command *mp_commands(void) {
     static const mp_command commands[] = {
         {"query",
@@ -317,13 +348,25 @@ const mp_command *mp_commands(void) {
          {query_groups},
          check_query,
          run_query},
+        {"split",
+         "a table as a folder of shards: by key, range, rows or one per value",
+         "INPUT... -o DIR --by KEYS|--range KEY|--rows N|--each KEYS [options]",
+         "  mpirun -np 4 mpart split orders.csv -o shards --by customer --parts 100\n"
+         "  mpart split big.csv.gz -o parts --rows 1e6\n"
+         "  mpart split orders.csv -o by_region --each region --format ndjson\n"
+         "\n"
+         "DIR gets part-00000.csv ... and manifest.json, and is an input of the other commands.\n"
+         "Rows of a shard keep their order; the files are the same for any number of ranks.\n",
+         {split_groups},
+         mp_check_split,
+         run_split},
         {"info",
          "schema, rows, layout and splits of tables",
          "INPUT... [options]",
          "  mpart info orders.csv\n"
          "  mpirun -np 4 mpart info 'logs/*.csv' --json\n",
          {info_groups},
-         check_input,
+         mp_check_input,
          run_info},
         {"gen",
          "sample data, the same for any number of ranks",

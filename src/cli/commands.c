@@ -88,6 +88,7 @@ static void set_defaults(mp_invocation *inv) {
     inv->gen.n_groups = 100;
     inv->gen.seed = 1;
     inv->input_format = -1;
+    inv->split_by.format = -1;
 }
 
 mp_status mp_command_parse(int argc, const char *const *argv, mp_arena *arena, mp_invocation *inv,

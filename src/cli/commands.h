@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "comm/comm.h"
+#include "plan/split_plan.h"
 #include "plan/spec.h"
 #include "run/gen.h"
 #include "run/report.h"
@@ -25,9 +26,15 @@ typedef struct {
     mp_operands operands;
     mp_spec spec;    /* query, info; spec.run for all */
     mp_gen_spec gen; /* gen */
+    mp_split_spec split;
     bool json;       /* info */
     /* What the options leave here until they are checked together. */
     int input_format;
+    struct {
+        int n_by, n_range, n_each;
+        const char **by, **range, **each;
+        int format;
+    } split_by;
     bool help, version;
 } mp_invocation;
 
