@@ -68,4 +68,15 @@ MP_MUST_CHECK mp_status mp_stream_read(mp_stream *s, uint8_t *out, size_t cap, s
 /* Bytes of the file consumed so far (packed), for the progress line. */
 int64_t mp_stream_consumed(const mp_stream *s);
 
+/* A place of a packed file at which a member or frame begins, and its offset in the plain text. */
+typedef struct {
+    int64_t packed, plain;
+} mp_pack_point;
+/* The next read of a packed regular file goes on from there. MP_IO, MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_stream_enter(mp_stream *s, mp_packing packing, mp_pack_point from,
+                                        mp_error *err);
+/* Reading on behind what is read so far has to come to this place (the end of the file, too) at just
+ * this plain offset: else MP_DATA. */
+void mp_stream_expect(mp_stream *s, mp_pack_point p);
+
 #endif

@@ -279,6 +279,29 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high) {
     return v < low ? low : v > high ? high : v;
 }
 
+/* A packed file whose blocks are known is no stream: every rank unpacks its own ranges. */
+static void index_packed(opener *o, const mp_input *in, mp_table_file *file,
+                         mp_table_stream *stream) {
+    if (in->packing == MP_PACK_NONE || o->spec->run.scatter == MP_SCATTER_DATA) return;
+    file->index = mp_pack_index_read(in, o->arena);
+    if (!file->index) return;
+    file->by_data = false;
+    file->text_bytes = file->index->end.plain;
+    mp_stream_close(&stream->stream);
+    mp_buf_release(&stream->front);
+}
+
+/* Plain bytes, 0: some file's are not known. */
+static int64_t count_text(const mp_table *t) {
+    int64_t sum = 0;
+    for (int f = 0; f < t->n_files; f++) {
+        bool known = t->files[f].packing == MP_PACK_NONE || t->files[f].index;
+        if (!known || t->files[f].text_bytes < 0) return 0;
+        sum += t->files[f].text_bytes;
+    }
+    return sum;
+}
+
 /* One file: what it is, its head, its place in the table. */
 static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream *stream,
                            mp_csv_head *head, mp_error *err) {
@@ -287,14 +310,17 @@ static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream
                             .kind = in->kind,
                             .packing = in->packing,
                             .size_bytes = in->size_bytes,
-                            .mtime_ns = in->mtime_ns};
+                            .mtime_ns = in->mtime_ns,
+                            .text_bytes = in->size_bytes};
     file->by_data = in->kind == MP_INPUT_STREAM || in->packing != MP_PACK_NONE ||
                     o->spec->run.scatter == MP_SCATTER_DATA;
     mp_buf_init(&stream->front, o->mem);
     file->format = format_of(o->spec, in->path);
     bool sampled = f < SAMPLED_FILES || file->format == MP_READ_NDJSON;
     mp_status st = read_head(o, in, file, stream, sampled ? SAMPLE_BYTES : HEAD_BYTES, head, err);
-    return st ? st : match_columns(o, f, head, err);
+    if (!st) st = match_columns(o, f, head, err);
+    if (!st) index_packed(o, in, file, stream);
+    return st;
 }
 
 static mp_status open_all(opener *o, const mp_input *inputs, mp_table_stream *streams,
@@ -315,7 +341,9 @@ static mp_status open_all(opener *o, const mp_input *inputs, mp_table_stream *st
         if (inputs[f].size_bytes > 0) t->total_bytes += inputs[f].size_bytes;
     }
     t->row_bytes = sampled ? row_bytes / sampled : 0;
-    t->split_bytes = clamp(t->total_bytes / 256, 256 << 10, 32 << 20);
+    t->text_bytes = count_text(t);
+    int64_t bytes = t->text_bytes ? t->text_bytes : t->total_bytes;
+    t->split_bytes = clamp(bytes / 256, 256 << 10, 32 << 20);
     return MP_OK;
 }
 
@@ -355,6 +383,7 @@ mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error 
                        .size_bytes = file->size_bytes};
         bool opened = file->by_data;
         file->by_data = true;
+        file->index = NULL;
         if (opened || !streams) continue;
         mp_status st = mp_stream_open(&in, &streams[f].stream, err);
         if (st) return st;

@@ -5,7 +5,7 @@
 #ifndef MP_PLAN_TABLE_H
 #define MP_PLAN_TABLE_H
 
-#include "io/input.h"
+#include "io/input_index.h"
 #include "plan/spec.h"
 
 typedef struct {
@@ -21,6 +21,9 @@ typedef struct {
     int n_matched;       /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
+    int64_t text_bytes;       /* that ranges are of: plain; size_bytes where it is not packed */
+    const mp_pack_index
+        *index; /* rank 0: of a packed file that is scattered as ranges; else NULL */
 } mp_table_file;
 
 typedef struct {
@@ -33,6 +36,7 @@ typedef struct {
     bool sample_is_all;          /* the samples held every record: types are final */
     double row_bytes;            /* mean of the samples, 0: unknown */
     int64_t total_bytes;         /* of the files whose size is known (packed size) */
+    int64_t text_bytes;          /* plain, of all; 0: not known */
     int64_t split_bytes;         /* of one range */
     mp_csv_dialect dialect;      /* of the CSV files; delimiter: by file */
     const char *filename_column; /* --filename, comes last; NULL: none */
@@ -98,5 +102,8 @@ typedef struct {
 } mp_range_iter;
 bool mp_table_next_range(const mp_table *t, const mp_run_spec *run, mp_range_iter *it, int *file,
                          int64_t *begin, int64_t *len);
+/* Rank 0: where the unpacking of a range of a packed file begins, and a point that it must come to. */
+void mp_table_range_points(const mp_table_file *f, int64_t begin, int64_t len, mp_pack_point *from,
+                           mp_pack_point *to);
 
 #endif

@@ -3,6 +3,11 @@
  * found. */
 #include "plan/table.h"
 
+/* Of packed files. A range begins that far behind the point at which its unpacking does, so that the
+ * guess at its entry state has some text before it; the same bytes are unpacked again behind the
+ * range before it, so ranges are not short. */
+enum { ENTER_BYTES = 32 << 10, PACKED_RANGE_MIN = 1 << 20, PACKED_RANGE_MAX = 4 << 20 };
+
 void mp_table_encode(const mp_table *t, mp_buf *out) {
     mp_buf_u32(out, (uint32_t)t->n_files);
     mp_buf_u32(out, (uint32_t)t->n_columns);
@@ -23,11 +28,13 @@ void mp_table_encode(const mp_table *t, mp_buf *out) {
         mp_buf_i64(out, file->data_offset);
         mp_buf_u32(out, (uint32_t)file->n_columns);
         mp_buf_u8(out, file->by_data);
+        mp_buf_i64(out, file->text_bytes);
         mp_buf_bytes(out, file->column_at, (size_t)file->n_matched * sizeof *file->column_at);
     }
     mp_buf_u8(out, t->sample_is_all);
     mp_buf_f64(out, t->row_bytes);
     mp_buf_i64(out, t->total_bytes);
+    mp_buf_i64(out, t->text_bytes);
     mp_buf_i64(out, t->split_bytes);
 }
 
@@ -57,6 +64,7 @@ static bool read_file(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
     file->data_offset = mp_rd_i64(rd);
     file->n_columns = (int)mp_rd_u32(rd);
     file->by_data = mp_rd_u8(rd) != 0;
+    file->text_bytes = mp_rd_i64(rd);
     size_t n = 0;
     const void *map = mp_rd_bytes(rd, &n);
     int32_t *column_at = mp_arena_alloc(arena, n + 1, 16);
@@ -87,15 +95,34 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
     out->sample_is_all = mp_rd_u8(&rd) != 0;
     out->row_bytes = mp_rd_f64(&rd);
     out->total_bytes = mp_rd_i64(&rd);
+    out->text_bytes = mp_rd_i64(&rd);
     out->split_bytes = mp_rd_i64(&rd);
     if (rd.bad || !fits)
         return mp_error_set(err, MP_FAILED, "broken plan", "the table is cut short");
     return ok ? MP_OK : mp_mem_error(arena->mem, len, err);
 }
 
-/* Where the range that starts at begin ends: at a test's boundary, or after split_bytes. */
-static int64_t range_end(const mp_table *t, const mp_run_spec *run, int64_t begin, int64_t size) {
-    int64_t end = run->n_test_splits ? size : begin + t->split_bytes;
+/* After split_bytes; in a packed file, some way behind the next point from there on. */
+static int64_t natural_end(const mp_table *t, const mp_table_file *f, int64_t begin) {
+    if (!f->index) return begin + t->split_bytes;
+    int64_t len = t->split_bytes < PACKED_RANGE_MIN   ? PACKED_RANGE_MIN
+                  : t->split_bytes > PACKED_RANGE_MAX ? PACKED_RANGE_MAX
+                                                      : t->split_bytes;
+    return mp_pack_index_behind(f->index, begin + len - ENTER_BYTES).plain + ENTER_BYTES;
+}
+
+void mp_table_range_points(const mp_table_file *f, int64_t begin, int64_t len, mp_pack_point *from,
+                           mp_pack_point *to) {
+    int64_t enter = begin > ENTER_BYTES ? begin - ENTER_BYTES : 0;
+    int64_t end = begin + len, leave = end > ENTER_BYTES ? end - ENTER_BYTES : 0;
+    *from = mp_pack_index_before(f->index, enter);
+    *to = mp_pack_index_before(f->index, end < f->text_bytes ? leave : end);
+}
+
+/* Where the range that starts at begin ends: at a test's boundary, or where it is long enough. */
+static int64_t range_end(const mp_table *t, const mp_run_spec *run, const mp_table_file *f,
+                         int64_t begin) {
+    int64_t size = f->text_bytes, end = run->n_test_splits ? size : natural_end(t, f, begin);
     for (int i = run->n_test_splits - 1; i >= 0; i--)
         if (run->test_splits[i] > begin && run->test_splits[i] < end) end = run->test_splits[i];
     return end < size ? end : size;
@@ -107,8 +134,8 @@ bool mp_table_next_range(const mp_table *t, const mp_run_spec *run, mp_range_ite
         const mp_table_file *f = &t->files[it->file];
         if (f->by_data) continue;
         if (it->begin < f->data_offset) it->begin = f->data_offset;
-        if (it->begin >= f->size_bytes) continue;
-        int64_t end = range_end(t, run, it->begin, f->size_bytes);
+        if (it->begin >= f->text_bytes) continue;
+        int64_t end = range_end(t, run, f, it->begin);
         *file = it->file;
         *begin = it->begin;
         *len = end - it->begin;

@@ -39,6 +39,10 @@ void mp_split_desc_put(mp_buf *b, const mp_split_desc *d) {
     mp_buf_u8(b, d->entry);
     mp_buf_i64(b, d->begin);
     mp_buf_i64(b, d->len);
+    mp_buf_i64(b, d->from.packed);
+    mp_buf_i64(b, d->from.plain);
+    mp_buf_i64(b, d->to.packed);
+    mp_buf_i64(b, d->to.plain);
 }
 
 mp_split_desc mp_split_desc_get(mp_rd *rd) {
@@ -49,6 +53,10 @@ mp_split_desc mp_split_desc_get(mp_rd *rd) {
     d.entry = mp_rd_u8(rd);
     d.begin = mp_rd_i64(rd);
     d.len = mp_rd_i64(rd);
+    d.from.packed = mp_rd_i64(rd);
+    d.from.plain = mp_rd_i64(rd);
+    d.to.packed = mp_rd_i64(rd);
+    d.to.plain = mp_rd_i64(rd);
     return d;
 }
 
@@ -215,6 +223,8 @@ static mp_status list_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_e
         f->iter = it;
         d.file = file;
         first_entry(f, &d);
+        if (f->t->files[at].index)
+            mp_table_range_points(&f->t->files[at], d.begin, d.len, &d.from, &d.to);
         mp_split_desc_put(desc, &d);
         *state = MP_SPLIT_GOT;
         return add_split(f, &d, err);
@@ -315,7 +325,11 @@ const char *mp_feed_path(const mp_feed *f, int64_t split) {
 }
 
 void mp_feed_locate(const mp_feed *f, mp_error *error) {
-    if (error->split < 0 || error->split >= f->n_splits || error->row_in_split < 0) return;
+    if (error->split < 0 || error->split >= f->n_splits) return;
+    bool packed = f->t->files[f->splits[error->split].desc.file].index != NULL;
+    /* flawed packed data: the message has the place there, the one in the text is nobody's */
+    if (error->row_in_split < 0 && packed) error->offset = -1;
+    if (error->row_in_split < 0) return;
     int64_t rows = mp_feed_rows_before(f, error->split);
     if (rows >= 0) error->row = rows + error->row_in_split + 1;
     mp_error_file(error, f->t->files[f->splits[error->split].desc.file].path);

@@ -17,6 +17,7 @@ typedef struct {
     bool entry_known;
     uint8_t entry; /* mp_csv_state, when known */
     int64_t begin, len;
+    mp_pack_point from, to; /* of a range of a packed file: mp_table_range_points */
 } mp_split_desc;
 
 /* What a rank reports of a split. */

@@ -66,7 +66,8 @@ static mp_status group_args(mp_job *j, bool absorbs, const mp_type *key_types, m
         types[i] = key_types ? key_types[i] : j->plan.values[i].type;
     }
     const mp_table *t = &j->table;
-    double rows = t->row_bytes > 0 ? (double)t->total_bytes / t->row_bytes : 0;
+    double bytes = (double)(t->text_bytes ? t->text_bytes : t->total_bytes);
+    double rows = t->row_bytes > 0 ? bytes / t->row_bytes : 0;
     *out = (mp_group_args){.n_keys = q->n_keys,
                            .starts_empty = absorbs,
                            .key = key,

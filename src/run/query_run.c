@@ -159,7 +159,7 @@ static mp_status run_passes(mp_job *j, mp_error *err) {
 static void tick(void *ctx, const mp_feed *feed) {
     mp_job *j = ctx;
     mp_report_progress at = {.done_bytes = mp_feed_bytes_done(feed),
-                             .total_bytes = j->table.total_bytes};
+                             .total_bytes = j->table.text_bytes};
     at.slowest = mp_feed_slowest(feed, &at.slowest_bytes);
     j->report->tick(j->report->tick_ctx, &at);
 }

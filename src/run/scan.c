@@ -8,6 +8,7 @@
 enum {
     GUESS_BYTES = 64 << 10, /* before and behind the boundary */
     TAIL_BYTES = 64 << 10,
+    UNPACK_BYTES = 64 << 10, /* of one step */
     PAD = 64
 };
 
@@ -16,8 +17,9 @@ mp_status mp_scan_new(const mp_scan_args *args, mp_scan **out, mp_error *err) {
     *out = s;
     if (!s) return mp_mem_error(args->mem, sizeof *s, err);
     s->a = *args;
-    s->map_file = s->reader_file = -1;
+    s->map_file = s->unpack_file = s->reader_file = -1;
     mp_map_init(&s->map);
+    mp_unpack_init(&s->unpack, args->mem);
     mp_buf_init(&s->data, args->mem);
     mp_buf_init(&s->rejects, args->mem);
     mp_arena_init(&s->arena, args->mem);
@@ -28,6 +30,7 @@ void mp_scan_free(mp_scan **s) {
     if (!*s) return;
     mp_scan_drop_reader(*s);
     mp_map_close(&(*s)->map);
+    mp_unpack_close(&(*s)->unpack);
     mp_buf_release(&(*s)->data);
     mp_buf_release(&(*s)->rejects);
     mp_arena_release(&(*s)->arena);
@@ -184,6 +187,52 @@ static mp_status map_range(mp_scan *s, int64_t tail, mp_error *err) {
     return st;
 }
 
+/* The text of a range of a packed file grows while it is read: n more bytes. */
+static mp_status unpack_more(mp_scan *s, size_t n, mp_error *err) {
+    mp_unpack *u = &s->unpack;
+    mp_status st = mp_unpack_more(u, n, err);
+    size_t before = (size_t)s->window_before;
+    if (st) mp_error_place(err, s->desc.file, u->begin + (int64_t)u->len, s->split, -1);
+    s->text.bytes = u->bytes + before;
+    s->text.len = u->len > before ? u->len - before : 0;
+    s->text.at_eof = u->at_end;
+    return st;
+}
+
+/* Unpack the range's front, and for the guess some text before it. */
+static mp_status unpack_range(mp_scan *s, mp_error *err) {
+    const mp_table_file *file = &s->a.table->files[s->desc.file];
+    mp_status st = MP_OK;
+    if (s->unpack_file != s->desc.file) {
+        s->unpack_file = -1;
+        st = mp_unpack_open(&s->unpack, file->path, file->packing, err);
+        if (st) return st;
+        s->unpack_file = s->desc.file;
+    }
+    int64_t from = s->desc.begin - GUESS_BYTES;
+    if (from < s->desc.from.plain) from = s->desc.from.plain;
+    if (from < file->data_offset) from = file->data_offset;
+    s->window_before = s->desc.begin - from;
+    s->window_from_start = from == file->data_offset;
+    size_t front =
+        (size_t)(s->window_before + (s->desc.len < UNPACK_BYTES ? s->desc.len : UNPACK_BYTES));
+    size_t room = (size_t)(s->window_before + s->desc.len + TAIL_BYTES);
+    st = mp_unpack_window(&s->unpack, s->desc.from, s->desc.to, from, room, err);
+    if (st) mp_error_place(err, s->desc.file, from, s->split, -1);
+    if (st) return st;
+    return unpack_more(s, front > s->unpack.len ? front - s->unpack.len : 0, err);
+}
+
+/* The end of the last range is the end of the packed data, which has to be as whole as the rest. */
+static mp_status unpack_end(mp_scan *s, mp_error *err) {
+    bool last = s->desc.begin + s->desc.len == s->a.table->files[s->desc.file].text_bytes;
+    return last && !s->unpack.at_end ? unpack_more(s, 1, err) : MP_OK;
+}
+
+static bool is_packed_range(const mp_scan *s) {
+    return !s->desc.by_data && s->a.table->files[s->desc.file].packing != MP_PACK_NONE;
+}
+
 static mp_status copy_data(mp_scan *s, mp_rd *rd, mp_error *err) {
     mp_buf_clear(&s->data);
     size_t n = mp_rd_left(rd);
@@ -221,7 +270,9 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
     mp_status st = make_reader(s, s->desc.file, err);
     if (st) return st;
-    st = s->desc.by_data ? copy_data(s, &rd, err) : map_range(s, TAIL_BYTES, err);
+    st = s->desc.by_data      ? copy_data(s, &rd, err)
+         : is_packed_range(s) ? unpack_range(s, err)
+                              : map_range(s, TAIL_BYTES, err);
     if (st) return st;
     s->tail = TAIL_BYTES;
     s->text.split_len = (size_t)s->desc.len;
@@ -238,7 +289,7 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
 
 /* A range whose file changed under it: that is the error, whatever the reader made of it. */
 static mp_status check_map(mp_scan *s, mp_status st, mp_error *err) {
-    if (s->desc.by_data) return st;
+    if (s->desc.by_data || is_packed_range(s)) return st;
     mp_error shrunk = MP_ERROR_INIT;
     if (!mp_map_check(&s->map, &shrunk)) return st;
     mp_error_file(&shrunk, s->a.table->files[s->desc.file].path);
@@ -246,9 +297,11 @@ static mp_status check_map(mp_scan *s, mp_status st, mp_error *err) {
     return (mp_status)shrunk.status;
 }
 
+/* A packed range is read as it is unpacked, and a record that runs past it by steps of the same size. */
 static mp_status more_bytes(mp_scan *s, mp_error *err) {
     s->tail *= 8;
-    mp_status st = map_range(s, s->tail, err);
+    mp_status st =
+        is_packed_range(s) ? unpack_more(s, UNPACK_BYTES, err) : map_range(s, s->tail, err);
     if (st) return st;
     return s->source->extend(s->reader, s->text.bytes, s->text.len, s->text.at_eof, err);
 }
@@ -261,7 +314,7 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     if (!st && need) return more_bytes(s, err);
     if (st) return check_map(s, st, err);
     *done = !more;
-    if (!more) return check_map(s, MP_OK, err);
+    if (!more) return is_packed_range(s) ? unpack_end(s, err) : check_map(s, MP_OK, err);
     if (batch.n_rows == 0 || s->misfit || s->source->misfit(s->reader)) return MP_OK;
     mp_arena_reset(&s->arena);
     st = name_file(s, false, &batch, &named, err);
@@ -303,13 +356,17 @@ mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, si
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
     mp_scan_drop_reader(s);
     choose_source(s, s->desc.file);
-    return s->desc.by_data ? MP_OK : map_range(s, 0, err);
+    return s->desc.by_data      ? MP_OK
+           : is_packed_range(s) ? unpack_range(s, err)
+                                : map_range(s, 0, err);
 }
 
 mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
-    *done = true;
+    *done = s->desc.by_data || !is_packed_range(s) || s->text.at_eof ||
+            (int64_t)s->text.len >= s->desc.len;
     if (s->desc.by_data) return MP_OK;
+    if (!*done) return unpack_more(s, UNPACK_BYTES, err);
     s->source->range_func(&s->dialect, s->text.bytes, (size_t)s->desc.len, &s->func);
     return check_map(s, MP_OK, err);
 }

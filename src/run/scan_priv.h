@@ -3,6 +3,7 @@
 #ifndef MP_RUN_SCAN_PRIV_H
 #define MP_RUN_SCAN_PRIV_H
 
+#include "io/input_unpack.h"
 #include "run/scan.h"
 
 struct mp_scan {
@@ -23,7 +24,9 @@ struct mp_scan {
 
     mp_map map;
     int map_file; /* -1: none is open */
-    mp_buf data;  /* the padded copy of a block */
+    mp_unpack unpack;
+    int unpack_file; /* -1: none is open */
+    mp_buf data;     /* the padded copy of a block */
 
     const mp_source *source; /* the reader's, or of the census' file */
     void *reader;

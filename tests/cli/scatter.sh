@@ -8,6 +8,7 @@ fi
 mkdir data empty
 seq 1 50000 | awk 'BEGIN { print "k,v" } { print $1 % 7 "," $1 }' > data/t.csv
 gzip -k data/t.csv
+"$MPART" query data/t.csv -o data/blocks.csv.gz
 cat > hide.sh <<'EOS'
 #!/bin/sh
 # Rank 1 sees an empty folder in place of data.
@@ -16,7 +17,7 @@ exec unshare -m sh -c 'mount --bind empty data && exec "$@"' sh "$@"
 EOS
 chmod +x hide.sh
 "$MPART" query data/t.csv --by k --agg 'sum(v)' > expected
-for input in data/t.csv 'data/*.csv' data/t.csv.gz; do
+for input in data/t.csv 'data/*.csv' data/t.csv.gz data/blocks.csv.gz; do
     timeout 60 mpirun -np 3 ./hide.sh "$MPART" query "$input" --by k --agg 'sum(v)' > "$out" 2> "$err"
     rc=$? last="query $input, hidden from rank 1"
     check "exit code 0" has_code 0
