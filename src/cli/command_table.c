@@ -8,6 +8,7 @@
 #include "data/date.h"
 #include "io/output.h"
 #include "run/query_run.h"
+#include "run/merge.h"
 #include "run/split_run.h"
 
 #define AT(field) offsetof(mp_invocation, field)
@@ -169,6 +170,12 @@ static const mp_option split_options[] = {
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
      .help = "put the shards in place of those of a folder that is not empty"},
 };
+
+static const mp_option merge_options[] = {
+    {.name = "sort", .kind = MP_OPT_TEXT, .arg = "KEYS", .at = AT(spec.query.sort),
+     .help = "the inputs are in this order (which is checked), and so is\n"
+             "the output: '-total, region'"},
+};
 /* clang-format on */
 
 #define GROUP(title, table)                                                                        \
@@ -179,6 +186,7 @@ static const mp_option_group output_group = GROUP("output", output_options);
 static const mp_option_group common_group = GROUP("common options", common_options);
 static const mp_option_group info_group = GROUP("info", info_options);
 static const mp_option_group gen_group = GROUP("sample data", gen_options);
+static const mp_option_group merge_group = GROUP("merging", merge_options);
 static const mp_option_group split_group = GROUP("shards", split_options);
 
 static const mp_option_group *const query_groups[] = {&query_group, &input_group, &output_group,
@@ -186,6 +194,8 @@ static const mp_option_group *const query_groups[] = {&query_group, &input_group
 static const mp_option_group *const info_groups[] = {&info_group, &input_group, &common_group,
                                                      NULL};
 static const mp_option_group *const gen_groups[] = {&gen_group, &common_group, NULL};
+static const mp_option_group *const merge_groups[] = {&merge_group, &input_group, &output_group,
+                                                      &common_group, NULL};
 static const mp_option_group *const split_groups[] = {&split_group, &input_group, &common_group,
                                                       NULL};
 
@@ -333,6 +343,11 @@ static mp_status run_split(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp
     return mp_split_run(c, &inv->spec, &inv->split, mem, out, report, err);
 }
 
+static mp_status run_merge(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                           mp_report *report, mp_error *err) {
+    return mp_merge_run(c, &inv->spec, mem, out, report, err);
+}
+
 const mp_command *mp_commands(void) {
     static const mp_command commands[] = {
         {"query",
@@ -360,6 +375,17 @@ const mp_command *mp_commands(void) {
          {split_groups},
          mp_check_split,
          run_split},
+        {"merge",
+         "shards, or files alike, as one output",
+         "DIR|FILE... [options] -o FILE",
+         "  mpirun -np 4 mpart merge shards -o all.csv\n"
+         "  mpart merge jan.csv feb.csv mar.csv --sort time -o quarter.csv\n"
+         "\n"
+         "A folder made by split is read in the order of its manifest, and its files must\n"
+         "have the manifest's checksums. Columns are matched by name.\n",
+         {merge_groups},
+         check_query,
+         run_merge},
         {"info",
          "schema, rows, layout and splits of tables",
          "INPUT... [options]",

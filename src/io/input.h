@@ -19,7 +19,8 @@ typedef struct {
 } mp_input;
 
 /* The inputs that the arguments name: paths that exist, quoted globs (sorted by name), folders
- * (their files with a known ending, by name), "-". Arena owns. MP_IO: missing (hint: near names in
+ * (of split: the shards of its manifest; else
+ * their files with a known ending, by name), "-". Arena owns. MP_IO: missing (hint: near names in
  * that folder), unreadable; a folder without such files; a glob without a match. A Parquet or Excel
  * file (by its first bytes or name): MP_USAGE that says how to convert. HDF5: MP_USAGE, not read
  * yet. */

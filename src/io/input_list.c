@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "io/input_probe.h"
+#include "io/manifest.h"
 
 typedef struct {
     mp_arena *arena;
@@ -78,10 +79,40 @@ static mp_status read_folder(const char *folder, bool all, mp_arena *arena, cons
     return s;
 }
 
+/* The shards of a folder made by split, as its manifest has them; those without rows only where no
+ * other has any. */
+static mp_status add_shards(list *l, const char *folder, const mp_manifest *m) {
+    mp_status s = MP_OK;
+    int64_t n_rows = 0;
+    for (int64_t i = 0; i < m->n_shards; i++)
+        n_rows |= m->shards[i].rows;
+    for (int64_t i = 0; i < m->n_shards && s == MP_OK; i++) {
+        if (n_rows && m->shards[i].rows == 0) continue;
+        char *path = mp_manifest_path(l->arena, folder, m->shards[i].path);
+        s = path ? add(l, path) : mp_mem_error(l->arena->mem, strlen(folder), l->err);
+        if (s != MP_OK || l->inputs.failed) continue;
+        mp_input in;
+        memcpy(&in, l->inputs.data + l->inputs.len - sizeof in, sizeof in);
+        if (in.size_bytes == m->shards[i].bytes) continue;
+        s = mp_error_set(l->err, MP_DATA, "shard was changed",
+                         "it has %lld bytes, not %lld as the manifest says",
+                         (long long)in.size_bytes, (long long)m->shards[i].bytes);
+        mp_error_file(l->err, path);
+    }
+    if (m->n_shards > 0 || s != MP_OK) return s;
+    mp_error_set(l->err, MP_IO, "nothing to read", "the split of an empty table has no shards");
+    mp_error_file(l->err, folder);
+    return MP_IO;
+}
+
 static mp_status add_folder(list *l, const char *folder) {
     const char **paths;
     int n;
-    mp_status s = read_folder(folder, false, l->arena, &paths, &n, l->err);
+    mp_manifest *manifest;
+    mp_status s = mp_manifest_read(folder, l->arena, &manifest, l->err);
+    if (s != MP_OK) return s;
+    if (manifest) return add_shards(l, folder, manifest);
+    s = read_folder(folder, false, l->arena, &paths, &n, l->err);
     if (s != MP_OK) return s;
     if (n == 0) {
         mp_error_set(l->err, MP_IO, "nothing to read",

@@ -203,7 +203,10 @@ char *mp_manifest_path(mp_arena *arena, const char *folder, const char *path) {
 static mp_status load(const char *path, mp_buf *text, mp_error *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st;
-    if (fd < 0) return errno == ENOENT ? MP_OK : mp_error_errno(err, errno, "cannot open", path);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? MP_OK
+                   : mp_error_errno(err, errno, "cannot open", path);
     ssize_t got = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? 1 : 0;
     while (got > 0 && text->len < MOST_BYTES && mp_buf_reserve(text, READ_BYTES)) {
         got = read(fd, text->data + text->len, READ_BYTES);
@@ -247,45 +250,52 @@ static mp_status changed(const char *path, mp_error *err, const char *what) {
     return MP_DATA;
 }
 
-static mp_status hash_file(int fd, const char *path, mp_buf *room, int64_t *bytes, uint64_t *sum,
-                           mp_error *err) {
-    XXH64_state_t state;
-    XXH64_reset(&state, 0);
-    *bytes = 0;
-    for (;;) {
-        ssize_t got = read(fd, room->data, READ_BYTES);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return mp_error_errno(err, errno, "cannot read", path);
-        if (got == 0) break;
-        XXH64_update(&state, room->data, (size_t)got);
-        *bytes += got;
-    }
-    *sum = XXH64_digest(&state);
-    return MP_OK;
+struct mp_manifest_check {
+    const mp_manifest_shard *shard;
+    mp_arena arena;
+    char *path;
+    int fd;
+    int64_t bytes;
+    XXH64_state_t sum;
+    uint8_t room[READ_BYTES];
+};
+
+mp_status mp_manifest_check_new(const char *folder, const mp_manifest_shard *shard,
+                                mp_manifest_check **out, mp_error *err) {
+    mp_manifest_check *c = mp_mem_alloc(NULL, sizeof *c);
+    *out = c;
+    if (!c) return mp_mem_error(NULL, sizeof *c, err);
+    c->shard = shard;
+    c->fd = -1;
+    c->bytes = 0;
+    XXH64_reset(&c->sum, 0);
+    mp_arena_init(&c->arena, NULL);
+    c->path = mp_manifest_path(&c->arena, folder, shard->path);
+    mp_status st = c->path ? MP_OK : mp_mem_error(NULL, strlen(folder), err);
+    if (!st) c->fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (!st && c->fd < 0) st = mp_error_errno(err, errno, "cannot open", c->path);
+    if (st) mp_manifest_check_free(out);
+    return st;
 }
 
-mp_status mp_manifest_verify(const char *folder, const mp_manifest_shard *shard, mp_error *err) {
-    mp_arena arena;
-    mp_buf room;
-    mp_arena_init(&arena, NULL);
-    mp_buf_init(&room, NULL);
-    char *path = mp_manifest_path(&arena, folder, shard->path);
-    mp_status st =
-        path && mp_buf_reserve(&room, READ_BYTES) ? MP_OK : mp_mem_error(NULL, READ_BYTES, err);
-    int fd = -1;
-    int64_t bytes = 0;
-    uint64_t sum = 0;
-    if (!st) {
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0) st = mp_error_errno(err, errno, "cannot open", path);
-    }
-    if (!st) st = hash_file(fd, path, &room, &bytes, &sum, err);
-    if (!st && bytes != shard->bytes) st = changed(path, err, "size");
-    if (!st && sum != shard->xxh64) st = changed(path, err, "checksum");
-    if (fd >= 0) close(fd);
-    mp_buf_release(&room);
-    mp_arena_release(&arena);
-    return st;
+mp_status mp_manifest_check_step(mp_manifest_check *c, bool *done, mp_error *err) {
+    ssize_t got = read(c->fd, c->room, READ_BYTES);
+    if (got < 0 && errno == EINTR) return MP_OK;
+    if (got < 0) return mp_error_errno(err, errno, "cannot read", c->path);
+    XXH64_update(&c->sum, c->room, (size_t)got);
+    c->bytes += got;
+    *done = got == 0 || c->bytes > c->shard->bytes;
+    if (!*done) return MP_OK;
+    if (c->bytes != c->shard->bytes) return changed(c->path, err, "size");
+    return XXH64_digest(&c->sum) == c->shard->xxh64 ? MP_OK : changed(c->path, err, "checksum");
+}
+
+void mp_manifest_check_free(mp_manifest_check **c) {
+    if (!*c) return;
+    if ((*c)->fd >= 0) close((*c)->fd);
+    mp_arena_release(&(*c)->arena);
+    mp_mem_free(NULL, *c);
+    *c = NULL;
 }
 
 /* ---- names ---- */

@@ -42,10 +42,13 @@ MP_MUST_CHECK mp_status mp_manifest_read(const char *folder, mp_arena *arena, mp
 /* folder/path, in arena; NULL: no memory. */
 char *mp_manifest_path(mp_arena *arena, const char *folder, const char *path);
 
-/* Does the file still have the bytes that the manifest says? MP_DATA names what differs. Cost:
- * reads the file, some GB/s. */
-MP_MUST_CHECK mp_status mp_manifest_verify(const char *folder, const mp_manifest_shard *shard,
-                                           mp_error *err);
+/* Does a shard's file still have the bytes that the manifest says? In steps of 1 MiB; it names what
+ * differs (MP_DATA). folder and shard stay until free. */
+typedef struct mp_manifest_check mp_manifest_check;
+MP_MUST_CHECK mp_status mp_manifest_check_new(const char *folder, const mp_manifest_shard *shard,
+                                              mp_manifest_check **out, mp_error *err);
+MP_MUST_CHECK mp_status mp_manifest_check_step(mp_manifest_check *c, bool *done, mp_error *err);
+void mp_manifest_check_free(mp_manifest_check **c);
 
 /* "part-00007" and the ending, in arena; NULL: no memory. */
 char *mp_shard_name(mp_arena *arena, int64_t shard, const char *ending);

@@ -15,7 +15,7 @@ enum {
     MP_TOP_ROWS = 65536       /* up to so many rows are kept by heaps and gathered */
 };
 
-typedef struct {
+typedef struct mp_job {
     mp_comm *c;
     const mp_spec *spec;
     mp_mem *mem;
@@ -33,6 +33,9 @@ typedef struct {
     mp_answer *answer;
     mp_out_file *rejects; /* rank 0: --rejects; made before the scan, named after the answer */
     mp_flow_run *run;     /* the flow under way */
+    /* In place of the pass that the query asks for: another one that leaves the same behind. */
+    mp_status (*pass)(struct mp_job *j, mp_flow_verdict *verdict, mp_error *err);
+    void *pass_ctx;
     int64_t exchange_bytes;
 
     /* pass-through: the text of the split under way */
@@ -64,6 +67,8 @@ mp_status mp_job_agree(mp_job *j, mp_status st, const mp_error *mine, mp_error *
  * note_scan. */
 void mp_job_begin(mp_job *j, mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_report *report);
 void mp_job_end(mp_job *j);
+/* All of a query, from the table to the answer. */
+mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err);
 /* The table of the inputs, the same on every rank. */
 mp_status mp_job_open_table(mp_job *j, mp_error *err);
 /* The feed and the scan of that table. */

@@ -97,6 +97,7 @@ mp_status mp_job_values(mp_job *j, const mp_plan_value *values, int n, const mp_
 /* ---- passes ---- */
 
 static mp_status one_pass(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
+    if (j->pass) return j->pass(j, verdict, err);
     if (j->q.grouped) return mp_job_group(j, verdict, err);
     if (j->q.n_sort) return mp_job_keep_rows(j, verdict, err);
     return mp_job_pass_rows(j, verdict, err);
@@ -248,7 +249,7 @@ void mp_job_note_scan(mp_job *j) {
     }
 }
 
-static mp_status run_job(mp_job *j, mp_buf *text, mp_error *err) {
+mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err) {
     mp_status st = mp_job_open_table(j, err);
     if (!st) st = make_plan(j, err);
     if (!st && j->spec->run.plan_only) {
@@ -313,7 +314,7 @@ mp_status mp_query_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *tex
     mp_job j;
     double start = mp_clock_s();
     mp_job_begin(&j, c, spec, mem, report);
-    mp_status st = run_job(&j, text, err);
+    mp_status st = mp_job_run_query(&j, text, err);
     mp_job_end(&j);
     report->seconds = mp_clock_s() - start;
     mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);

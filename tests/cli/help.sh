@@ -9,7 +9,7 @@ for np in 0 3; do
         check "printed once" test "$(grep -c '^commands:' "$out")" = 1
         check "nothing on standard error" silent
     done
-    for command in query split info gen; do
+    for command in query split merge info gen; do
         succeeds $np $command --help
         check "nothing on standard error" silent
         check "usage, once" test "$(grep -c "^usage: mpart $command " "$out")" = 1

@@ -1,0 +1,16 @@
+/* merge.h - `mpart merge`: shards, or any files, as one output. */
+#ifndef MP_RUN_MERGE_H
+#define MP_RUN_MERGE_H
+
+#include "comm/comm.h"
+#include "plan/spec.h"
+#include "run/report.h"
+
+/* Collective. Inputs as in a query, in the order of the manifest where one is a folder of shards,
+ * whose files must have the manifest's checksums (MP_DATA). With spec->query.sort each file must be
+ * in that order (MP_DATA names the first row that is not), and so is the output; of rows with equal
+ * keys those of the earlier file come first. Else as mp_query_run. */
+MP_MUST_CHECK mp_status mp_merge_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *text,
+                                     mp_report *report, mp_error *err);
+
+#endif
