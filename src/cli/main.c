@@ -2,6 +2,7 @@
  * Invariant: under a launcher no rank leaves with a non-zero code before MPI_Finalize (that hangs mpirun), and all ranks leave with the
  * same code. */
 #include <errno.h>
+#include <malloc.h>
 #include <mpi.h>
 #include <signal.h>
 #include <string.h>
@@ -67,6 +68,9 @@ int main(int argc, char **argv) {
     mp_buf_release(&text);
     if (early) return code;
 
+    /* blocks of up to some MiB come and go all the time: they stay with the process */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     mp_comm_prepare_env();
     if (MPI_Init(NULL, NULL) != MPI_SUCCESS) return 1;
     mp_comm *c = NULL;

@@ -191,6 +191,7 @@ mp_status mp_blocks_next(mp_blocks *b, const uint8_t **bytes, int64_t *begin, in
         b->target = target = 2 * target > BLOCK_BYTES ? 2 * target : 2 * BLOCK_BYTES;
     }
     bool later = false;
-    *state = MP_SPLIT_LATER;
-    return read_some(b, &later, err);
+    mp_status st = read_some(b, &later, err);
+    *state = later ? MP_SPLIT_LATER : MP_SPLIT_SOON;
+    return st;
 }

@@ -23,8 +23,8 @@ void mp_blocks_free(mp_blocks **b);
 /* For another pass. A regular file is opened anew and gives its blocks again; a pipe goes on where
  * it is, its earlier blocks are had by mp_blocks_again. */
 MP_MUST_CHECK mp_status mp_blocks_rewind(mp_blocks *b, mp_error *err);
-/* The next block; bytes stay until the next call. LATER: nothing there yet, or some work was done:
- * call again. */
+/* The next block; bytes stay until the next call. LATER: nothing there yet; SOON: some work
+ * was done: call again. */
 MP_MUST_CHECK mp_status mp_blocks_next(mp_blocks *b, const uint8_t **bytes, int64_t *begin,
                                        int64_t *len, mp_split_state *state, mp_error *err);
 /* A block of a pipe that was given before (opened with keep). */

@@ -189,8 +189,7 @@ static mp_status next_of_data(mp_feed *f, int file, mp_buf *desc, mp_split_state
     mp_split_desc d = {.file = file, .by_data = true, .entry_known = true};
     d.entry = MP_CSV_RECORD_START;
     mp_status st = put_block(f, &d, desc, state, err);
-    if (st || *state == MP_SPLIT_LATER) return st;
-    if (*state == MP_SPLIT_NONE) return MP_OK;
+    if (st || *state != MP_SPLIT_GOT) return st;
     return f->next == f->n_splits ? add_split(f, &d, err) : MP_OK;
 }
 

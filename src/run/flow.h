@@ -19,7 +19,12 @@ typedef enum {
     MP_FLOW_FAILED
 } mp_flow_verdict;
 
-typedef enum { MP_SPLIT_GOT, MP_SPLIT_NONE, MP_SPLIT_LATER } mp_split_state;
+typedef enum {
+    MP_SPLIT_GOT,
+    MP_SPLIT_NONE,
+    MP_SPLIT_LATER, /* its data is not there yet (pipe) */
+    MP_SPLIT_SOON   /* some work was done for it, in a small piece */
+} mp_split_state;
 
 typedef struct mp_flow_run mp_flow_run;
 
@@ -35,8 +40,7 @@ typedef struct {
     void (*attach)(void *ctx, mp_flow_run *run);
 
     /* Rank 0. Appends the description of the next split (ascending; numbered 0, 1, ... by the order
-     * of the calls), for any rank. LATER: the data is not there yet (pipe, decompression in small
-     * pieces): called again in the next round. */
+     * of the calls), for any rank. LATER, SOON: called again in the next round. */
     mp_status (*next_split)(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err);
     /* Rank 0, once for each split that was begun. report is what its split_end on rank src wrote.
      * Reports come in any order. status: MP_OK when it was finished; MP_STOPPED when it was cut

@@ -19,7 +19,8 @@ mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
     h->error = MP_ERROR_INIT;
     h->cap = MP_FLOW_IN_HAND * n;
     h->wants = malloc((size_t)h->cap * sizeof *h->wants);
-    if (!h->wants) return mp_error_nomem(err, h->cap * (int64_t)sizeof *h->wants, 0);
+    h->in_hand = calloc((size_t)n, sizeof *h->in_hand);
+    if (!h->wants || !h->in_hand) return mp_error_nomem(err, h->cap * (int64_t)sizeof *h->wants, 0);
     /* everybody wants a first one before anybody gets a second */
     for (int i = 0; i < h->cap; i++)
         h->wants[i] = i % n;
@@ -29,6 +30,7 @@ mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
 
 void mp_flow_head_release(mp_flow_run *r) {
     free(r->head.wants);
+    free(r->head.in_hand);
 }
 
 static void want(mp_flow_head *h, int src) {
@@ -87,6 +89,7 @@ static void hear_report(mp_flow_run *r, int src, mp_rd *in) {
     mp_status status = (mp_status)mp_rd_u32(in);
     bool begun = mp_rd_u8(in) != 0;
     want(&r->head, src);
+    r->head.in_hand[src]--;
     if (in->bad || !begun || !r->f->split_report) return;
     mp_error e = MP_ERROR_INIT;
     int64_t start = mp_clock_ns();
@@ -120,36 +123,58 @@ static void no_more(mp_flow_run *r) {
     mp_buf_release(&b);
 }
 
-/* Asks the source for one split and gives it to the first who wants one. */
+/* Who gets the split: the place in the ring. Who wanted one first; but where rank 0 makes the splits by work of its own
+ * (it unpacks a stream), the others do the rest as long as they keep up. */
+static int choose(const mp_flow_head *h) {
+    enum { KEEPS_UP = 2 };
+    int own = -1;
+    for (int i = 0; h->worked && i < h->n_wants; i++) {
+        int rank = h->wants[(h->first + i) % h->cap];
+        if (rank != 0 && h->in_hand[rank] < KEEPS_UP) return i;
+        if (rank == 0 && own < 0 && h->in_hand[0] == 0) own = i;
+    }
+    return own < 0 ? 0 : own;
+}
+
+/* The rank at place i of the ring, which leaves it. */
+static int take_want(mp_flow_head *h, int i) {
+    int rank = h->wants[(h->first + i) % h->cap];
+    for (; i > 0; i--)
+        h->wants[(h->first + i) % h->cap] = h->wants[(h->first + i - 1) % h->cap];
+    h->first = (h->first + 1) % h->cap;
+    h->n_wants--;
+    h->in_hand[rank]++;
+    return rank;
+}
+
+/* Asks the source for one split and gives it to one who wants it. */
 static bool hand_out_one(mp_flow_run *r) {
     mp_flow_head *h = &r->head;
-    mp_buf b, desc;
+    mp_buf b;
     mp_error e = MP_ERROR_INIT;
     mp_split_state state = MP_SPLIT_NONE;
     mp_status s = MP_OK;
-    mp_buf_init(&desc, NULL);
+    mp_flow_write(r, &b, MP_FLOW_GIVE);
+    mp_buf_i64(&b, h->next_split);
     if (r->f->next_split) {
         int64_t start = mp_clock_ns();
-        s = r->f->next_split(r->f->ctx, &desc, &state, &e);
+        s = r->f->next_split(r->f->ctx, &b, &state, &e);
         r->busy_ns += mp_clock_ns() - start;
     }
-    if (s == MP_OK && state == MP_SPLIT_GOT) s = mp_buf_check(&desc, &e);
+    if (s == MP_OK && state == MP_SPLIT_GOT) s = mp_buf_check(&b, &e);
+    h->worked = h->worked || state == MP_SPLIT_SOON;
+    h->later = state == MP_SPLIT_LATER || state == MP_SPLIT_SOON;
     if (s != MP_OK) {
         mp_flow_note_trouble(r, s, &e, mp_flow_limit_of(&e, h->next_split));
         h->exhausted = true; /* STOP follows instead of NO_MORE */
     } else if (state == MP_SPLIT_GOT) {
-        mp_flow_write(r, &b, MP_FLOW_GIVE);
-        mp_buf_i64(&b, h->next_split++);
-        mp_buf_put(&b, desc.data, desc.len);
-        mp_flow_send(r, h->wants[h->first], &b);
-        h->first = (h->first + 1) % h->cap;
-        h->n_wants--;
+        mp_flow_send(r, take_want(h, choose(h)), &b);
+        h->next_split++;
+        h->worked = false;
     } else if (state == MP_SPLIT_NONE) {
         no_more(r);
-    } else {
-        h->later = true;
     }
-    mp_buf_release(&desc);
+    mp_buf_release(&b);
     return s != MP_OK || state != MP_SPLIT_LATER;
 }
 

@@ -36,10 +36,12 @@ typedef enum {
 /* What rank 0 knows of all. */
 typedef struct {
     bool exhausted;
-    bool later; /* next_split said LATER in this round */
+    bool later;  /* next_split said LATER or SOON in this round */
+    bool worked; /* the split to come cost work of this rank: SOON */
     int64_t next_split;
     int *wants; /* ring of ranks that want a split, cap entries */
     int cap, first, n_wants;
+    int *in_hand; /* splits by rank */
     int n_final;
     int64_t limit; /* of the last STOP; INT64_MAX: none */
     bool asked_redo, asked_enough;
