@@ -22,6 +22,8 @@ typedef enum {
     MP_TAG_ORDER,     /* ordered sink: sizes, offsets, text (run/order) */
     MP_TAG_FRAGMENT,  /* packed output: parts of units (run/order_pack) */
     MP_TAG_PACKED,    /* packed output: its ordered sink (run/order_pack) */
+    MP_TAG_DICT,      /* dictionary: operations, quiet points, ends */
+    MP_TAG_DICT_ANSWER,
     MP_TAG_VERDICT,   /* agreement and the other collectives */
     MP_TAG_USER,      /* tests */
     MP_TAG_COUNT
@@ -63,6 +65,10 @@ typedef mp_status (*mp_message_fn)(void *ctx, int src, const uint8_t *bytes, siz
                                    mp_error *err);
 /* fn NULL: messages of this tag stay in MPI until somebody listens again. */
 void mp_comm_listen(mp_comm *c, mp_tag tag, mp_message_fn fn, void *ctx);
+/* Called in every round of progress, behind the messages, whoever waits; it must not wait. What it returns is kept as
+ * a handler's error. One at a time; NULL: none. */
+typedef mp_status (*mp_round_fn)(void *ctx, mp_error *err);
+void mp_comm_each_round(mp_comm *c, mp_round_fn fn, void *ctx);
 /* Copies len bytes (< 1 GiB) and sends them in the background. */
 MP_MUST_CHECK mp_status mp_comm_send(mp_comm *c, int dest, mp_tag tag, const void *bytes,
                                      size_t len, mp_error *err);

@@ -51,6 +51,8 @@ struct mp_comm {
     char host[256];
 
     mp_listener listen[MP_TAG_COUNT];
+    mp_round_fn each_round;
+    void *round_ctx;
     MPI_Request *reqs;
     mp_op **ops;
     int *finished; /* scratch of MPI_Testsome */

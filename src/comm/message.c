@@ -81,6 +81,11 @@ void mp_comm_listen(mp_comm *c, mp_tag tag, mp_message_fn fn, void *ctx) {
     c->listen[tag] = (mp_listener){fn, ctx};
 }
 
+void mp_comm_each_round(mp_comm *c, mp_round_fn fn, void *ctx) {
+    c->each_round = fn;
+    c->round_ctx = ctx;
+}
+
 int mp_comm_unsent(const mp_comm *c, int dest, mp_tag tag) {
     return c->unsent[(size_t)dest * MP_TAG_COUNT + tag];
 }
@@ -295,6 +300,12 @@ bool mp_message_ready(const mp_comm *c) {
     return false;
 }
 
+static void keep_error(mp_comm *c, mp_status s, mp_error *e) {
+    if (s == MP_OK || c->kept.status != MP_OK) return;
+    mp_error_set(e, s, NULL, "a message was refused");
+    c->kept = *e;
+}
+
 /* Gives what is complete to its handler; what a handler sends to its own rank waits for the next round. */
 static void deliver(mp_comm *c, int *events) {
     mp_op **end = c->arrived_end;
@@ -309,10 +320,7 @@ static void deliver(mp_comm *c, int *events) {
         bool last = end == &op->next;
         mp_error e = MP_ERROR_INIT;
         mp_status s = l.fn(l.ctx, op->peer, op->data, op->len, &e);
-        if (s != MP_OK && c->kept.status == MP_OK) {
-            mp_error_set(&e, s, NULL, "a message was refused");
-            c->kept = e;
-        }
+        keep_error(c, s, &e);
         *at = op->next;
         if (!op->next) c->arrived_end = at;
         free_op(c, op);
@@ -328,6 +336,10 @@ mp_status mp_message_round(mp_comm *c, int *events, mp_error *err) {
         if (s != MP_OK) return s;
     }
     if (c->arrived) deliver(c, events);
+    if (c->each_round) {
+        mp_error e = MP_ERROR_INIT;
+        keep_error(c, c->each_round(c->round_ctx, &e), &e);
+    }
     return MP_OK;
 }
 
