@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 #include "cli/check_split.h"
-#include "cli/commands.h"
+#include "cli/command_map.h"
 #include "data/date.h"
 #include "io/output.h"
 #include "run/query_run.h"
@@ -199,6 +199,8 @@ static const mp_option_group *const merge_groups[] = {&merge_group, &input_group
 static const mp_option_group *const split_groups[] = {&split_group, &input_group, &common_group,
                                                       NULL};
 
+static const mp_option_group *const map_groups[] = {&mp_map_group, &common_group, NULL};
+
 static bool is_digit_or_sign(char c) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+';
 }
@@ -348,6 +350,11 @@ static mp_status run_merge(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp
     return mp_merge_run(c, &inv->spec, mem, out, report, err);
 }
 
+static mp_status run_map(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
+                         mp_report *report, mp_error *err) {
+    return mp_map_run(c, &inv->spec, &inv->map, mem, out, report, err);
+}
+
 const mp_command *mp_commands(void) {
     static const mp_command commands[] = {
         {"query",
@@ -386,6 +393,20 @@ const mp_command *mp_commands(void) {
          {merge_groups},
          check_query,
          run_merge},
+        {"map",
+         "a command of yours on every item of a list",
+         "--items FILE|- [options] [-o FILE] -- COMMAND [ARGUMENTS] {}",
+         "  mpirun -np 8 mpart map --items images.txt -o sizes.txt -- identify {}\n"
+         "  find . -name '*.gz' -print0 | mpirun -np 4 mpart map -0 --items - -- gzip -t {}\n"
+         "  mpirun -np 40 mpart map --items urls.txt --results pages --per-host 2 --retries 3 \\\n"
+         "      --timeout 30 -- curl -sSf {}\n"
+         "\n"
+         "One process for each item, as many at a time as there are ranks, no shell: {} is the\n"
+         "item, also inside an argument, {#} its number. Without {} the item is the last\n"
+         "argument. MPART_SHARD, MPART_SHARDS, MPART_RANK and MPART_RANKS are set.\n",
+         {map_groups},
+         mp_command_map_check,
+         run_map},
         {"info",
          "schema, rows, layout and splits of tables",
          "INPUT... [options]",

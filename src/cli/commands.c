@@ -100,6 +100,10 @@ mp_status mp_command_parse(int argc, const char *const *argv, mp_arena *arena, m
     const mp_command *command = find_command(argv[at]);
     if (!command) return unknown_command(argv[at], err);
     inv->command = command;
+    inv->argc = argc;
+    inv->argv = argv;
+    inv->command_at = at;
+    inv->arena = arena;
     /* The arguments without the program's and the command's name. */
     size_t bytes = (size_t)argc * sizeof *argv;
     const char **rest = mp_arena_alloc(arena, bytes, sizeof(char *));

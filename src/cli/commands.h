@@ -8,6 +8,7 @@
 #include "plan/split_plan.h"
 #include "plan/spec.h"
 #include "run/gen.h"
+#include "run/map.h"
 #include "run/report.h"
 
 typedef struct mp_command mp_command;
@@ -28,6 +29,7 @@ typedef struct {
     mp_gen_spec gen; /* gen */
     mp_split_spec split;
     bool json;       /* info */
+    mp_map_spec map; /* map */
     /* What the options leave here until they are checked together. */
     int input_format;
     struct {
@@ -36,6 +38,11 @@ typedef struct {
         int format;
     } split_by;
     bool help, version;
+    /* The command line itself, and where what is made of it lives. */
+    int argc;
+    int command_at; /* place of the command's name */
+    const char *const *argv;
+    mp_arena *arena;
 } mp_invocation;
 
 struct mp_command {

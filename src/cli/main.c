@@ -57,6 +57,20 @@ static int run_job(mp_comm *c, int argc, const char *const *argv) {
     return code;
 }
 
+/* The threads that MPI starts get none of the signals that a run may want to hear: a signal to the process goes to the one thread that
+ * runs mpart, which either blocks and reads it (run/stop.h) or is ended by it. */
+static int init_mpi(void) {
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, &before);
+    int rc = MPI_Init(NULL, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 int main(int argc, char **argv) {
     const char *const *args = (const char *const *)argv;
     signal(SIGPIPE, SIG_IGN);
@@ -72,7 +86,7 @@ int main(int argc, char **argv) {
     mallopt(M_MMAP_THRESHOLD, 4 << 20);
     mallopt(M_TRIM_THRESHOLD, 32 << 20);
     mp_comm_prepare_env();
-    if (MPI_Init(NULL, NULL) != MPI_SUCCESS) return 1;
+    if (init_mpi() != MPI_SUCCESS) return 1;
     mp_comm *c = NULL;
     mp_error err = MP_ERROR_INIT;
     if (mp_comm_new(MPI_COMM_WORLD, &c, &err) != MP_OK) give_up(&err, 1);

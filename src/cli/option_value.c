@@ -75,6 +75,18 @@ bool mp_size_parse(const char *text, int64_t *out) {
     return true;
 }
 
+bool mp_seconds_parse(const char *text, int64_t *out) {
+    int64_t v;
+    int fraction;
+    if (!read_number(&text, &v, &fraction) || *text || fraction > 9) return false;
+    __int128 ns = v;
+    for (int i = fraction; i < 9; i++)
+        ns *= 10;
+    if (ns > INT64_MAX) return false;
+    *out = (int64_t)ns;
+    return true;
+}
+
 static mp_status bad_value(const mp_option *o, const char *value, const char *wanted,
                            mp_error *err) {
     return mp_error_set(err, MP_USAGE, NULL, "option '--%s': '%s' is not %s", o->name, value,
@@ -89,6 +101,14 @@ static mp_status store_number(const mp_option *o, const char *value, int64_t *to
     if (v < o->least)
         return mp_error_set(err, MP_USAGE, NULL, "option '--%s': %s is less than %" PRId64 "%s",
                             o->name, value, o->least, size ? " bytes" : "");
+    *to = v;
+    return MP_OK;
+}
+
+static mp_status store_seconds(const mp_option *o, const char *value, int64_t *to, mp_error *err) {
+    int64_t v;
+    if (!mp_seconds_parse(value, &v) || v < o->least)
+        return bad_value(o, value, "a time in seconds (like 90, 0.5)", err);
     *to = v;
     return MP_OK;
 }
@@ -282,6 +302,8 @@ mp_status mp_option_store(const mp_option *o, const char *value, void *target, m
     case MP_OPT_COUNT:
     case MP_OPT_SIZE:
         return store_number(o, value, to, err);
+    case MP_OPT_SECONDS:
+        return store_seconds(o, value, to, err);
     case MP_OPT_BYTE:
         return store_byte(o, value, to, err);
     case MP_OPT_WORD:

@@ -114,12 +114,14 @@ mp_status mp_options_parse(const mp_option_set *set, int argc, const char *const
             p.at++;
         } else if (a[1] == '-' && !a[2]) {
             options_end = true;
+            operands->n_before = operands->n_operands;
             p.at++;
         } else {
             st = a[1] == '-' ? long_option(&p, err) : short_options(&p, err);
         }
         if (st != MP_OK) return st;
     }
+    if (!options_end) operands->n_before = operands->n_operands;
     return MP_OK;
 }
 

@@ -13,6 +13,7 @@ typedef enum {
     MP_OPT_TYPES, /* name:type,...: mp_type_choice * and int count; repeatable */
     MP_OPT_COUNT, /* int64_t >= least; 1000000, 1e6, 1.5e6 */
     MP_OPT_SIZE,  /* int64_t bytes >= least; 512M, 1.5G */
+    MP_OPT_SECONDS, /* int64_t nanoseconds >= least; 90, 0.5 */
     MP_OPT_BYTE,  /* char: one byte, or one of words */
     MP_OPT_WORD   /* int: one of words */
 } mp_option_kind;
@@ -32,7 +33,7 @@ typedef struct {
     const char *help;     /* lines separated by \n */
     size_t at;            /* offset of the target in the object that parsing fills */
     size_t count_at;      /* TEXTS, NAMES, TYPES: offset of the int count */
-    int64_t least;        /* COUNT, SIZE */
+    int64_t least;        /* COUNT, SIZE, SECONDS */
     const mp_word *words; /* BYTE, WORD */
 } mp_option;
 
@@ -50,6 +51,7 @@ typedef struct {
 typedef struct {
     int n_operands;
     const char **operands;
+    int n_before; /* of them, those before "--"; all where there is none */
 } mp_operands;
 
 /* The option of that name (len bytes), or of that letter; NULL: none. */
@@ -70,6 +72,8 @@ MP_MUST_CHECK mp_status mp_option_store(const mp_option *o, const char *value, v
                                         mp_arena *arena, mp_error *err);
 /* "1000000", "1e6", "2.5e3": a whole number, >= 0. */
 bool mp_count_parse(const char *text, int64_t *out);
+/* "90", "0.5": nanoseconds. */
+bool mp_seconds_parse(const char *text, int64_t *out);
 /* "4096", "512M", "1.5G", "64KiB": bytes, powers of 1024. */
 bool mp_size_parse(const char *text, int64_t *out);
 

@@ -16,6 +16,7 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"merge", "groups of all ranks are merged"},
         {"sort", "rows are sorted"},
         {"gather", "results come to rank 0"},
+        {"units", "units are handed out to commands (map)"},
         {"output", "the output is written"},
         {MP_FAULT_LAST, "the output gets its name"},
         {NULL, NULL},

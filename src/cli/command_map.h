@@ -1,0 +1,12 @@
+/* command_map.h - the options of `mpart map`; command_table.c lists the command. */
+#ifndef MP_CLI_COMMAND_MAP_H
+#define MP_CLI_COMMAND_MAP_H
+
+#include "cli/commands.h"
+
+extern const mp_option_group mp_map_group;
+
+/* Checks the options and fills inv->map from the operands. MP_USAGE. */
+MP_MUST_CHECK mp_status mp_command_map_check(mp_invocation *inv, mp_error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* journal.h - what a run has finished, one line a unit, so that another run can go on from it.
+ * Invariant: a line counts only when it is whole, its check fits and its result was synced before it
+ * was written; what stands behind the last such line is ignored and cut off. */
+#ifndef MP_RUN_JOURNAL_H
+#define MP_RUN_JOURNAL_H
+
+#include "base/buf.h"
+
+/* The end of a unit, and where its result is: bytes [offset, offset + len) of the result log that
+ * rank `rank` of run `run` wrote. Plain bytes, which cross ranks as they are. */
+typedef struct {
+    int64_t unit; /* from 0 */
+    int64_t offset, len;
+    int64_t head_len;   /* of len, its header; 0: none */
+    uint64_t head_hash; /* of the header's text */
+    int64_t start_ms;   /* since 1970 */
+    int64_t run_ns;
+    int32_t run, rank;
+    int32_t outcome; /* mp_unit_outcome */
+    int32_t code;
+    int32_t tries;
+    int32_t bad; /* outcome MP_UNIT_BAD: why, mp_unit_bad */
+} mp_unit_record;
+
+/* A line to the end of out. */
+void mp_journal_put(mp_buf *out, const mp_unit_record *r);
+void mp_journal_put_run(mp_buf *out, int run, int n_ranks);
+
+/* Reads a journal's text: calls on_record for each whole line of a unit, in order; *good is the
+ * length of its whole part (a line that is broken ends it), *runs the runs begun so far. */
+void mp_journal_read(const char *text, size_t len, void *ctx,
+                     void (*on_record)(void *ctx, const mp_unit_record *r), size_t *good,
+                     int *runs);
+
+#endif

@@ -1,0 +1,36 @@
+/* map.h - `mpart map`: the user's own command on every item of a list, or on every shard of a table.
+ * Invariant: results come in the order of the units, whichever rank finished them when; the same
+ * bytes for every number of ranks, stopped and resumed or not. */
+#ifndef MP_RUN_MAP_H
+#define MP_RUN_MAP_H
+
+#include "comm/comm.h"
+#include "plan/spec.h"
+#include "run/report.h"
+#include "run/unit.h"
+
+typedef struct {
+    const char *items; /* the list, or "-"; NULL: tables */
+    bool nul;          /* items end with NUL */
+    int n_words;
+    const char **words;  /* the command */
+    const char *place;   /* "{}" */
+    const char *results; /* folder; NULL: none */
+    bool force;
+    int64_t retries, timeout_ns, per_host;
+    int halt; /* mp_halt */
+    const char *joblog;
+    const char *run_dir;
+    bool resume, explain;
+    const char *resume_command; /* what to type to go on */
+} mp_map_spec;
+
+/* The word for a shell, to the end of out. Local. */
+void mp_map_quote(const char *word, mp_buf *out);
+
+/* Collective. spec: output, run. Text for standard output (--plan, --explain) goes to *text on rank 0. MP_PARTIAL: some
+ * units failed, the rest is written. MP_STOPPED, MP_INTERRUPTED: asked to stop; the journal stays. */
+MP_MUST_CHECK mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map,
+                                   mp_mem *mem, mp_buf *text, mp_report *report, mp_error *err);
+
+#endif

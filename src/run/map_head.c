@@ -1,0 +1,218 @@
+/* map_head.c - rank 0's books: what the run is, which results there are, the job log. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "run/map_priv.h"
+
+mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err) {
+    mp_map_job *j = ctx;
+    (void)err;
+    mp_buf_text(desc, mp_map_item(j, unit));
+    return MP_OK;
+}
+
+mp_status mp_map_commit(void *ctx, const mp_buf *lines, mp_error *err) {
+    mp_map_job *j = ctx;
+    return mp_run_dir_commit(j->dir, lines, err);
+}
+
+static void set_result(mp_map_job *j, const mp_unit_record *r) {
+    j->results[r->unit] = (mp_map_result){.offset = r->offset,
+                                          .len = r->len,
+                                          .head_hash = r->head_hash,
+                                          .head_len = (int32_t)r->head_len,
+                                          .run = r->run,
+                                          .rank = r->rank,
+                                          .tries = r->tries,
+                                          .code = r->code,
+                                          .outcome = (uint8_t)r->outcome};
+}
+
+void mp_map_record(void *ctx, const mp_unit_record *r) {
+    mp_map_job *j = ctx;
+    if (r->unit < 0 || r->unit >= j->n_units) return;
+    if (r->outcome < 0 || r->outcome >= MP_UNIT_OUTCOMES) return;
+    set_result(j, r);
+}
+
+/* ---- words for people and shells ---- */
+
+void mp_map_quote(const char *word, mp_buf *out) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./:,@%^";
+    size_t n = strlen(word);
+    if (n > 0 && strspn(word, plain) == n) {
+        mp_buf_put(out, word, n);
+        return;
+    }
+    bool control = false;
+    for (size_t i = 0; i < n; i++)
+        control = control || (unsigned char)word[i] < ' ';
+    mp_buf_printf(out, control ? "$'" : "'");
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)word[i];
+        if (c == '\n' || c == '\t')
+            mp_buf_printf(out, c == '\n' ? "\\n" : "\\t");
+        else if (c < ' ')
+            mp_buf_printf(out, "\\%03o", c);
+        else if (control && (c == '\'' || c == '\\'))
+            mp_buf_printf(out, "\\%c", c);
+        else if (c == '\'')
+            mp_buf_printf(out, "'\\''");
+        else
+            mp_buf_u8(out, c);
+    }
+    mp_buf_u8(out, '\'');
+}
+
+static void put_words(const char *const *words, int n, mp_buf *out) {
+    for (int i = 0; n < 0 ? words[i] != NULL : i < n; i++) {
+        if (i > 0) mp_buf_u8(out, ' ');
+        mp_map_quote(words[i], out);
+    }
+}
+
+void mp_map_outcome_text(const mp_map_result *r, char *out, size_t cap) {
+    switch ((mp_unit_outcome)r->outcome) {
+    case MP_UNIT_OK:
+        snprintf(out, cap, "done");
+        break;
+    case MP_UNIT_EXIT:
+        snprintf(out, cap, "exit code %d", r->code);
+        break;
+    case MP_UNIT_SIGNAL:
+        snprintf(out, cap, "ended by signal %d (%s)", r->code, strsignal(r->code));
+        break;
+    case MP_UNIT_TIMEOUT:
+        snprintf(out, cap, "its time limit was over");
+        break;
+    case MP_UNIT_NO_RUN:
+        snprintf(out, cap, "cannot be run: %s", strerror(r->code));
+        break;
+    case MP_UNIT_BAD:
+        snprintf(out, cap, "its output is no table");
+        break;
+    case MP_UNIT_OUTCOMES:
+        snprintf(out, cap, "not finished");
+        break;
+    }
+}
+
+/* ---- facts ---- */
+
+void mp_map_facts(const mp_map_job *j, mp_buf *out) {
+    mp_buf_printf(out, "command: ");
+    put_words(j->command.words, j->command.n_words, out);
+    mp_buf_printf(out, "\noption -I: ");
+    mp_map_quote(j->command.place, out);
+    mp_buf_printf(out, "\noption --results: ");
+    mp_map_quote(j->map->results ? j->map->results : "", out);
+    mp_buf_printf(out, "\nlist of items: %" PRId64 " items, hash %016" PRIx64 "\n", j->n_units,
+                  mp_hash_bytes(j->items.data, j->items.len));
+}
+
+/* ---- what an earlier run has done ---- */
+
+static bool file_there(const mp_map_job *j, int64_t unit) {
+    char name[64];
+    struct stat st;
+    int fd = open(j->map->results, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(name, sizeof name, "%lld.out", (long long)unit + 1);
+    bool there = fd >= 0 && fstatat(fd, name, &st, 0) == 0;
+    if (fd >= 0) close(fd);
+    return there;
+}
+
+static bool result_there(mp_map_job *j, int64_t unit) {
+    const mp_map_result *r = &j->results[unit];
+    struct stat st;
+    if (j->map->results) return file_there(j, unit);
+    if (r->len == 0) return true;
+    int fd = mp_map_log_fd(j, r->run, r->rank, NULL);
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= r->offset + r->len;
+}
+
+mp_status mp_map_keep(mp_map_job *j, mp_error *err) {
+    j->kept = mp_mem_calloc(j->mem, (size_t)j->n_units + 1, 1);
+    if (!j->kept) return mp_mem_error(j->mem, (size_t)j->n_units, err);
+    for (int64_t i = 0; i < j->n_units; i++) {
+        if (j->results[i].outcome != MP_UNIT_OK || !result_there(j, i)) continue;
+        j->kept[i] = 1;
+        j->n_kept++;
+    }
+    return MP_OK;
+}
+
+void mp_map_explain(const mp_map_job *j, mp_buf *out) {
+    for (int64_t i = 0; i < j->n_units; i++) {
+        char why[128];
+        mp_map_outcome_text(&j->results[i], why, sizeof why);
+        bool gone = j->results[i].outcome == MP_UNIT_OK && !j->kept[i];
+        mp_buf_printf(out, "%lld\t%s\t%s\t", (long long)i + 1, j->kept[i] ? "kept" : "redone",
+                      gone ? "its result is gone" : why);
+        mp_map_quote(mp_map_item(j, i), out);
+        mp_buf_u8(out, '\n');
+    }
+}
+
+/* ---- job log ---- */
+
+mp_status mp_map_open_joblog(mp_map_job *j, mp_error *err) {
+    const char *path = j->map->joblog;
+    struct stat st;
+    if (!path) return MP_OK;
+    bool go_on = j->map->resume && stat(path, &st) == 0 && st.st_size > 0;
+    j->joblog_fd =
+        open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND | (go_on ? 0 : O_TRUNC), 0666);
+    if (j->joblog_fd < 0) return mp_error_errno(err, errno, "cannot write", path);
+    if (!go_on)
+        mp_buf_printf(&j->joblog, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal"
+                                  "\tCommand\n");
+    return mp_map_flush_joblog(j, err);
+}
+
+mp_status mp_map_flush_joblog(mp_map_job *j, mp_error *err) {
+    bool closed;
+    mp_error why = MP_ERROR_INIT;
+    if (j->joblog_fd < 0 || j->joblog.len == 0) return MP_OK;
+    mp_status st = mp_buf_check(&j->joblog, err);
+    if (st == MP_OK) {
+        st = mp_stdout_write(j->joblog_fd, j->joblog.data, j->joblog.len, &closed, &why);
+        if (st != MP_OK) {
+            mp_error_set(err, st, "cannot write", "%s", why.why);
+            mp_error_file(err, j->map->joblog);
+        }
+    }
+    mp_buf_clear(&j->joblog);
+    return st;
+}
+
+static mp_status log_job(mp_map_job *j, const mp_unit_record *r, int src, mp_error *err) {
+    bool by_signal = r->outcome == MP_UNIT_SIGNAL || r->outcome == MP_UNIT_TIMEOUT;
+    int code = r->outcome == MP_UNIT_NO_RUN ? (r->code == ENOENT ? 127 : 126)
+               : by_signal                  ? 0
+                                            : r->code;
+    if (r->outcome == MP_UNIT_BAD && code == 0) code = 1;
+    mp_buf_printf(&j->joblog, "%lld\t%s/%d\t%lld.%03d\t%10.3f\t0\t%lld\t%d\t%d\t",
+                  (long long)r->unit + 1, j->hosts[src], src, (long long)(r->start_ms / 1000),
+                  (int)(r->start_ms % 1000), (double)r->run_ns * 1e-9, (long long)r->len, code,
+                  by_signal ? r->code : 0);
+    mp_arena_reset(&j->log_arena);
+    const char **words =
+        mp_unit_words(&j->command, mp_map_item(j, r->unit), r->unit + 1, &j->log_arena);
+    if (!words) return mp_mem_error(j->mem, 64, err);
+    put_words(words, -1, &j->joblog);
+    mp_buf_u8(&j->joblog, '\n');
+    return MP_OK;
+}
+
+mp_status mp_map_ended(void *ctx, const mp_unit_record *r, int src, mp_error *err) {
+    mp_map_job *j = ctx;
+    set_result(j, r);
+    return j->joblog_fd < 0 ? MP_OK : log_job(j, r, src, err);
+}

@@ -1,0 +1,268 @@
+/* map_work.c - a rank's units: commands started on items, their outputs to the rank's result log or to
+ * files of their own, their messages to standard error.
+ * Invariant: the log holds the results of finished units one behind the other; what a failed try left
+ * there is overwritten. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "run/map_priv.h"
+
+enum { LOG_BYTES = 1 << 18, LINE_BYTES = 1 << 16, NAME_BYTES = 64 };
+
+/* ---- result log ---- */
+
+static mp_status log_error(const mp_map_job *j, int errnum, mp_error *err) {
+    mp_error_errno(err, errnum, "cannot write results", j->folder);
+    mp_error_hint(err, j->journalled ? "--run-dir DIR names a place with room for them"
+                                     : "--scratch DIR names a place with room for them");
+    return MP_IO;
+}
+
+static mp_status flush_log(mp_map_job *j, mp_error *err) {
+    for (size_t at = 0; at < j->log.len;) {
+        ssize_t n =
+            pwrite(j->log_fd, j->log.data + at, j->log.len - at, (off_t)(j->log_end + (int64_t)at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return log_error(j, n < 0 ? errno : ENOSPC, err);
+        at += (size_t)n;
+    }
+    j->log_end += (int64_t)j->log.len;
+    mp_buf_clear(&j->log);
+    return MP_OK;
+}
+
+static mp_status put_log(mp_map_job *j, const uint8_t *bytes, size_t n, mp_error *err) {
+    mp_buf_put(&j->log, bytes, n);
+    mp_status st = mp_buf_check(&j->log, err);
+    return st == MP_OK && j->log.len >= LOG_BYTES ? flush_log(j, err) : st;
+}
+
+static mp_status write_file(int fd, const uint8_t *bytes, size_t n, const char *folder,
+                            mp_error *err) {
+    while (n > 0) {
+        ssize_t put = write(fd, bytes, n);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) return mp_error_errno(err, put < 0 ? errno : ENOSPC, "cannot write", folder);
+        bytes += put;
+        n -= (size_t)put;
+    }
+    return MP_OK;
+}
+
+static mp_status take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
+    mp_map_job *j = ctx;
+    if (j->out_fd >= 0) return write_file(j->out_fd, bytes, n, j->map->results, err);
+    return put_log(j, bytes, n, err);
+}
+
+/* ---- standard error ---- */
+
+static mp_status write_lines(mp_map_job *j, mp_error *err) {
+    bool closed;
+    mp_status st = mp_buf_check(&j->lines, err);
+    if (st == MP_OK && j->lines.len > 0)
+        st = mp_stdout_write(STDERR_FILENO, j->lines.data, j->lines.len, &closed, NULL);
+    mp_buf_clear(&j->lines);
+    return mp_buf_check(&j->lines, err); /* a standard error that cannot be written fails nothing */
+}
+
+static void end_line(mp_map_job *j) {
+    mp_buf_printf(&j->lines, "[%lld] ", (long long)j->number);
+    mp_buf_put(&j->lines, j->line.data, j->line.len);
+    mp_buf_u8(&j->lines, '\n');
+    mp_buf_clear(&j->line);
+}
+
+static mp_status take_err(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
+    mp_map_job *j = ctx;
+    if (j->err_fd >= 0) {
+        mp_status st = write_file(j->err_fd, bytes, n, j->map->results, err);
+        if (st != MP_OK) return st;
+    }
+    while (n > 0) {
+        const uint8_t *end = memchr(bytes, '\n', n);
+        size_t len = end ? (size_t)(end - bytes) : n;
+        if (len > LINE_BYTES - j->line.len) len = LINE_BYTES - j->line.len, end = NULL;
+        mp_buf_put(&j->line, bytes, len);
+        if (end || j->line.len >= LINE_BYTES) end_line(j);
+        bytes += len + (end != NULL);
+        n -= len + (end != NULL);
+    }
+    return write_lines(j, err);
+}
+
+/* ---- files of their own ---- */
+
+/* While it is written, a file has a hidden name. */
+static void own_name(char *out, int64_t number, const char *ending, bool hidden) {
+    snprintf(out, NAME_BYTES, "%s%lld.%s%s", hidden ? "." : "", (long long)number, ending,
+             hidden ? ".part" : "");
+}
+
+static mp_status open_own(mp_map_job *j, const char *ending, int *fd, mp_error *err) {
+    char name[NAME_BYTES];
+    own_name(name, j->number, ending, true);
+    *fd = openat(j->results_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return *fd >= 0 ? MP_OK : mp_error_errno(err, errno, "cannot write", j->map->results);
+}
+
+static mp_status name_own(mp_map_job *j, const char *ending, int *fd, mp_error *err) {
+    char from[NAME_BYTES], to[NAME_BYTES];
+    own_name(from, j->number, ending, true);
+    own_name(to, j->number, ending, false);
+    close(*fd);
+    *fd = -1;
+    if (renameat(j->results_fd, from, j->results_fd, to) == 0) return MP_OK;
+    return mp_error_errno(err, errno, "cannot write", j->map->results);
+}
+
+static void close_own(mp_map_job *j) {
+    if (j->out_fd >= 0) close(j->out_fd);
+    if (j->err_fd >= 0) close(j->err_fd);
+    j->out_fd = j->err_fd = -1;
+}
+
+/* ---- begin ---- */
+
+static const char *variable(mp_map_job *j, const char *name, int64_t value) {
+    char text[64];
+    int n = snprintf(text, sizeof text, "%s=%lld", name, (long long)value);
+    char *out = mp_arena_alloc(&j->unit_arena, (size_t)n + 1, 1);
+    return out ? memcpy(out, text, (size_t)n + 1) : NULL;
+}
+
+static void begin_command(mp_map_job *j, const char **words, const char **extra) {
+    mp_child_args args = {
+        .argv = words, .extra = extra, .streams = {MP_CHILD_EMPTY, MP_CHILD_PIPE, MP_CHILD_PIPE}};
+    int errnum = mp_child_find(words[0], &j->unit_arena, &args.path);
+    if (errnum)
+        mp_work_refuse(j->work, errnum);
+    else
+        mp_work_start(j->work, &args, j->map->timeout_ns);
+}
+
+mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
+    mp_map_job *j = ctx;
+    mp_rd rd = mp_rd_of(desc, len);
+    const char *item = NULL;
+    mp_arena_reset(&j->unit_arena);
+    j->number = unit + 1;
+    j->unit_from = j->log_end;
+    mp_buf_clear(&j->line);
+    mp_buf_clear(&j->log);
+    if (!mp_rd_text(&rd, &j->unit_arena, &item) || rd.bad || !item)
+        return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
+    const char **words = mp_unit_words(&j->command, item, j->number, &j->unit_arena);
+    const char *extra[] = {variable(j, "MPART_SHARD", unit),
+                           variable(j, "MPART_SHARDS", j->n_units),
+                           variable(j, "MPART_RANK", mp_comm_rank(j->c)),
+                           variable(j, "MPART_RANKS", mp_comm_size(j->c)), NULL};
+    if (!words || !extra[0] || !extra[1] || !extra[2] || !extra[3])
+        return mp_mem_error(j->mem, strlen(item), err);
+    mp_status st = MP_OK;
+    if (j->results_fd >= 0) {
+        st = open_own(j, "out", &j->out_fd, err);
+        if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
+    }
+    if (st == MP_OK) begin_command(j, words, extra);
+    return st;
+}
+
+mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
+    mp_map_job *j = ctx;
+    mp_status st = mp_work_step(j->work, did, done, err);
+    if (st != MP_OK) close_own(j);
+    return st;
+}
+
+/* Said where the command itself could not: as a shell says it. */
+static void say_not_run(mp_map_job *j, const mp_work_result *result) {
+    if (result->outcome == MP_UNIT_NO_RUN)
+        mp_buf_printf(&j->line, "mpart: cannot run the command: %s", strerror(result->code));
+    else if (result->outcome == MP_UNIT_TIMEOUT)
+        mp_buf_printf(&j->line, "mpart: ended: its time limit is over");
+}
+
+mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
+    mp_map_job *j = ctx;
+    mp_work_result result = mp_work_result_of(j->work);
+    mp_status st = MP_OK;
+    if (j->line.len > 0) end_line(j);
+    say_not_run(j, &result);
+    if (j->line.len > 0) end_line(j);
+    st = write_lines(j, err);
+    r->outcome = (int32_t)result.outcome;
+    r->code = result.code;
+    r->start_ms = result.start_ms;
+    r->run_ns = result.run_ns;
+    r->run = j->run;
+    r->rank = mp_comm_rank(j->c);
+    if (j->results_fd >= 0) {
+        if (st == MP_OK) st = name_own(j, "out", &j->out_fd, err);
+        if (st == MP_OK) st = name_own(j, "err", &j->err_fd, err);
+        close_own(j);
+        return st;
+    }
+    if (result.outcome != MP_UNIT_OK) {
+        j->log_end = j->unit_from;
+        mp_buf_clear(&j->log);
+        return st;
+    }
+    if (st == MP_OK) st = flush_log(j, err);
+    r->offset = j->unit_from;
+    r->len = j->log_end - j->unit_from;
+    return st;
+}
+
+int64_t mp_map_patience(void *ctx) {
+    mp_map_job *j = ctx;
+    return mp_work_patience(j->work);
+}
+
+void mp_map_stop(void *ctx) {
+    mp_map_job *j = ctx;
+    mp_work_stop(j->work);
+}
+
+mp_status mp_map_sync(void *ctx, mp_error *err) {
+    mp_map_job *j = ctx;
+    if (j->results_fd >= 0) {
+        /* thousands of small files: one call for all is cheaper than one for each */
+        if (syncfs(j->results_fd) == 0) return MP_OK;
+        return mp_error_errno(err, errno, "cannot write", j->map->results);
+    }
+    return fdatasync(j->log_fd) == 0 ? MP_OK : log_error(j, errno, err);
+}
+
+/* ---- open and close ---- */
+
+mp_status mp_map_work_open(mp_map_job *j, mp_error *err) {
+    mp_status st = mp_run_log_create(j->folder, j->run, mp_comm_rank(j->c), &j->log_fd, err);
+    if (st == MP_OK) st = mp_spawner_new(j->mem, &j->spawner, err);
+    if (st != MP_OK) return st;
+    j->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (j->epoll_fd < 0) return mp_error_errno(err, errno, "cannot wait for commands", NULL);
+    if (j->map->results) {
+        j->results_fd = open(j->map->results, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (j->results_fd < 0) return mp_error_errno(err, errno, "cannot write", j->map->results);
+    }
+    mp_work_args args = {.spawner = j->spawner,
+                         .epoll_fd = j->epoll_fd,
+                         .mem = j->mem,
+                         .ctx = j,
+                         .out = take_out,
+                         .err = take_err};
+    return mp_work_new(&args, &j->work, err);
+}
+
+void mp_map_work_close(mp_map_job *j) {
+    mp_work_free(&j->work);
+    mp_spawner_free(&j->spawner);
+    close_own(j);
+    if (j->epoll_fd >= 0) close(j->epoll_fd);
+    if (j->results_fd >= 0) close(j->results_fd);
+    if (j->log_fd >= 0) close(j->log_fd);
+    j->epoll_fd = j->results_fd = j->log_fd = -1;
+}
