@@ -13,7 +13,8 @@ typedef uint64_t words2 __attribute__((vector_size(16)));
 
 enum {
     NUM_ROOM = 50,   /* a number, date or bool, and its quotes */
-    STRING_ROOM = 18 /* quotes, and some */
+    SHORT = 16,
+    STRING_ROOM = 2 * SHORT + 2 /* a short one, with quotes */
 };
 _Static_assert((int)MP_NUM_MAX + 2 <= NUM_ROOM && (int)MP_DATE_TEXT_MAX + 2 <= NUM_ROOM,
                "every number fits");
@@ -22,6 +23,7 @@ _Static_assert((int)MP_NUM_MAX + 2 <= NUM_ROOM && (int)MP_DATE_TEXT_MAX + 2 <= N
 typedef struct {
     uint8_t *p, *end;
     mp_buf *out;
+    bytes16 delimiters; /* 16 times the delimiter */
     uint8_t delimiter;
     uint8_t comment;
     bool odd_delimiter; /* one that numbers and dates have */
@@ -30,6 +32,7 @@ typedef struct {
 static writer begin_writing(const mp_text_args *a, mp_buf *out) {
     static const char in_numbers[] = "0123456789+-.:eT infatruls";
     writer w = {.out = out, .delimiter = (uint8_t)a->delimiter, .comment = (uint8_t)a->comment};
+    w.delimiters = (bytes16){0} + w.delimiter;
     w.odd_delimiter = a->delimiter && strchr(in_numbers, a->delimiter) != NULL;
     w.p = out->data ? out->data + out->len : NULL;
     w.end = out->data ? out->data + out->cap : NULL;
@@ -52,8 +55,8 @@ static inline bool room(writer *w, size_t n) {
     return (size_t)(w->end - w->p) >= n || grow(w, n);
 }
 
-static inline bytes16 special(bytes16 v, uint8_t delimiter) {
-    return (bytes16)((v == delimiter) | (v == '"') | (v == '\n') | (v == '\r'));
+static inline bytes16 special(bytes16 v, bytes16 delimiters) {
+    return (bytes16)((v == delimiters) | (v == '"') | (v == '\n') | (v == '\r'));
 }
 
 static inline bool any(bytes16 v) {
@@ -61,9 +64,9 @@ static inline bool any(bytes16 v) {
     return (w[0] | w[1]) != 0;
 }
 
-static inline bool special_words(uint64_t a, uint64_t b, uint8_t delimiter) {
+static inline bool special_words(uint64_t a, uint64_t b, bytes16 delimiters) {
     words2 w = {a, b};
-    return any(special((bytes16)w, delimiter));
+    return any(special((bytes16)w, delimiters));
 }
 
 static inline uint64_t load8(const void *p) {
@@ -79,29 +82,29 @@ static inline uint32_t load4(const void *p) {
 }
 
 /* Copies n > 0 bytes; true when one of them is special. Reads and writes no byte outside. */
-static inline bool copy_look(uint8_t *to, const uint8_t *p, size_t n, uint8_t delimiter) {
+static inline bool copy_look(uint8_t *to, const uint8_t *p, size_t n, bytes16 delimiters) {
     if (n >= 16) {
         bytes16 seen = {0}, v;
         for (size_t i = 0; i + 16 <= n; i += 16) {
             memcpy(&v, p + i, 16);
-            seen |= special(v, delimiter);
+            seen |= special(v, delimiters);
             memcpy(to + i, &v, 16);
         }
         memcpy(&v, p + n - 16, 16);
         memcpy(to + n - 16, &v, 16);
-        return any(seen | special(v, delimiter));
+        return any(seen | special(v, delimiters));
     }
     if (n >= 8) {
         uint64_t a = load8(p), b = load8(p + n - 8);
         memcpy(to, &a, 8);
         memcpy(to + n - 8, &b, 8);
-        return special_words(a, b, delimiter);
+        return special_words(a, b, delimiters);
     }
     if (n >= 4) {
         uint32_t a = load4(p), b = load4(p + n - 4);
         memcpy(to, &a, 4);
         memcpy(to + n - 4, &b, 4);
-        return special_words(a | (uint64_t)b << 32, a | (uint64_t)b << 32, delimiter);
+        return special_words(a | (uint64_t)b << 32, a | (uint64_t)b << 32, delimiters);
     }
     uint8_t a = p[0], b = p[n / 2], c = p[n - 1];
     to[0] = a;
@@ -109,7 +112,7 @@ static inline bool copy_look(uint8_t *to, const uint8_t *p, size_t n, uint8_t de
     to[n - 1] = c;
     uint64_t all = a | (uint64_t)b << 8 | (uint64_t)c << 16;
     all |= all << 24 | (uint64_t)a << 48 | (uint64_t)a << 56;
-    return special_words(all, all, delimiter);
+    return special_words(all, all, delimiters);
 }
 
 static uint8_t *put_quoted(uint8_t *to, const uint8_t *p, size_t n) {
@@ -131,7 +134,7 @@ static void quote_written(writer *w, uint8_t *begin) {
 }
 
 static inline void put_string(writer *w, const uint8_t *p, size_t n) {
-    if (n > 0 && !copy_look(w->p, p, n, w->delimiter))
+    if (n > 0 && !copy_look(w->p, p, n, w->delimiters))
         w->p += n;
     else
         w->p = put_quoted(w->p, p, n);
@@ -168,6 +171,27 @@ static inline void put_number(writer *w, const mp_col *c, int64_t i) {
     if (w->odd_delimiter && memchr(begin, w->delimiter, n)) quote_written(w, begin);
 }
 
+static const uint8_t ones_before[2 * SHORT] = {
+    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+};
+
+/* Most texts: 1 to 16 bytes, none of them special, loaded at once, which cannot fault inside a page.
+ * False: not done. */
+__attribute__((no_sanitize_address)) static inline bool put_short(writer *w, mp_str s) {
+    typedef struct {
+        bytes16 v;
+    } __attribute__((packed, may_alias)) unaligned16;
+    const uintptr_t page = 4096;
+    bool one_load = ((uintptr_t)s.p & (page - 1)) <= page - SHORT;
+    if (!((s.len - 1 < SHORT) & one_load)) return false;
+    bytes16 v = ((const unaligned16 *)(const void *)s.p)->v, mask;
+    memcpy(&mask, ones_before + SHORT - s.len, SHORT);
+    if (any(special(v, w->delimiters) & mask)) return false;
+    memcpy(w->p, &v, SHORT);
+    w->p += s.len;
+    return true;
+}
+
 /* A line whose first field begins like a comment gets quotes there; first: where the line
  * begins. */
 static inline void guard_comment(writer *w, size_t first) {
@@ -193,6 +217,7 @@ static bool put_row(writer *w, const mp_batch *in, int64_t i, size_t fixed) {
         if (mp_col_is_null(col, i)) continue;
         if (col->type == MP_STRING) {
             mp_str s = col->str[i];
+            if (put_short(w, s)) continue;
             if (!room(w, 2 * (size_t)s.len + fixed)) return false;
             put_string(w, (const uint8_t *)s.p, s.len);
         } else {

@@ -238,10 +238,32 @@ static double mean(const sum_agg *a, uint32_t group, int64_t n) {
     return mp_i256_div_to_double(a->wide[group], den);
 }
 
+/* Decimals of sums in the rows: at the scale of the aggregate, which is that of the column once one
+ * of them needs all of it. */
+static void put_decimals(const sum_agg *a, const uint32_t *group, int32_t n, mp_agg_column *out) {
+    bool needed = a->scale == 0;
+    for (int32_t i = 0; i < n; i++) {
+        int64_t sum = *sum_of(a, group[i]);
+        out->valid[i] = mp_agg_n(&a->base, group[i], nulls_of(a, group[i])) > 0;
+        out->i64[i] = sum;
+        out->scale[i] = (uint8_t)a->scale;
+        if (!needed) needed = out->valid[i] && sum % 10 != 0;
+    }
+    for (int32_t i = 0; i < n && !needed; i++) {
+        int scale = a->scale;
+        mp_decimal_strip(&out->i64[i], &scale);
+        out->scale[i] = (uint8_t)scale;
+    }
+}
+
 static mp_status sum_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
                             mp_agg_column *out, mp_error *err) {
     sum_agg *a = (sum_agg *)base;
     (void)arena;
+    if (!a->wide && base->spec.fn == MP_AGG_SUM && out->type == MP_DECIMAL) {
+        put_decimals(a, group, n, out);
+        return MP_OK;
+    }
     for (int32_t i = 0; i < n; i++) {
         int64_t values = mp_agg_n(base, group[i], nulls_of(a, group[i]));
         out->valid[i] = values > 0;

@@ -50,9 +50,9 @@ int64_t mp_group_count(const mp_group *g);
  * cache, or rows go straight to their owners for a while since nearly all of them have new keys. */
 bool mp_group_should_flush(mp_group *g);
 
-/* Hand out groups as records {owner, bytes}, at most max_groups per call, until *done; then the
- * table is empty again. */
-typedef mp_status (*mp_group_put_fn)(void *ctx, int owner, const void *record, size_t n,
+/* Hand out groups as records, whole ones of one owner at a time, n bytes together (a few kB, or one
+ * record): at most max_groups per call, until *done; then the table is empty again. */
+typedef mp_status (*mp_group_put_fn)(void *ctx, int owner, const void *records, size_t n,
                                      mp_error *err);
 MP_MUST_CHECK mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx,
                                       int64_t max_groups, bool *done, mp_error *err);

@@ -10,7 +10,7 @@
 #include "base/simd.h"
 #include "op/group_key_simd.h"
 
-enum { PAGE = 4096, TOO_LONG = 0xFF, KERNEL_ROWS = 512, WRITE_SLACK = 24 };
+enum { PAGE = 4096, TOO_LONG = 0xFF, KERNEL_ROWS = 512, WRITE_SLACK = 24, LONG_PREFIX = 5 };
 
 typedef struct {
     uint64_t v;
@@ -138,13 +138,7 @@ next_column(const mp_str *text, const uint8_t *valid, int32_t n, mp_key *key, ui
     return any_long;
 }
 
-static size_t text_bytes(size_t len) {
-    return (len <= MP_KEY_SHORT_MAX ? 1u : 5u) + len;
-}
-
-/* Sixteen bytes at once where that stays inside the text's page; what is written too much is
- * overwritten by what follows. */
-__attribute__((no_sanitize_address)) static inline uint8_t *put_text(uint8_t *out, mp_str text) {
+static uint8_t *put_long_text(uint8_t *out, mp_str text) {
     if (text.len <= MP_KEY_SHORT_MAX) {
         *out++ = (uint8_t)(text.len + 1);
     } else {
@@ -152,12 +146,19 @@ __attribute__((no_sanitize_address)) static inline uint8_t *put_text(uint8_t *ou
         memcpy(out, &text.len, 4);
         out += 4;
     }
-    if (text.len - 1 < 16 && ((uintptr_t)text.p & (PAGE - 1)) <= PAGE - 16) {
-        ((unaligned64 *)(void *)out)[0].v = ((const unaligned64 *)(const void *)text.p)[0].v;
-        ((unaligned64 *)(void *)out)[1].v = ((const unaligned64 *)(const void *)text.p)[1].v;
-    } else if (text.len) {
-        memcpy(out, text.p, text.len);
-    }
+    if (text.len) memcpy(out, text.p, text.len);
+    return out + text.len;
+}
+
+/* Sixteen bytes at once where that stays inside the text's page; what is written too much is
+ * overwritten by what follows. */
+__attribute__((no_sanitize_address)) static inline uint8_t *put_text(uint8_t *out, mp_str text) {
+    bool is_short = text.len - 1 < 16;
+    if (!(is_short & (((uintptr_t)text.p & (PAGE - 1)) <= PAGE - 16)))
+        return put_long_text(out, text);
+    *out++ = (uint8_t)(text.len + 1);
+    ((unaligned64 *)(void *)out)[0].v = ((const unaligned64 *)(const void *)text.p)[0].v;
+    ((unaligned64 *)(void *)out)[1].v = ((const unaligned64 *)(const void *)text.p)[1].v;
     return out + text.len;
 }
 
@@ -174,10 +175,10 @@ typedef struct {
 /* Rows of any length, one by one: those listed, or first, first + 1 ... where rows is NULL. */
 static mp_status encode_rows(const encoding *e, const int32_t *rows, int32_t first, int32_t n,
                              mp_error *err) {
-    size_t most = WRITE_SLACK;
+    size_t most = WRITE_SLACK + (size_t)n * (size_t)e->n_cols * LONG_PREFIX;
     for (int c = 0; c < e->n_cols; c++)
         for (int32_t i = 0; i < n; i++)
-            most += text_bytes(e->col[c][rows ? rows[i] : first + i].len);
+            most += e->col[c][rows ? rows[i] : first + i].len;
     uint8_t *out = mp_arena_alloc(e->scratch, most, 1);
     if (!out) return mp_mem_error(e->scratch->mem, most, err);
     for (int32_t i = 0; i < n; i++) {

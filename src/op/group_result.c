@@ -102,10 +102,6 @@ static mp_status put_decimal(mp_agg_column *c, int32_t i, mp_str text, const mp_
 static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err) {
     mp_value v;
     c->valid[i] = 1;
-    if (c->type == MP_STRING) {
-        c->str[i] = text;
-        return MP_OK;
-    }
     if (c->type == MP_INT64 && mp_parse_int64_fast(text.p, text.len, &c->i64[i])) return MP_OK;
     mp_value_of_text(text.p, text.len, &v);
     if (c->type == MP_DECIMAL) return put_decimal(c, i, text, &v, err);
@@ -122,23 +118,63 @@ static mp_status put_key(mp_agg_column *c, int32_t i, mp_str text, mp_error *err
     return MP_OK;
 }
 
-static mp_status put_keys(mp_group *g, const uint32_t *group, int32_t n, mp_error *err) {
+/* Where the encodings of n keys have got to. */
+typedef struct {
+    const uint8_t **at, **end;
+    int32_t n;
+} key_walk;
+
+static mp_status begin_walk(mp_group *g, const uint32_t *group, int32_t n, key_walk *w,
+                            mp_error *err) {
+    size_t bytes = (size_t)n * sizeof *w->at;
+    mp_arena_reset(&g->scratch);
+    *w = (key_walk){.at = mp_arena_alloc(&g->scratch, bytes, 8),
+                    .end = mp_arena_alloc(&g->scratch, bytes, 8),
+                    .n = n};
+    if (!w->at || !w->end) return mp_mem_error(g->mem, bytes, err);
     for (int32_t i = 0; i < n; i++) {
         const mp_key *key = mp_table_key(&g->table, group[i]);
-        const uint8_t *p = mp_key_bytes(key), *end = p + mp_key_len(key);
-        for (int c = 0; c < g->n_keys; c++) {
-            mp_str text;
-            bool null;
-            if (!mp_key_next(&p, end, &text, &null)) return mp_agg_damaged(err);
-            if (null || g->column[c].type == MP_NULL) {
-                if (g->column[c].type == MP_STRING) g->column[c].str[i] = (mp_str){"", 0, 0};
-                continue;
-            }
-            mp_status s = put_key(&g->column[c], i, text, err);
-            if (s != MP_OK) return s;
-        }
+        w->at[i] = mp_key_bytes(key);
+        w->end[i] = w->at[i] + mp_key_len(key);
     }
     return MP_OK;
+}
+
+/* The next column of all keys as texts; false: some key is damaged. */
+static bool put_texts(const key_walk *w, mp_str *str, uint8_t *valid) {
+    bool ok = true;
+    for (int32_t i = 0; i < w->n; i++) {
+        bool null;
+        ok &= mp_key_next(&w->at[i], w->end[i], &str[i], &null);
+        valid[i] = !null;
+    }
+    return ok;
+}
+
+/* ... as values of the column's type. */
+static mp_status put_values(const key_walk *w, mp_agg_column *c, mp_error *err) {
+    for (int32_t i = 0; i < w->n; i++) {
+        mp_str text;
+        bool null;
+        if (!mp_key_next(&w->at[i], w->end[i], &text, &null)) return mp_agg_damaged(err);
+        mp_status s = null || c->type == MP_NULL ? MP_OK : put_key(c, i, text, err);
+        if (s != MP_OK) return s;
+    }
+    return MP_OK;
+}
+
+/* Column by column, so that the steps through many keys overlap. */
+static mp_status put_keys(mp_group *g, const uint32_t *group, int32_t n, mp_error *err) {
+    key_walk w;
+    mp_status s = begin_walk(g, group, n, &w, err);
+    for (int i = 0; i < g->n_keys && s == MP_OK; i++) {
+        mp_agg_column *c = &g->column[i];
+        if (c->type != MP_STRING)
+            s = put_values(&w, c, err);
+        else if (!put_texts(&w, c->str, c->valid))
+            s = mp_agg_damaged(err);
+    }
+    return s;
 }
 
 /* Rows of a decimal column that go into one batch at one scale: the most from the first on.
@@ -164,18 +200,28 @@ static int32_t fit_rows(const mp_agg_column *c, int32_t n, int *scale) {
     return rows;
 }
 
+/* Have all values one scale? */
+static bool is_aligned(const mp_agg_column *c, int32_t n, int *scale) {
+    uint8_t most = 0, other = 0;
+    for (int32_t i = 0; i < n; i++)
+        most = c->valid[i] && c->scale[i] > most ? c->scale[i] : most;
+    for (int32_t i = 0; i < n; i++)
+        other |= (c->valid[i] != 0) & (c->scale[i] != most);
+    *scale = most;
+    return !other;
+}
+
 /* Aligns the decimals of every column; returns how many rows the batch can have (at least 1). */
 static int32_t align(mp_group *g, int32_t n, mp_col *out) {
     int scale;
     for (int c = 0; c < g->n_columns; c++)
-        if (g->column[c].type == MP_DECIMAL) n = fit_rows(&g->column[c], n, &scale);
+        if (g->column[c].type == MP_DECIMAL && !is_aligned(&g->column[c], n, &scale))
+            n = fit_rows(&g->column[c], n, &scale);
     for (int c = 0; c < g->n_columns; c++) {
         mp_agg_column *from = &g->column[c];
         if (from->type != MP_DECIMAL) continue;
-        scale = 0;
-        for (int32_t i = 0; i < n; i++)
-            if (from->valid[i] && from->scale[i] > scale) scale = from->scale[i];
-        for (int32_t i = 0; i < n; i++) {
+        bool aligned = is_aligned(from, n, &scale);
+        for (int32_t i = 0; i < n && !aligned; i++) {
             int64_t m = 0;
             if (from->valid[i] && mp_decimal_rescale(from->i64[i], from->scale[i], scale, &m))
                 from->i64[i] = m;

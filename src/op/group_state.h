@@ -44,10 +44,12 @@ struct mp_group {
     /* emission */
     uint32_t emitted;
     bool emitting;
-    mp_evidence *seen; /* of the key texts that were emitted, n_keys */
-    bool *odd;         /* some text of the key was not canonical */
-    bool is_open;      /* a further key may add to what was seen */
-    uint8_t *block;    /* records of EMIT_BLOCK groups */
+    mp_evidence *seen;       /* of the key texts that were emitted, n_keys */
+    bool *odd;               /* some text of the key was not canonical */
+    bool is_open;            /* a further key may add to what was seen */
+    uint8_t *block;          /* fixed parts of EMIT_BLOCK groups */
+    uint8_t *waiting;        /* a block of records for each owner */
+    uint32_t *waiting_bytes; /* n_owners */
     mp_buf record;
     uint64_t *cursor; /* n_aggs */
     /* results */

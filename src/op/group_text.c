@@ -85,11 +85,24 @@ static bool canonical(mp_type t, mp_str *text, char *out) {
     return false;
 }
 
+/* The text's 1 to 8 bytes, zeros behind. A load that stays inside one page cannot fault. */
+__attribute__((no_sanitize_address)) static inline uint64_t first_bytes(mp_str text) {
+    typedef struct {
+        uint64_t v;
+    } __attribute__((packed, may_alias)) unaligned64;
+    const uintptr_t page = 4096;
+    uint64_t v = 0;
+    if (((uintptr_t)text.p & (page - 1)) <= page - 8)
+        return ((const unaligned64 *)(const void *)text.p)->v & UINT64_MAX >> (64 - 8 * text.len);
+    memcpy(&v, text.p, text.len);
+    return v;
+}
+
 /* One to eight digits, the first of several not 0: without a branch on how many. */
 static inline bool few_digits(mp_str text) {
     const uint64_t zeros = 0x3030303030303030u, high = 0x8080808080808080u;
     if (text.len - 1 >= 8) return false;
-    uint64_t bytes = mp_key_load16(text.p, text.len).lo;
+    uint64_t bytes = first_bytes(text);
     uint64_t v =
         bytes ^ (zeros >> (64 - 8 * text.len)); /* 0 to 9 where it is a digit, or nothing */
     bool leading_zero = ((uint8_t)v == 0) & (text.len > 1);

@@ -20,7 +20,7 @@ struct mp_groups {
     int64_t one_table;
     mp_group *table;
     mp_parts *parts;    /* NULL: all is in the table */
-    mp_buf block;       /* records put one by one */
+    mp_buf block;       /* records put by a table here */
     int64_t compact_at; /* bytes in parts */
     int64_t n_least, n_read;
     int at;           /* part that is read; -1: none yet */
@@ -74,10 +74,10 @@ static mp_status keep_block(mp_groups *g, const uint8_t *bytes, size_t len, mp_e
     return s;
 }
 
-/* A record that this rank's table has made. */
-static mp_status keep_own(void *ctx, int owner, const void *record, size_t n, mp_error *err) {
+/* Records that this rank's table has made. */
+static mp_status keep_own(void *ctx, int owner, const void *records, size_t n, mp_error *err) {
     (void)owner;
-    return keep_block(ctx, record, n, err);
+    return keep_block(ctx, records, n, err);
 }
 
 static mp_status empty_table(mp_groups *g, mp_error *err) {

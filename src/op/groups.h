@@ -20,7 +20,7 @@ void mp_groups_free(mp_groups **g);
  * malformed. */
 MP_MUST_CHECK mp_status mp_groups_absorb(mp_groups *g, const uint8_t *bytes, size_t len,
                                          mp_error *err);
-/* One record of one's own: an mp_group_put_fn with the groups as ctx. They are in when absorb or
+/* Records of one's own: an mp_group_put_fn with the groups as ctx. They are in when absorb or
  * anything below is called. */
 mp_status mp_groups_put(void *ctx, int owner, const void *record, size_t n, mp_error *err);
 /* Takes a table over as all there is; *table NULL afterwards. The groups must be empty. */
