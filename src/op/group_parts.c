@@ -5,7 +5,8 @@
 enum {
     CHUNK_BYTES = 32 * 1024,
     SLAB_BYTES = 4 << 20, /* of small pages, which can go back one by one */
-    STEP = 16             /* bytes that are copied at once; a chunk has room for as many too many */
+    LINE = 64,
+    STEP = 16 /* bytes that are copied at once; a chunk has room for as many too many */
 };
 
 typedef struct mp_part_slab {
@@ -68,7 +69,13 @@ static mp_status new_chunk(mp_parts *p, size_t n, mp_part_chunk **out, mp_error 
     return MP_OK;
 }
 
+const mp_part_chunk *mp_parts_chunks(mp_part *part) {
+    if (part->last) part->last->len = (size_t)(part->at - part->last->bytes);
+    return part->first;
+}
+
 void mp_parts_clear(mp_parts *p, mp_part *part, bool is_last) {
+    (void)mp_parts_chunks(part);
     for (mp_part_chunk *c = part->first, *next; c; c = next) {
         next = c->next;
         p->n_bytes -= (int64_t)c->len;
@@ -110,34 +117,44 @@ static mp_status add_chunk(mp_parts *p, mp_part *part, size_t n, mp_error *err) 
     mp_part_chunk *c = NULL;
     mp_status s = new_chunk(p, n, &c, err);
     if (s != MP_OK) return s;
+    (void)mp_parts_chunks(part);
     if (part->last)
         part->last->next = c;
     else
         part->first = c;
     part->last = c;
+    part->at = c->bytes;
+    part->end = c->bytes + c->cap;
     return MP_OK;
+}
+
+/* The lines that the part's next record will be written to, if it is like the last one. */
+static inline void fetch_next(const uint8_t *at, size_t len) {
+    __builtin_prefetch(at + LINE, 1);
+    if (len > LINE) __builtin_prefetch(at + 2 * (size_t)LINE, 1);
 }
 
 mp_status mp_parts_keep(mp_parts *p, const uint8_t *const *record, const uint64_t *hash, int32_t n,
                         const uint8_t *end, mp_error *err) {
+    int64_t bytes = 0;
     for (int32_t i = 0; i < n; i++) {
         mp_part *part = part_of(p, hash[i]);
-        mp_part_chunk *c = part->last;
         size_t len = mp_record_bytes(record[i]);
-        if (!c || c->cap - c->len < len) {
+        if ((size_t)(part->end - part->at) < len) {
             mp_status s = add_chunk(p, part, len, err);
             if (s != MP_OK) return s;
-            c = part->last;
         }
         if ((size_t)(end - record[i]) >= len + STEP)
-            copy_steps(c->bytes + c->len, record[i], len);
+            copy_steps(part->at, record[i], len);
         else
-            memcpy(c->bytes + c->len, record[i], len);
-        c->len += len;
+            memcpy(part->at, record[i], len);
+        part->at += len;
         part->n_records++;
-        p->n_records++;
-        p->n_bytes += (int64_t)len;
+        bytes += (int64_t)len;
+        fetch_next(part->at, len);
     }
+    p->n_records += n;
+    p->n_bytes += bytes;
     return MP_OK;
 }
 
@@ -150,14 +167,13 @@ static int cmp_keys(const void *ctx, uintptr_t a, uintptr_t b) {
     return mp_key_cmp(&ka, &kb);
 }
 
-mp_status mp_parts_order(mp_parts *p, mp_group *g, const mp_part *part, mp_hashed **out,
-                         mp_error *err) {
+mp_status mp_parts_order(mp_parts *p, mp_group *g, mp_part *part, mp_hashed **out, mp_error *err) {
     size_t bytes = (size_t)part->n_records * sizeof(mp_hashed);
     int64_t n = 0;
     mp_hashed *v = mp_mem_alloc(p->mem, bytes);
     *out = v;
     if (!v) return mp_mem_error(p->mem, bytes, err);
-    for (const mp_part_chunk *c = part->first; c; c = c->next)
+    for (const mp_part_chunk *c = mp_parts_chunks(part); c; c = c->next)
         for (size_t at = 0; at < c->len; at += mp_record_bytes(c->bytes + at)) {
             const uint8_t *r = c->bytes + at;
             v[n++] = (mp_hashed){mp_key_hash_of(r + g->fixed_bytes, mp_record_key_bytes(r)),

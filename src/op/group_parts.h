@@ -15,6 +15,7 @@ typedef struct mp_part_chunk {
 } mp_part_chunk;
 
 typedef struct {
+    uint8_t *at, *end; /* where the next record goes, in the last chunk, whose len is set later */
     mp_part_chunk *first, *last;
     int64_t n_records;
 } mp_part;
@@ -31,6 +32,8 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_parts_new(mp_mem *mem, uint64_t n_owners, mp_parts **out, mp_error *err);
 void mp_parts_free(mp_parts **p);
 
+/* The chunks of a part, each with its len. */
+const mp_part_chunk *mp_parts_chunks(mp_part *part);
 /* Copies n records of these hashes to where they belong; end: of the bytes that they lie in. */
 MP_MUST_CHECK mp_status mp_parts_keep(mp_parts *p, const uint8_t *const *record,
                                       const uint64_t *hash, int32_t n, const uint8_t *end,
@@ -40,7 +43,7 @@ MP_MUST_CHECK mp_status mp_parts_keep(mp_parts *p, const uint8_t *const *record,
 void mp_parts_clear(mp_parts *p, mp_part *part, bool is_last);
 /* The part's records (items: their addresses) by (hash, key), n_records long, to be freed with
  * mp_mem_free. Their keys look as g's. */
-MP_MUST_CHECK mp_status mp_parts_order(mp_parts *p, mp_group *g, const mp_part *part,
-                                       mp_hashed **out, mp_error *err);
+MP_MUST_CHECK mp_status mp_parts_order(mp_parts *p, mp_group *g, mp_part *part, mp_hashed **out,
+                                       mp_error *err);
 
 #endif

@@ -97,7 +97,7 @@ static mp_status make_parts(mp_groups *g, mp_error *err) {
 /* The records of a part into the table, which is empty. */
 static mp_status load(mp_groups *g, mp_part *p, mp_error *err) {
     mp_status s = MP_OK;
-    for (const mp_part_chunk *c = p->first; c && s == MP_OK; c = c->next)
+    for (const mp_part_chunk *c = mp_parts_chunks(p); c && s == MP_OK; c = c->next)
         s = mp_group_absorb(g->table, c->bytes, c->len, err);
     mp_parts_clear(g->parts, p, false);
     return s;
@@ -186,7 +186,7 @@ mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all
         return MP_OK;
     }
     for (int i = 0; i < MP_N_PARTS && *all; i++)
-        for (const mp_part_chunk *c = g->parts->part[i].first; c && *all; c = c->next)
+        for (const mp_part_chunk *c = mp_parts_chunks(&g->parts->part[i]); c && *all; c = c->next)
             for (size_t at = 0; at < c->len && *all;) {
                 int32_t n = mp_group_parse(t, c->bytes, c->len, &at);
                 if (n < 0) return mp_agg_damaged(err);
