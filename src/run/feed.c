@@ -298,6 +298,13 @@ void mp_feed_compose(mp_feed *f) {
     }
 }
 
+void mp_feed_get(const mp_feed *f, int64_t split, mp_split_desc *d, mp_split_report *r) {
+    *d = f->splits[split].desc;
+    *r = f->splits[split].report;
+    d->entry = r->entry;
+    d->entry_known = true;
+}
+
 int64_t mp_feed_refuted(const mp_feed *f, int64_t upto) {
     if (upto < 0 || upto > f->n_splits) upto = f->n_splits;
     for (int64_t i = 1; i < upto; i++) {

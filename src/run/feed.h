@@ -58,6 +58,8 @@ void mp_feed_add_evidence(const mp_feed *f, int64_t upto, mp_evidence *seen, int
 void mp_feed_census(mp_feed *f, int64_t split, const mp_csv_func *func);
 /* After a census: every entry state follows, and is handed out as known from now on. */
 void mp_feed_compose(mp_feed *f);
+/* A split behind a pass that stands: what it is, with its entry state, and what it held. */
+void mp_feed_get(const mp_feed *f, int64_t split, mp_split_desc *d, mp_split_report *r);
 /* The first split whose guess its predecessor's exit refutes, among those before upto (exclusive);
  * -1: all proven. */
 int64_t mp_feed_refuted(const mp_feed *f, int64_t upto);

@@ -51,7 +51,7 @@ mp_status mp_job_open_table(mp_job *j, mp_error *err) {
 
 /* ---- the plan, the same on every rank ---- */
 
-static mp_status make_plan(mp_job *j, mp_error *err) {
+mp_status mp_job_make_plan(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_text_format format = MP_FORMAT_CSV;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", &mine);
@@ -136,7 +136,7 @@ static mp_status try_other_types(mp_job *j, mp_error *failed) {
     return st ? st : of_data && j->plan.signature == signature ? MP_DATA : MP_OK;
 }
 
-static mp_status run_passes(mp_job *j, mp_error *err) {
+mp_status mp_job_run_passes(mp_job *j, mp_error *err) {
     bool known = j->in_doubt;
     mp_status st = j->in_doubt ? mp_job_find_types(j, err) : MP_OK;
     for (int pass = 0; !st && pass < MOST_PASSES; pass++) {
@@ -251,7 +251,7 @@ void mp_job_note_scan(mp_job *j) {
 
 mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err) {
     mp_status st = mp_job_open_table(j, err);
-    if (!st) st = make_plan(j, err);
+    if (!st) st = mp_job_make_plan(j, err);
     if (!st && j->spec->run.plan_only) {
         if (mp_comm_rank(j->c) == 0)
             mp_plan_describe(j->spec, &j->table, &j->q, &j->plan, mp_comm_size(j->c), text);
@@ -261,7 +261,7 @@ mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err) {
     if (!st) st = mp_job_open_rejects(j, err);
     if (!st) st = mp_job_start_scan(j, err);
     double start = mp_clock_s();
-    if (!st) st = run_passes(j, err);
+    if (!st) st = mp_job_run_passes(j, err);
     mp_report_phase *scan = mp_report_phase_of(j->report, "scan");
     if (scan) scan->seconds = mp_clock_s() - start;
     if (j->scan) mp_job_note_scan(j);

@@ -52,6 +52,17 @@ MP_MUST_CHECK mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan,
                                      const mp_scan_consumer *consumer, mp_evidence *seen,
                                      mp_flow_verdict *verdict, mp_error *err);
 
+/* Single splits behind a pass that stands, on one rank, again and in any order. Between begin and end
+ * the plan and the consumer (batch is called, nothing else) stay. Local. desc: as mp_split_desc_put,
+ * with the entry state; in a file, not data. */
+MP_MUST_CHECK mp_status mp_scan_read_begin(mp_scan *s, const mp_scan_plan *plan,
+                                           const mp_scan_consumer *consumer, mp_error *err);
+MP_MUST_CHECK mp_status mp_scan_read_split(mp_scan *s, int64_t split, const uint8_t *desc,
+                                           size_t len, mp_error *err);
+/* A batch of it; *done at its end. */
+MP_MUST_CHECK mp_status mp_scan_read_step(mp_scan *s, bool *done, mp_error *err);
+void mp_scan_read_end(mp_scan *s);
+
 typedef struct {
     int64_t rows, bytes, splits; /* of this rank, last pass */
     double seconds;              /* inside callbacks, all passes */

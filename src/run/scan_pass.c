@@ -172,18 +172,23 @@ static mp_status agree_on_types(mp_scan *s, mp_evidence *seen, mp_error *err) {
 
 /* ---- the pass ---- */
 
-static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
+static mp_status make_room(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     size_t n = (size_t)plan->n_wanted + 1;
     s->wanted = mp_mem_calloc(s->a.mem, n, sizeof *s->wanted);
     s->seen = mp_mem_calloc(s->a.mem, n, sizeof *s->seen);
     s->misfit = false;
+    if (!s->wanted || !s->seen) return mp_mem_error(s->a.mem, n * sizeof *s->wanted, err);
+    return MP_OK;
+}
+
+static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
+    mp_status st = make_room(s, plan, err);
     s->cuts = plan->typed && s->consumer->most_rows >= 0;
     int passes = s->stats.passes;
     double seconds = s->stats.seconds;
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
     mp_buf_clear(&s->rejects);
-    if (!s->wanted || !s->seen) return mp_mem_error(s->a.mem, n * sizeof *s->wanted, err);
-    if (!s->a.feed) return MP_OK;
+    if (st || !s->a.feed) return st;
     return mp_feed_start(s->a.feed, plan->typed || mp_table_guesses(s->a.table), err);
 }
 
@@ -239,6 +244,32 @@ mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan, const mp_scan_consu
     if (!st && *verdict != MP_FLOW_REDO) st = agree_on_types(s, seen, err);
     stop(s);
     return st;
+}
+
+/* ---- single splits ---- */
+
+mp_status mp_scan_read_begin(mp_scan *s, const mp_scan_plan *plan, const mp_scan_consumer *consumer,
+                             mp_error *err) {
+    s->plan = plan;
+    s->consumer = consumer;
+    s->cuts = false;
+    return make_room(s, plan, err);
+}
+
+mp_status mp_scan_read_split(mp_scan *s, int64_t split, const uint8_t *desc, size_t len,
+                             mp_error *err) {
+    mp_buf_clear(&s->rejects); /* they were collected by the pass */
+    return mp_scan_split_begin(s, split, desc, len, err);
+}
+
+mp_status mp_scan_read_step(mp_scan *s, bool *done, mp_error *err) {
+    *done = false;
+    return mp_scan_split_step(s, done, err);
+}
+
+void mp_scan_read_end(mp_scan *s) {
+    if (s->plan) stop(s);
+    mp_buf_clear(&s->rejects);
 }
 
 /* ---- rejected rows ---- */
