@@ -4,7 +4,7 @@
 CC = mpicc
 VERSION := 0.1.0
 PREFIX ?= /usr/local
-PKGS := hdf5-openmpi zlib libisal libzstd libxxhash libpcre2-8 jansson
+PKGS := hdf5-openmpi zlib libdeflate libisal libzstd libxxhash libpcre2-8 jansson
 V ?= 0
 SAN ?= 0
 Q := $(if $(filter 1,$(V)),,@)

@@ -14,11 +14,11 @@
 #define AT(field) offsetof(mp_invocation, field)
 #define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))
 
-enum { INPUT_CSV, INPUT_TSV, INPUT_NDJSON, INPUT_LINES };
+enum { INPUT_CSV, INPUT_TSV, INPUT_NDJSON, INPUT_LINES, INPUT_H5 };
 
 static const mp_word input_formats[] = {
     {"csv", INPUT_CSV, NULL},     {"tsv", INPUT_TSV, NULL},    {"ndjson", INPUT_NDJSON, NULL},
-    {"lines", INPUT_LINES, NULL}, {"h5", 0, "not read yet"}, {NULL, 0, NULL}};
+    {"lines", INPUT_LINES, NULL}, {"h5", INPUT_H5, NULL}, {NULL, 0, NULL}};
 static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"tsv", MP_FORMAT_TSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
@@ -65,8 +65,8 @@ static const mp_option query_options[] = {
 static const mp_option input_options[] = {
     {.name = "input-format", .kind = MP_OPT_WORD, .arg = "F", .at = AT(input_format), .words = input_formats,
      .help = "csv, tsv, ndjson (one object a line, its keys are the\n"
-             "columns) or lines (one column, line); default: from the\n"
-             "name (.ndjson .jsonl .txt), else csv"},
+             "columns), lines (one column, line) or h5; default: from the\n"
+             "name (.ndjson .jsonl .txt .h5 .hdf5 ...), else csv"},
     {.name = "delimiter", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.delimiter), .words = tab_word,
      .help = "between fields, one byte or 'tab' (default: found out among\n, ; | tab)"},
     {.name = "quote", .kind = MP_OPT_BYTE, .arg = "C", .at = AT(spec.input.quote), .words = none_word,
@@ -236,9 +236,13 @@ mp_status mp_check_input(mp_invocation *inv, mp_error *err) {
     in->paths = inv->operands.operands;
     in->tsv = inv->input_format == INPUT_TSV;
     bool csv_options = in->delimiter || in->quote != '"' || in->no_header || in->n_names > 0;
-    bool other = inv->input_format == INPUT_NDJSON || inv->input_format == INPUT_LINES;
+    bool other = inv->input_format == INPUT_NDJSON || inv->input_format == INPUT_LINES ||
+                 inv->input_format == INPUT_H5;
     in->is_csv = (inv->input_format >= 0 || csv_options) && !other;
-    if (other) in->format = inv->input_format == INPUT_LINES ? MP_READ_LINES : MP_READ_NDJSON;
+    if (other)
+        in->format = inv->input_format == INPUT_LINES ? MP_READ_LINES
+                     : inv->input_format == INPUT_H5  ? MP_READ_H5
+                                                      : MP_READ_NDJSON;
     if (other && csv_options) {
         mp_error_set(err, MP_USAGE, NULL,
                      "--delimiter, --quote, --no-header and --names are for CSV alone");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/job.h"
+#include "io/h5_inspect.h"
 
 static bool write_all(int fd, const void *bytes, size_t n) {
     const char *p = bytes;
@@ -73,6 +74,7 @@ static int init_mpi(void) {
 
 int main(int argc, char **argv) {
     const char *const *args = (const char *const *)argv;
+    if (argc > 1 && strcmp(argv[1], MP_H5_INSPECT_WORD) == 0) return mp_h5_inspect_main(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     mp_buf text;

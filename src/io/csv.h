@@ -102,6 +102,8 @@ typedef struct {
     void *filter_ctx;
     mp_csv_reject_fn reject; /* may be NULL */
     void *reject_ctx;
+    const struct mp_h5_layout *h5; /* HDF5: where the values are, and in which file */
+    const char *path;
     mp_mem *mem;
 } mp_csv_args;
 

@@ -16,14 +16,15 @@ typedef struct {
     mp_packing packing; /* from the first bytes where they can be read, else the name */
     int64_t size_bytes; /* of a FILE; of a packed regular file its packed size; -1 unknown */
     int64_t mtime_ns;
+    bool is_h5;         /* by its first bytes */
+    const char *object; /* file.h5:/group/dataset: what stands behind the colon; NULL: nothing */
 } mp_input;
 
 /* The inputs that the arguments name: paths that exist, quoted globs (sorted by name), folders
  * (of split: the shards of its manifest; else
  * their files with a known ending, by name), "-". Arena owns. MP_IO: missing (hint: near names in
  * that folder), unreadable; a folder without such files; a glob without a match. A Parquet or Excel
- * file (by its first bytes or name): MP_USAGE that says how to convert. HDF5: MP_USAGE, not read
- * yet. */
+ * file (by its first bytes or name): MP_USAGE that says how to convert. */
 MP_MUST_CHECK mp_status mp_input_list(const char *const *args, int n_args, mp_arena *arena,
                                       mp_input **out, int *n, mp_error *err);
 
@@ -39,6 +40,7 @@ typedef struct mp_map {
     void *area;
     size_t area_len;
     int fd;
+    bool borrowed; /* fd is the caller's */
     int64_t begin;
     const char *path;
 } mp_map;
@@ -49,6 +51,8 @@ void mp_map_init(mp_map *m);
  * it at the size they know. Behind the file's end, and up to 64 bytes before a window, zeros or
  * bytes of the file can be read. */
 MP_MUST_CHECK mp_status mp_map_open(mp_map *m, const char *path, mp_error *err);
+/* The same with a file that is open already, and stays so. */
+void mp_map_borrow(mp_map *m, int fd, const char *path);
 MP_MUST_CHECK mp_status mp_map_window(mp_map *m, int64_t begin, size_t len, mp_error *err);
 /* MP_IO when the file shrank (or could not be read) under the window since it was mapped. */
 MP_MUST_CHECK mp_status mp_map_check(const mp_map *m, mp_error *err);

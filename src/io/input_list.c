@@ -116,8 +116,8 @@ static mp_status add_folder(list *l, const char *folder) {
     if (s != MP_OK) return s;
     if (n == 0) {
         mp_error_set(l->err, MP_IO, "nothing to read",
-                     "the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl or .txt, plain "
-                     "or with .gz or .zst");
+                     "the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl, .txt or .h5, "
+                     "text plain or with .gz or .zst");
         mp_error_file(l->err, folder);
         mp_error_hint(l->err, "name the files themselves; any ending is read as CSV then");
         return MP_IO;
@@ -153,17 +153,23 @@ static mp_status add_glob(list *l, const char *pattern) {
     return s;
 }
 
-/* file.h5:/group/dataset, where file.h5 is there. */
-static mp_status refuse_h5_object(const char *arg, mp_arena *arena, mp_error *err) {
+/* file.h5:/group/dataset, where file.h5 is there: *found. A path that exists wins over the colon. */
+static mp_status add_h5_object(list *l, const char *arg, bool *found) {
     struct stat st;
+    *found = false;
     for (const char *colon = strchr(arg, ':'); colon; colon = strchr(colon + 1, ':')) {
-        char *file = keep(arena, NULL, arg);
-        if (!file) return mp_mem_error(arena->mem, strlen(arg), err);
+        char *file = keep(l->arena, NULL, arg);
+        if (!file) return mp_mem_error(l->arena->mem, strlen(arg), l->err);
         file[colon - arg] = 0;
         if (stat(file, &st) != 0 || !S_ISREG(st.st_mode)) continue;
         mp_input in;
-        mp_status s = mp_probe_path(file, &in, err);
+        mp_status s = mp_probe_path(file, &in, l->err);
         if (s != MP_OK) return s;
+        in.object = file + (colon - arg) + 1;
+        if (!in.is_h5 && !mp_probe_h5_name(file)) continue;
+        *found = true;
+        mp_buf_put(&l->inputs, &in, sizeof in);
+        return MP_OK;
     }
     return MP_OK;
 }
@@ -209,9 +215,11 @@ static mp_status add_arg(list *l, const char *arg) {
     int errnum = errno;
     if (errnum != ENOENT && errnum != ENOTDIR)
         return mp_error_errno(l->err, errnum, "cannot open", arg);
+    bool found;
+    mp_status s = add_h5_object(l, arg, &found);
+    if (s != MP_OK || found) return s;
     if (strpbrk(arg, "*?[")) return add_glob(l, arg);
-    mp_status s = refuse_h5_object(arg, l->arena, l->err);
-    return s != MP_OK ? s : missing(arg, errnum, l->arena, l->err);
+    return missing(arg, errnum, l->arena, l->err);
 }
 
 mp_status mp_input_list(const char *const *args, int n_args, mp_arena *arena, mp_input **out,

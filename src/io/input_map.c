@@ -119,8 +119,15 @@ void mp_map_init(mp_map *m) {
 
 void mp_map_close(mp_map *m) {
     drop_window(m);
-    if (m->fd >= 0) close(m->fd);
+    if (m->fd >= 0 && !m->borrowed) close(m->fd);
     mp_map_init(m);
+}
+
+void mp_map_borrow(mp_map *m, int fd, const char *path) {
+    mp_map_close(m);
+    m->fd = fd;
+    m->borrowed = true;
+    m->path = path;
 }
 
 mp_status mp_map_open(mp_map *m, const char *path, mp_error *err) {

@@ -19,14 +19,10 @@ typedef struct {
     const char *hint; /* %s: the path */
 } foreign_form;
 
-static const char H5_HINT[] = "write it as CSV first, for example: python3 -c \"import pandas; "
-                              "pandas.read_hdf('%.200s').to_csv('out.csv', index=False)\"";
 static const char EXCEL_HINT[] =
     "save it as CSV first, for example: libreoffice --headless --convert-to csv '%.300s'";
 
 static const foreign_form FOREIGN[] = {
-    {".h5 .hdf5 .he5 .h5ad", "\x89HDF\r\n\x1a\n", 8, 0, "HDF5", H5_HINT},
-    {NULL, "\x89HDF\r\n\x1a\n", 8, 512, "HDF5", H5_HINT},
     {".parquet .pq", "PAR1", 4, 0, "Parquet",
      "convert it first, for example: duckdb -c \"copy '%.300s' to 'out.csv'\""},
     {".feather .arrow", "ARROW1\0\0", 8, 0, "Arrow",
@@ -104,6 +100,10 @@ mp_status mp_probe_bytes(const char *path, const uint8_t *p, size_t n, bool parq
     return MP_OK;
 }
 
+bool mp_probe_h5_name(const char *path) {
+    return ends_with_any(path, ".h5 .hdf5 .he5 .h5ad");
+}
+
 mp_packing mp_probe_name_packing(const char *path) {
     if (ends_with_any(path, ".gz .bgz")) return MP_PACK_GZIP;
     return mp_probe_ends_with(path, ".zst") ? MP_PACK_ZSTD : MP_PACK_NONE;
@@ -112,6 +112,7 @@ mp_packing mp_probe_name_packing(const char *path) {
 bool mp_probe_known_ending(const char *name) {
     return name[0] != '.' && ends_with_any(name, ".csv .tsv .csv.gz .tsv.gz .csv.bgz .tsv.bgz "
                                                  ".csv.zst .tsv.zst .ndjson .jsonl .txt "
+                                                 ".h5 .hdf5 .he5 .h5ad "
                                                  ".ndjson.gz .jsonl.gz .txt.gz "
                                                  ".ndjson.zst .jsonl.zst .txt.zst");
 }
@@ -119,6 +120,15 @@ bool mp_probe_known_ending(const char *name) {
 /* A name of a descriptor of this process: no other rank can open it, so it is read as a stream. */
 static bool is_descriptor_name(const char *path) {
     return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
+bool mp_probe_is_h5(int fd, int64_t size_bytes) {
+    static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
+    uint8_t p[8];
+    /* behind a user block of 512 bytes, 1 KiB, 2 KiB ...: beyond some of them nobody has one */
+    for (int64_t at = 0; at <= size_bytes - 8 && at <= 1 << 20; at = at ? 2 * at : 512)
+        if (pread(fd, p, 8, (off_t)at) == 8 && memcmp(p, signature, 8) == 0) return true;
+    return false;
 }
 
 static mp_status probe_regular(const char *path, const struct stat *st, mp_input *in,
@@ -137,8 +147,14 @@ static mp_status probe_regular(const char *path, const struct stat *st, mp_input
     int errnum = got < 0 ? errno : 0;
     bool parquet = st->st_size >= 12 && pread(fd, tail, 4, st->st_size - 4) == 4 &&
                    memcmp(tail, "PAR1", 4) == 0;
+    in->is_h5 = mp_probe_is_h5(fd, st->st_size);
     close(fd);
     if (errnum) return mp_error_errno(err, errnum, "cannot read", path);
+    if (in->is_h5 && !is_descriptor_name(path)) {
+        in->kind = MP_INPUT_FILE;
+        in->size_bytes = (int64_t)st->st_size;
+        return MP_OK;
+    }
     mp_status s = mp_probe_bytes(path, head, n, parquet, &in->packing, err);
     if (s != MP_OK) return s;
     /* files that the kernel makes up say 0 bytes and have some */

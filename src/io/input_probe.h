@@ -8,7 +8,7 @@
 enum { MP_PROBE_BYTES = 1024 }; /* as many first bytes as any form needs */
 
 /* Packing of an input from its first n bytes (all of it where it is shorter than MP_PROBE_BYTES).
- * MP_USAGE: a form that is not read here (HDF5, Parquet, Arrow, Excel, zip, xz, bzip2, lz4), with a
+ * MP_USAGE: a form that is not read here (Parquet, Arrow, Excel, zip, xz, bzip2, lz4), with a
  * hint on how to convert. parquet_tail: the last four bytes are those of Parquet, or are not
  * known. */
 MP_MUST_CHECK mp_status mp_probe_bytes(const char *path, const uint8_t *p, size_t n,
@@ -16,6 +16,11 @@ MP_MUST_CHECK mp_status mp_probe_bytes(const char *path, const uint8_t *p, size_
 
 /* MP_USAGE where the ending of the name is that of a form that is not read here. */
 MP_MUST_CHECK mp_status mp_probe_name(const char *path, mp_error *err);
+
+/* .h5 .hdf5 .he5 .h5ad in any case. */
+bool mp_probe_h5_name(const char *path);
+/* Has the file the signature of HDF5, at 0 or behind a user block? */
+bool mp_probe_is_h5(int fd, int64_t size_bytes);
 
 /* .gz .bgz .zst in any case; else none. */
 mp_packing mp_probe_name_packing(const char *path);

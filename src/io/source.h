@@ -7,7 +7,7 @@
 
 #include "io/csv.h"
 
-typedef enum { MP_READ_CSV, MP_READ_LINES, MP_READ_NDJSON } mp_read_format;
+typedef enum { MP_READ_CSV, MP_READ_LINES, MP_READ_NDJSON, MP_READ_H5 } mp_read_format;
 
 typedef struct {
     const char *name; /* for people: "CSV" */

@@ -6,6 +6,7 @@
 
 #include "plan/names.h"
 #include "plan/query.h"
+#include "plan/table_h5.h"
 
 /* How one source column is used. */
 typedef struct {
@@ -156,10 +157,11 @@ static void want(binder *b, int c, mp_csv_use use, mp_type type, bool need_numbe
 
 static void want_column(binder *b, int c) {
     usage *u = &b->use[c];
-    bool need_number = false, checked = fixed_type(b, c) < MP_STRING;
+    bool need_number = false, checked = fixed_type(b, c) < MP_STRING && !b->t->typed;
     mp_type type = read_type(b, c, &need_number);
     bool in_expr = u->in_filter || u->in_values;
-    bool as_typed = checked || (in_expr && u->typed && fixed_type(b, c) != MP_STRING);
+    bool typed = u->typed || b->t->typed; /* nothing is gained by the text of an HDF5 value */
+    bool as_typed = checked || (in_expr && typed && fixed_type(b, c) != MP_STRING);
     u->typed_at = u->text_at = -1;
     if (in_expr || checked) {
         bool in_filter = u->in_filter || (checked && b->q->where);
@@ -321,6 +323,14 @@ static mp_status bind_columns(binder *b) {
     return MP_OK;
 }
 
+static mp_status check_readable(const binder *b) {
+    mp_status st = MP_OK;
+    for (int i = 0; b->t->typed && i < b->plan->n_wanted && !st; i++)
+        if (b->plan->wanted[i].c < b->t->n_columns)
+            st = mp_table_h5_readable(b->t, b->plan->wanted[i].c, b->err);
+    return st;
+}
+
 static mp_status make_schemas(binder *b) {
     mp_status st = make_schema(b, true, &b->plan->filter_schema);
     return st ? st : make_schema(b, false, &b->plan->source_schema);
@@ -333,6 +343,7 @@ mp_status mp_query_bind(const mp_query *q, const mp_table *t, const mp_evidence 
     if (!st) st = make_schemas(&b);
     if (!st) st = bind_where(&b);
     if (!st) st = bind_values(&b);
+    if (!st) st = check_readable(&b);
     if (st)
         mp_scan_plan_release(out);
     else

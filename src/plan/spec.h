@@ -61,6 +61,9 @@ typedef struct {
     bool plan_only;
     mp_switch progress;
     bool quiet, verbose;
+    /* The program that looks into HDF5 files, so that a malformed one cannot harm this process; NULL:
+     * this process itself. */
+    const char *inspector;
     const char *stats; /* file, NULL: none */
     /* Test hooks, from the environment of rank 0. */
     bool guess_wrong;           /* MPART_GUESS=wrong */

@@ -7,6 +7,7 @@
 
 #include "io/json.h"
 #include "plan/names.h"
+#include "plan/table_h5.h"
 
 enum {
     SAMPLE_BYTES = 256 << 10, /* of the first files */
@@ -47,10 +48,15 @@ static bool has_ending(const char *path, const char *ending) {
     return false;
 }
 
-static mp_read_format format_of(const mp_spec *spec, const char *path) {
+static mp_read_format format_of(const mp_spec *spec, const mp_input *input) {
     const mp_input_spec *in = &spec->input;
+    const char *path = input->path;
+    if (input->is_h5) return MP_READ_H5;
     if (in->is_csv || in->tsv || in->format != MP_READ_CSV) return in->format;
     if (has_ending(path, ".ndjson") || has_ending(path, ".jsonl")) return MP_READ_NDJSON;
+    static const char *const h5[] = {".h5", ".hdf5", ".he5", ".h5ad"};
+    for (size_t i = 0; i < sizeof h5 / sizeof *h5; i++)
+        if (ends_with(path, h5[i])) return MP_READ_H5;
     return has_ending(path, ".txt") ? MP_READ_LINES : MP_READ_CSV;
 }
 
@@ -83,7 +89,7 @@ mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f) {
     if (t->files[f].format == MP_READ_CSV) return d;
     d.quote = 0;
     d.empty_is_text = true;
-    if (t->files[f].format == MP_READ_NDJSON) d.comment = 0;
+    if (t->files[f].format != MP_READ_LINES) d.comment = 0;
     return d;
 }
 
@@ -262,6 +268,10 @@ static mp_status choose_types(opener *o, mp_error *err) {
     for (int f = 0; f < t->n_files; f++)
         if (t->files[f].format == MP_READ_LINES)
             t->fixed[mp_names_find(&o->places, "line")] = MP_STRING;
+    if (mp_table_has(t, MP_READ_H5)) {
+        mp_status st = mp_table_h5_types(t, err);
+        if (st) return st;
+    }
     for (int k = 0; k < o->spec->input.n_types; k++) {
         const mp_type_choice *choice = &o->spec->input.types[k];
         int c = mp_names_find(&o->places, choice->name);
@@ -270,6 +280,8 @@ static mp_status choose_types(opener *o, mp_error *err) {
             mp_error_hint_names(err, choice->name, t->names, t->n_columns);
             return MP_USAGE;
         }
+        mp_status st = t->typed ? mp_table_h5_choose(t, c, choice->type, err) : MP_OK;
+        if (st) return st;
         t->fixed[c] = choice->type;
     }
     return MP_OK;
@@ -297,7 +309,7 @@ static int64_t count_text(const mp_table *t) {
     for (int f = 0; f < t->n_files; f++) {
         bool known = t->files[f].packing == MP_PACK_NONE || t->files[f].index;
         if (!known || t->files[f].text_bytes < 0) return 0;
-        sum += t->files[f].text_bytes;
+        sum += t->files[f].h5 ? t->files[f].size_bytes : t->files[f].text_bytes;
     }
     return sum;
 }
@@ -315,7 +327,12 @@ static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream
     file->by_data = in->kind == MP_INPUT_STREAM || in->packing != MP_PACK_NONE ||
                     o->spec->run.scatter == MP_SCATTER_DATA;
     mp_buf_init(&stream->front, o->mem);
-    file->format = format_of(o->spec, in->path);
+    file->format = format_of(o->spec, in);
+    if (file->format == MP_READ_H5) {
+        file->by_data = false;
+        mp_status st = mp_table_h5_head(o->spec, in, file, o->arena, o->mem, head, err);
+        return st ? st : match_columns(o, f, head, err);
+    }
     bool sampled = f < SAMPLED_FILES || file->format == MP_READ_NDJSON;
     mp_status st = read_head(o, in, file, stream, sampled ? SAMPLE_BYTES : HEAD_BYTES, head, err);
     if (!st) st = match_columns(o, f, head, err);
@@ -382,6 +399,12 @@ mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error 
                        .packing = file->packing,
                        .size_bytes = file->size_bytes};
         bool opened = file->by_data;
+        if (file->h5) {
+            mp_error_set(err, MP_IO, "cannot open", "a rank does not see this HDF5 file as rank 0 does");
+            mp_error_file(err, file->path);
+            mp_error_hint(err, "every rank reads it: put it where all hosts see it");
+            return MP_IO;
+        }
         file->by_data = true;
         file->index = NULL;
         if (opened || !streams) continue;

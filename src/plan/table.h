@@ -5,6 +5,7 @@
 #ifndef MP_PLAN_TABLE_H
 #define MP_PLAN_TABLE_H
 
+#include "io/h5_layout.h"
 #include "io/input_index.h"
 #include "plan/spec.h"
 
@@ -21,7 +22,10 @@ typedef struct {
     int n_matched;       /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
-    int64_t text_bytes;       /* that ranges are of: plain; size_bytes where it is not packed */
+    int64_t text_bytes;       /* that ranges are of: plain; size_bytes where it is not packed; HDF5: rows */
+    const mp_h5_layout *h5;   /* HDF5: splits are ranges of its rows; else NULL */
+    mp_str h5_bytes;          /* the same in wire form */
+    int64_t split_rows;       /* HDF5 */
     const mp_pack_index
         *index; /* rank 0: of a packed file that is scattered as ranges; else NULL */
 } mp_table_file;
@@ -33,6 +37,7 @@ typedef struct {
     const char **names;
     mp_evidence *sample;         /* of the samples' values */
     mp_type *fixed;              /* --types; MP_TYPE_COUNT: not fixed */
+    bool typed;                  /* HDF5: fixed are the types of the files, whose rows cannot be bad */
     bool sample_is_all;          /* the samples held every record: types are final */
     double row_bytes;            /* mean of the samples, 0: unknown */
     int64_t total_bytes;         /* of the files whose size is known (packed size) */
@@ -67,6 +72,11 @@ static inline int mp_table_n_source(const mp_table *t) {
 }
 static inline const char *mp_table_source_name(const mp_table *t, int i) {
     return i < t->n_columns ? t->names[i] : t->filename_column;
+}
+/* About so many bytes of the file are a range of this length. */
+static inline int64_t mp_table_range_bytes(const mp_table_file *f, int64_t len) {
+    if (!f->h5 || f->h5->n_rows == 0) return len;
+    return (int64_t)((double)f->size_bytes * (double)len / (double)f->h5->n_rows);
 }
 bool mp_table_has(const mp_table *t, mp_read_format format);
 /* The form of file f's text: where its records begin and end, and what its values say. */

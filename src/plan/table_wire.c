@@ -29,8 +29,11 @@ void mp_table_encode(const mp_table *t, mp_buf *out) {
         mp_buf_u32(out, (uint32_t)file->n_columns);
         mp_buf_u8(out, file->by_data);
         mp_buf_i64(out, file->text_bytes);
+        mp_buf_i64(out, file->split_rows);
+        mp_buf_bytes(out, file->h5_bytes.p, file->h5_bytes.len);
         mp_buf_bytes(out, file->column_at, (size_t)file->n_matched * sizeof *file->column_at);
     }
+    mp_buf_u8(out, t->typed);
     mp_buf_u8(out, t->sample_is_all);
     mp_buf_f64(out, t->row_bytes);
     mp_buf_i64(out, t->total_bytes);
@@ -53,6 +56,19 @@ static bool read_columns(mp_rd *rd, mp_arena *arena, mp_table *t) {
     return !rd->bad;
 }
 
+/* The layout was checked when rank 0 got it; a rank trusts nobody's bytes all the same. */
+static bool read_layout(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
+    size_t n = 0;
+    file->split_rows = mp_rd_i64(rd);
+    const void *bytes = mp_rd_bytes(rd, &n);
+    if (!bytes || file->split_rows < 0) return false;
+    if (file->format != MP_READ_H5) return n == 0;
+    mp_h5_layout *l = mp_arena_alloc(arena, sizeof *l, 16);
+    file->h5 = l;
+    return l && file->split_rows > 0 &&
+           mp_h5_layout_decode(bytes, n, file->size_bytes, arena, l, NULL) == MP_OK;
+}
+
 static bool read_file(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
     if (!mp_rd_text(rd, arena, &file->path)) return false;
     file->kind = (mp_input_kind)mp_rd_u8(rd);
@@ -65,6 +81,7 @@ static bool read_file(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
     file->n_columns = (int)mp_rd_u32(rd);
     file->by_data = mp_rd_u8(rd) != 0;
     file->text_bytes = mp_rd_i64(rd);
+    if (!read_layout(rd, arena, file)) return false;
     size_t n = 0;
     const void *map = mp_rd_bytes(rd, &n);
     int32_t *column_at = mp_arena_alloc(arena, n + 1, 16);
@@ -92,6 +109,7 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
         out->files[f] = (mp_table_file){0};
         ok = read_file(&rd, arena, &out->files[f]);
     }
+    out->typed = mp_rd_u8(&rd) != 0;
     out->sample_is_all = mp_rd_u8(&rd) != 0;
     out->row_bytes = mp_rd_f64(&rd);
     out->total_bytes = mp_rd_i64(&rd);
@@ -102,8 +120,10 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
     return ok ? MP_OK : mp_mem_error(arena->mem, len, err);
 }
 
-/* After split_bytes; in a packed file, some way behind the next point from there on. */
+/* After split_bytes, or split_rows; in a packed file, some way behind the next point from there on. */
 static int64_t natural_end(const mp_table *t, const mp_table_file *f, int64_t begin) {
+    if (f->h5)
+        return f->split_rows < f->text_bytes - begin ? begin + f->split_rows : f->text_bytes;
     if (!f->index) return begin + t->split_bytes;
     int64_t len = t->split_bytes < PACKED_RANGE_MIN   ? PACKED_RANGE_MIN
                   : t->split_bytes > PACKED_RANGE_MAX ? PACKED_RANGE_MAX

@@ -143,7 +143,7 @@ mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
 /* The state before the first byte of a range: known at the start of a file's data. */
 static void first_entry(const mp_feed *f, mp_split_desc *d) {
     const mp_table_file *file = &f->t->files[d->file];
-    d->entry_known = d->begin == file->data_offset;
+    d->entry_known = file->h5 || d->begin == file->data_offset;
     d->entry = MP_CSV_RECORD_START;
 }
 
@@ -256,8 +256,9 @@ void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status,
     s->report = *r;
     s->reported = true;
     if (status) s->report.exit_known = false;
-    f->bytes_done += s->desc.len;
-    f->rank_bytes[src] += s->desc.len;
+    int64_t bytes = mp_table_range_bytes(&f->t->files[s->desc.file], s->desc.len);
+    f->bytes_done += bytes;
+    f->rank_bytes[src] += bytes;
     f->records += r->n_records;
     f->bad += r->n_bad;
 }

@@ -63,7 +63,7 @@ void mp_scan_drop_reader(mp_scan *s) {
 
 static bool same_layout(const mp_table *t, int a, int b) {
     const mp_table_file *x = &t->files[a], *y = &t->files[b];
-    if (x->format != y->format || x->delimiter != y->delimiter) return false;
+    if (x->format != y->format || x->delimiter != y->delimiter || x->h5) return false;
     if (x->n_columns != y->n_columns) return false;
     for (int i = 0; i < t->n_columns; i++)
         if (mp_table_column(x, i) != mp_table_column(y, i)) return false;
@@ -156,6 +156,8 @@ static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
                         .filter_ctx = s,
                         .reject = reject_row,
                         .reject_ctx = s,
+                        .h5 = t->files[file].h5,
+                        .path = t->files[file].path,
                         .mem = s->a.mem};
     s->reader_file = file;
     return s->source->open(&args, &s->reader, err);
@@ -270,7 +272,9 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
     mp_status st = make_reader(s, s->desc.file, err);
     if (st) return st;
-    st = s->desc.by_data      ? copy_data(s, &rd, err)
+    bool rows = s->a.table->files[s->desc.file].h5 != NULL; /* the reader has its own bytes */
+    st = rows                 ? MP_OK
+         : s->desc.by_data    ? copy_data(s, &rd, err)
          : is_packed_range(s) ? unpack_range(s, err)
                               : map_range(s, TAIL_BYTES, err);
     if (st) return st;
@@ -289,7 +293,7 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
 
 /* A range whose file changed under it: that is the error, whatever the reader made of it. */
 static mp_status check_map(mp_scan *s, mp_status st, mp_error *err) {
-    if (s->desc.by_data || is_packed_range(s)) return st;
+    if (s->desc.by_data || is_packed_range(s) || s->a.table->files[s->desc.file].h5) return st;
     mp_error shrunk = MP_ERROR_INIT;
     if (!mp_map_check(&s->map, &shrunk)) return st;
     mp_error_file(&shrunk, s->a.table->files[s->desc.file].path);
@@ -339,7 +343,7 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
         report->len += (size_t)s->plan->n_wanted * sizeof *s->seen;
     }
     s->stats.rows += end.n_records;
-    s->stats.bytes += s->desc.len;
+    s->stats.bytes += mp_table_range_bytes(&s->a.table->files[s->desc.file], s->desc.len);
     s->stats.splits++;
     return s->consumer->split_end ? s->consumer->split_end(s->consumer->ctx, s->split, err) : MP_OK;
 }

@@ -10,7 +10,7 @@ printf 'id,name,other\n1,x,2.5\n' >differs.csv
 printf 'id,name,amount\n' >header.csv
 refuses 74 "mpart: cannot open: file 'nowhere-at-all.csv': No such file or directory" query ok.csv nowhere-at-all.csv -o out/o.csv
 refuses 74 "mpart: cannot open: file 'ok.csv/x.csv': Not a directory" query ok.csv/x.csv -o out/o.csv
-refuses 74 "mpart: nothing to read: file 'folder': the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl or .txt, plain or with .gz or .zst
+refuses 74 "mpart: nothing to read: file 'folder': the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl, .txt or .h5, text plain or with .gz or .zst
 hint: name the files themselves; any ending is read as CSV then" query folder -o out/o.csv
 refuses 65 "mpart: bad data: file 'empty.csv': the file is empty" query empty.csv -o out/o.csv
 refuses 65 "mpart: columns differ: file 'differs.csv', column 'other': 'differs.csv' has it, 'ok.csv' does not

@@ -17,7 +17,6 @@ fails 2 "'-3' is not a whole number" query x.csv --limit -3
 fails 2 "'12Q' is not a size" query x.csv --memory 12Q
 fails 2 "0 is less than 1 bytes" query x.csv --memory 0
 fails 2 "'always' is not one of: auto, on, off" query x.csv --progress always
-fails 2 "'h5' is not read yet" query x.csv --input-format h5
 fails 2 "'cvs' is not one of: csv, tsv" query x.csv --input-format cvs
 check "suggests" says_once "did you mean 'csv'?"
 fails 2 "'ab' is not one byte" query x.csv --delimiter ab

@@ -157,8 +157,6 @@ static void list_refusals(void **state) {
     refused(at("orders.csv/x"), MP_IO, strerror(ENOTDIR), NULL);
     assert_int_equal(mkdir(at("empty"), 0700), 0);
     refused(at("empty"), MP_IO, ".csv, .tsv, .ndjson", "any ending");
-    refused(put("a.h5", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", "pandas");
-    refused(put("renamed.csv", "\x89HDF\r\n\x1a\n....", 12), MP_USAGE, "HDF5", NULL);
     refused(put("p.csv", "PAR1\x15\0\0\0....PAR1", 16), MP_USAGE, "Parquet", "duckdb");
     refused(put_text("empty.parquet", ""), MP_USAGE, "Parquet", "duckdb");
     refused(put("book.xlsx", "PK\3\4", 4), MP_USAGE, "Excel", "csv");
@@ -174,14 +172,34 @@ static void list_refusals(void **state) {
     int n;
     list(put_text("par.csv", "PAR1,b\n1,2\n"), &n);
     list(put_text("bz.csv", "BZh,b\n1,2\n"), &n);
+}
+
+/* HDF5 is told by its signature, wherever a user block lets it stand, and its object by a colon. */
+static void list_h5(void **state) {
+    (void)state;
+    static const char signature[] = "\x89HDF\r\n\x1a\n....";
+    char behind[2048 + 12] = {0};
+    int n;
+    assert_true(list(put("a.h5", signature, 12), &n)->is_h5);
+    assert_true(list(put("renamed.csv", signature, 12), &n)->is_h5);
+    for (int at_byte = 512; at_byte <= 2048; at_byte *= 2) {
+        memset(behind, 0, sizeof behind);
+        memcpy(behind + at_byte, signature, 12);
+        assert_true(list(put("block.bin", behind, (size_t)at_byte + 12), &n)->is_h5);
+    }
+    memset(behind, 0, sizeof behind);
+    memcpy(behind + 700, signature, 12);
+    assert_false(list(put("none.bin", behind, sizeof behind), &n)->is_h5);
     char *object = mp_arena_alloc(&arena, 100, 1);
     snprintf(object, 100, "%s:/data/table", at("a.h5"));
-    mp_input *in;
-    const char *arg = object;
-    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, &n, &err), MP_USAGE);
-    assert_string_equal(err.file, at("a.h5"));
-    /* the object is optional */
-    assert_int_equal(mp_input_list(&arg, 1, &arena, &in, &n, NULL), MP_USAGE);
+    mp_input *in = list(object, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(in->path, at("a.h5"));
+    assert_string_equal(in->object, "/data/table");
+    /* a path that exists wins over the colon */
+    in = list(put("a.h5:b", "x\n1\n", 4), &n);
+    assert_null(in->object);
+    assert_false(in->is_h5);
 }
 
 static void list_packing(void **state) {
@@ -580,6 +598,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(list_files, begin, end),
         cmocka_unit_test_setup_teardown(list_sorted, begin, end),
         cmocka_unit_test_setup_teardown(list_refusals, begin, end),
+        cmocka_unit_test_setup_teardown(list_h5, begin, end),
         cmocka_unit_test_setup_teardown(list_packing, begin, end),
         cmocka_unit_test_setup_teardown(map_windows, begin, end),
         cmocka_unit_test_setup_teardown(map_many, begin, end),
