@@ -10,6 +10,7 @@ enum {
     RUN_BYTES = 256 * 1024,
     MAX_FIELDS = 64 * 1024,
     PAD = 64,
+    MAP_BYTES = 16 * 1024,
     QUOTE = 0xFF /* in no UTF-8 text */
 };
 static const size_t MAX_RECORD = UINT32_MAX / 2 - RUN_BYTES; /* a transcript has 32-bit places */
@@ -63,11 +64,19 @@ mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slo
     x->row_no = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place_end = mp_arena_alloc(&x->lasting, row_bytes, 64);
-    bool ok = quote_keys(x) && x->order && x->values && x->end && x->rec && x->row_no && x->place &&
-              x->place_end;
+    x->shape = mp_arena_alloc(&x->lasting, n * sizeof *x->shape + 1, 16);
+    bool ok = quote_keys(x) && x->order && x->shape && x->values && x->end && x->rec && x->row_no &&
+              x->place && x->place_end;
     if (!ok) return mp_mem_error(mem, n * 4 + slots * 24 + 4 * row_bytes, err);
     for (size_t i = 0; i < n; i++)
         x->order[i] = -1;
+    memset(x->shape, 0, n * sizeof *x->shape);
+    x->make_map = mp_json_map_choose(mp_simd_level());
+    size_t words = MAP_BYTES / 64 + 1;
+    uint64_t *bits = mp_arena_alloc(&x->lasting, 3 * words * sizeof *bits, 64);
+    if (!bits) return mp_mem_error(mem, 3 * words * sizeof *bits, err);
+    memset(bits, 0, 3 * words * sizeof *bits);
+    x->map.bits = (mp_json_bits){bits, bits + words, bits + 2 * words};
     return MP_OK;
 }
 
@@ -91,6 +100,7 @@ typedef struct {
     int32_t n_rows;
     const uint8_t *line; /* without its newline */
     size_t line_len, next;
+    bool mapped;           /* the map holds the line */
     const char *flaw;      /* of the line */
     mp_json_value bad_key; /* the first that is no column */
     bool unknown_key;
@@ -116,8 +126,34 @@ static int32_t guess_key(const mp_json_run *x, int32_t i, mp_json_members *m) {
 /* The column of the i-th member, -1: there is none. */
 static int32_t column_of(mp_json_run *x, int32_t i, const mp_json_value *key) {
     int32_t c = mp_json_keys_find(&x->keys, text_of(x, key));
-    if (i < x->args->n_columns) x->order[i] = c;
+    if (i >= x->args->n_columns) return c;
+    x->order[i] = c;
+    x->shape[i] = (mp_json_shape){0};
+    if (c < 0 || x->quoted[c].len > MP_JSON_SHAPE_KEY) return c;
+    memcpy(x->shape[i].key, x->quoted[c].p, x->quoted[c].len);
+    x->shape[i].len = x->quoted[c].len;
+    x->shape[i].slot = x->slot[c];
     return c;
+}
+
+static void no_values(mp_json_run *x) {
+    for (int s = 0; s < x->n_slots; s++)
+        x->values[s].kind = MP_JSON_NONE;
+}
+
+/* A line as most are. After one that is not some others are not tried. */
+static bool read_shape(filling *f) {
+    enum { PAUSE = 8 };
+    mp_json_run *x = f->x;
+    if (!f->mapped || x->pause > 0) {
+        x->pause -= x->pause > 0;
+        return false;
+    }
+    no_values(x);
+    bool known = mp_json_shape_read(x->shape, x->args->n_columns, &x->map, f->line,
+                                    f->line + f->line_len, x->values);
+    if (!known) x->pause = PAUSE;
+    return known;
 }
 
 /* The wanted values of the line to x->values; false: it is blank. */
@@ -127,8 +163,8 @@ static bool read_line(filling *f) {
     mp_json_value key, value;
     f->flaw = NULL;
     f->unknown_key = false;
-    for (int s = 0; s < x->n_slots; s++)
-        x->values[s].kind = MP_JSON_NONE;
+    if (read_shape(f)) return true;
+    no_values(x);
     bool some = mp_json_open(&m, f->line, f->line_len);
     int32_t c = guess_key(x, 0, &m);
     for (int32_t i = 0; some && mp_json_member(&m, &key, &value); c = guess_key(x, ++i, &m)) {
@@ -147,14 +183,23 @@ static bool read_line(filling *f) {
 
 /* ---- the transcript ---- */
 
+/* Both sides have PAD bytes behind what is copied. */
+static inline uint8_t *put_bytes(uint8_t *to, const uint8_t *p, uint32_t n) {
+    enum { SHORT = 32 };
+    if (n <= SHORT)
+        memcpy(to, p, SHORT);
+    else
+        memcpy(to, p, n);
+    return to + n;
+}
+
 static uint8_t *put_quoted(uint8_t *to, const mp_json_value *v, bool *doubled) {
     *to++ = QUOTE;
     uint8_t *from = to;
     if (v->kind == MP_JSON_STRING && v->escaped) {
         to += mp_json_unescape(v->p, v->len, (char *)to);
     } else {
-        if (v->len) memcpy(to, v->p, v->len);
-        to += v->len;
+        to = put_bytes(to, v->p, v->len);
     }
     if (v->odd && memchr(from, QUOTE, (size_t)(to - from))) {
         size_t n = 0;
@@ -182,8 +227,7 @@ static uint8_t *put_value(filling *f, uint8_t *to, const mp_json_value *v) {
     if (v->kind == MP_JSON_NONE || v->kind == MP_JSON_NULL) return to;
     if (v->kind == MP_JSON_WORD) {
         if (d->n_nulls && is_marker(d, v->p, v->len)) return to;
-        memcpy(to, v->p, v->len);
-        return to + v->len;
+        return put_bytes(to, v->p, v->len);
     }
     uint8_t *end = put_quoted(to, v, &f->doubled);
     if (d->n_nulls && is_marker(d, to + 1, (size_t)(end - to) - 2)) return to;
@@ -247,10 +291,29 @@ static mp_status add_flaw(filling *f, mp_error *err) {
     return mp_buf_check(&f->x->flaws, err);
 }
 
+/* The first newline or NUL of the line at p by the map, which is made anew where it ends too soon;
+ * NULL: the line is too long for it, or has no end. */
+static const uint8_t *find_by_map(mp_json_run *x, const uint8_t *p, size_t avail) {
+    mp_json_map *m = &x->map;
+    for (int i = 0; i < 2; i++) {
+        bool inside = m->len && p >= m->base && p < m->base + m->len;
+        const uint8_t *end = m->base + m->len, *at = inside ? mp_json_map_line(m, p, end) : end;
+        if (inside && at < end) return at;
+        if (m->base == p && m->len) return NULL;
+        m->base = p;
+        m->len = avail < MAP_BYTES ? avail : MAP_BYTES;
+        x->make_map(p, (m->len + 63) / 64, &m->bits);
+    }
+    return NULL;
+}
+
 /* Where the line at f->at ends; false: the run stops before it. */
 static bool find_line(filling *f) {
     size_t avail = f->text->len - f->at;
-    const uint8_t *p = f->text->bytes + f->at, *lf = memchr(p, '\n', avail);
+    const uint8_t *p = f->text->bytes + f->at, *lf = NULL;
+    if (f->x->make_map && avail) lf = find_by_map(f->x, p, avail);
+    f->mapped = lf && *lf == '\n';
+    if (!f->mapped) lf = memchr(p, '\n', avail);
     if (!lf && !f->text->at_eof && avail <= MAX_RECORD) {
         f->run->stop = MP_CSV_RUN_BYTES;
         return false;
@@ -261,7 +324,7 @@ static bool find_line(filling *f) {
     if (f->line_len && p[f->line_len - 1] == '\r') f->line_len--;
     if (f->line_len > MAX_RECORD)
         stop_bad(f, MP_CSV_BAD_TOO_LONG);
-    else if (memchr(p, 0, f->line_len))
+    else if (!f->mapped && memchr(p, 0, f->line_len))
         stop_bad(f, MP_CSV_BAD_NUL);
     else
         return true;
@@ -303,6 +366,7 @@ mp_status mp_json_run_fill(mp_json_run *x, const mp_csv_text *text, size_t *at, 
     mp_buf_clear(&x->flaws);
     mp_buf_clear(&x->text);
     mp_buf_clear(&x->name);
+    x->map.len = 0;
     if (!mp_buf_reserve(&x->text, 2 * PAD)) return mp_buf_check(&x->text, err);
     memset(x->text.data, 0, PAD);
     x->text.len = PAD;

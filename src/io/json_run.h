@@ -8,6 +8,7 @@
 
 #include "io/csv_indexer.h"
 #include "io/json_keys.h"
+#include "io/json_shape.h"
 
 typedef struct {
     const mp_csv_args *args; /* of the table */
@@ -15,16 +16,20 @@ typedef struct {
     mp_json_keys keys;
     int32_t *slot; /* by column: its field in the transcript, -1: not wanted */
     int n_slots;
-    int32_t *order; /* column of the i-th member of the line before, -1: unknown */
+    int32_t *order;       /* column of the i-th member of the line before, -1: unknown */
+    mp_json_shape *shape; /* the same, for lines of that shape; n_columns */
+    int pause;            /* lines that are not tried by their shape */
     mp_str *quoted; /* by column: its key in quotes with a colon; empty where it has escapes */
     mp_json_value *values; /* n_slots: of one line */
     mp_buf text;           /* the transcript, with padding around it */
     mp_buf name;           /* an unescaped key */
     uint32_t *rec, *end, *row_no, *place, *place_end;
     uint32_t max_fields;
-    mp_buf flaws;       /* mp_csv_flaw */
-    const char *reason; /* of the record that stopped the run */
-    bool unknown_key;   /* that is what is wrong with it */
+    mp_json_map_fn make_map; /* NULL: none at this level */
+    mp_json_map map;         /* len 0: of nothing */
+    mp_buf flaws;            /* mp_csv_flaw */
+    const char *reason;      /* of the record that stopped the run */
+    bool unknown_key;        /* that is what is wrong with it */
 } mp_json_run;
 
 /* The form of the transcript of a text under dialect d. */

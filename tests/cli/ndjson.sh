@@ -20,6 +20,8 @@ for seed in 1 2; do
         [ $np = 0 ] && cp rej.csv rej.ref
         check "the same rejects" same rej.csv rej.ref
     done
+    cp want "$work/r$seed.want"
+    cp rej.ref "$work/r$seed.rejects"
 done
 py make g.ndjson 3 700 0
 py pass g.ndjson >want
@@ -37,6 +39,12 @@ if command -v zstd >/dev/null; then
     succeeds 3 query g.ndjson.zst
     check "zstd" same "$out" want
 fi
+
+for simd in c avx2 avx512; do
+    MPART_SIMD=$simd run 0 query r1.ndjson --on-bad-row skip --rejects rej.csv
+    check "MPART_SIMD=$simd: the rows" same "$out" "$work/r1.want"
+    check "MPART_SIMD=$simd: the rejects" same rej.csv "$work/r1.rejects"
+done
 
 # ---- every cut ----
 py make c.ndjson 4 24 0
