@@ -38,7 +38,11 @@ COMPILE = $(CC) $(CFLAGS_BASE) $(OPT) $(call PKG_CFLAGS,$(1)) $(CFLAGS)
 LINK = $(CC) $(OPT) $(LDFLAGS)
 say = @$(if $(filter 1,$(V)),:,echo '  $(1)')
 
-SRCS := $(sort $(wildcard src/*/*.c))
+SRCS := $(sort $(filter-out src/plugins/%,$(wildcard src/*/*.c)))
+# Plug-ins are built as anybody's would be: against the public headers alone.
+PLUGINS := $(patsubst src/plugins/%.c,$(B)/plugins/%.so,$(sort $(wildcard src/plugins/*.c)))
+TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(sort $(wildcard tests/plugins/*.c)))
+SHIPPED := $(filter-out %/hostile.so,$(PLUGINS))
 # Files named *_avx2.c and *_avx512.c are one kernel source compiled once per SIMD level.
 OBJS := $(SRCS:src/%.c=$(B)/obj/%.o)
 LIB_OBJS := $(filter-out $(B)/obj/cli/main.o,$(OBJS))
@@ -50,7 +54,7 @@ MPIT := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/mpi/test_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAM) $(B)/libmpart.a $(B)/libmpart.so
+all: $(PROGRAM) $(B)/libmpart.a $(B)/libmpart.so $(PLUGINS)
 
 # The first build on a fresh machine installs what is missing. All that is compiled waits for the
 # stamp of the flags.
@@ -97,21 +101,32 @@ $(PROGRAM): $(B)/obj/cli/main.o $(B)/libmpart.a
 	$(call say,LD    $@)
 	$(Q)$(LINK) $^ -o $@ $(call PKG_LIBS,$(PKGS)) $(LDLIBS)
 
+build_plugin = $(Q)cc -std=gnu17 -D_GNU_SOURCE $(WARN) $(OPT) -fPIC -Iinclude $(CFLAGS) $(LDFLAGS) -MMD -MP \
+  -shared $< -o $@ -lm
+$(B)/plugins/%.so: src/plugins/%.c $(B)/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,CC    $<)
+	$(build_plugin)
+$(B)/tests/plugins/%.so: tests/plugins/%.c $(B)/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,CC    $<)
+	$(build_plugin)
+
 $(B)/tests/%: tests/%.c $(B)/libmpart.a $(B)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,CC    $<)
 	$(Q)$(call COMPILE,$(PKGS) cmocka) $(LDFLAGS) -MMD -MP $< $(B)/libmpart.a -o $@ \
 	  $(call PKG_LIBS,$(PKGS) cmocka) $(LDLIBS)
 
-check: all $(UNIT) $(MPIT)
+check: all $(UNIT) $(MPIT) $(TEST_PLUGINS)
 	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh layers unit mpi cli slurm
-check-unit: $(UNIT)
+check-unit: $(UNIT) $(PLUGINS) $(TEST_PLUGINS)
 	$(Q)BUILD=$(B) SAN=$(SAN) scripts/check.sh unit
 check-mpi: $(MPIT)
 	$(Q)BUILD=$(B) SAN=$(SAN) scripts/check.sh mpi
-check-cli: $(PROGRAM)
+check-cli: $(PROGRAM) $(PLUGINS) $(TEST_PLUGINS)
 	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh cli
-check-long: all $(UNIT) $(MPIT)
+check-long: all $(UNIT) $(MPIT) $(TEST_PLUGINS)
 	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh long
 check-slurm: $(PROGRAM)
 	$(Q)MPART=$(abspath $(PROGRAM)) tests/cluster/slurm-one-machine.sh
@@ -131,11 +146,13 @@ format:
 	  xargs clang-format -i
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/mpart
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/mpart \
+	  $(DESTDIR)$(PREFIX)/include/mpart
 	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/mpart
 	install -m 644 $(B)/libmpart.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/libmpart.so $(DESTDIR)$(PREFIX)/lib/libmpart.so.0
 	ln -sf libmpart.so.0 $(DESTDIR)$(PREFIX)/lib/libmpart.so
+	install -m 755 $(SHIPPED) $(DESTDIR)$(PREFIX)/lib/mpart/
 	install -m 644 include/mpart/*.h $(DESTDIR)$(PREFIX)/include/mpart/
 	mpi=$$(pkg-config --exists mpi-c && echo mpi-c); \
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e "s|@MPI@|$$mpi|" -e 's|@REQUIRES@|$(PKGS)|' \
@@ -144,13 +161,14 @@ install: all
 
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/mpart $(DESTDIR)$(PREFIX)/lib/libmpart.* \
-	  $(DESTDIR)$(PREFIX)/include/mpart $(DESTDIR)$(PREFIX)/lib/pkgconfig/mpart.pc
+	  $(DESTDIR)$(PREFIX)/lib/mpart $(DESTDIR)$(PREFIX)/include/mpart \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/mpart.pc
 
 clean:
 	rm -rf build mpart
 
 help:
-	@echo 'make [all]       ./mpart, build/libmpart.a, build/libmpart.so'
+	@echo 'make [all]       ./mpart, build/libmpart.a, build/libmpart.so, build/plugins/'
 	@echo 'make demo        sample data, the main job on 4 ranks, its answer'
 	@echo 'make check       every test (check-layers, check-unit, check-mpi, check-cli, check-slurm)'
 	@echo 'make check-long  long series: sanitizers, many ranks, many runs'
@@ -161,4 +179,4 @@ help:
 	@echo 'make clean       removes everything built'
 	@echo 'variables        V=1 shows commands, SAN=1 builds with sanitizers into build/san'
 
--include $(wildcard $(B)/obj/*/*.d) $(wildcard $(B)/tests/*/*.d)
+-include $(wildcard $(B)/obj/*/*.d) $(wildcard $(B)/tests/*/*.d) $(wildcard $(B)/plugins/*.d)

@@ -101,6 +101,18 @@ void mp_mem_discard(void *p, size_t n_bytes) {
     if (to > from) (void)!madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
+bool mp_mem_reserve(mp_mem *m, size_t n_bytes) {
+    if (!admits(m, n_bytes)) return false;
+    if (!m) return true;
+    m->used_bytes += (int64_t)n_bytes;
+    if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
+    return true;
+}
+
+void mp_mem_return(mp_mem *m, size_t n_bytes) {
+    if (m) m->used_bytes -= (int64_t)n_bytes;
+}
+
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err) {
     int64_t request = n_bytes > (size_t)INT64_MAX ? INT64_MAX : (int64_t)n_bytes;
     if (m && m->refused_bytes > request) request = m->refused_bytes;

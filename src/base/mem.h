@@ -28,6 +28,10 @@ void mp_mem_free(mp_mem *m, void *p);
  * the system, though they stay counted. Their contents are undefined. */
 void mp_mem_discard(void *p, size_t n_bytes);
 
+/* Counts n_bytes that are held elsewhere (a shared mapping); false when the budget refuses. _return takes them off. */
+bool mp_mem_reserve(mp_mem *m, size_t n_bytes);
+void mp_mem_return(mp_mem *m, size_t n_bytes);
+
 /* The error for a refused request on m of about n_bytes (the last refusal knows better). */
 mp_status mp_mem_error(const mp_mem *m, size_t n_bytes, mp_error *err);
 

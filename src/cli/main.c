@@ -10,6 +10,7 @@
 
 #include "cli/job.h"
 #include "io/h5_inspect.h"
+#include "op/plugin_serve.h"
 
 static bool write_all(int fd, const void *bytes, size_t n) {
     const char *p = bytes;
@@ -75,6 +76,7 @@ static int init_mpi(void) {
 int main(int argc, char **argv) {
     const char *const *args = (const char *const *)argv;
     if (argc > 1 && strcmp(argv[1], MP_H5_INSPECT_WORD) == 0) return mp_h5_inspect_main(argc, argv);
+    if (mp_plugin_is_worker(argc, argv)) return mp_plugin_serve(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     mp_buf text;
