@@ -89,15 +89,9 @@ static mp_status add_shards(list *l, const char *folder, const mp_manifest *m) {
     for (int64_t i = 0; i < m->n_shards && s == MP_OK; i++) {
         if (n_rows && m->shards[i].rows == 0) continue;
         char *path = mp_manifest_path(l->arena, folder, m->shards[i].path);
-        s = path ? add(l, path) : mp_mem_error(l->arena->mem, strlen(folder), l->err);
-        if (s != MP_OK || l->inputs.failed) continue;
-        mp_input in;
-        memcpy(&in, l->inputs.data + l->inputs.len - sizeof in, sizeof in);
-        if (in.size_bytes == m->shards[i].bytes) continue;
-        s = mp_error_set(l->err, MP_DATA, "shard was changed",
-                         "it has %lld bytes, not %lld as the manifest says",
-                         (long long)in.size_bytes, (long long)m->shards[i].bytes);
-        mp_error_file(l->err, path);
+        s = path ? mp_manifest_look(folder, &m->shards[i], l->err)
+                 : mp_mem_error(l->arena->mem, strlen(folder), l->err);
+        if (s == MP_OK) s = add(l, path);
     }
     if (m->n_shards > 0 || s != MP_OK) return s;
     mp_error_set(l->err, MP_IO, "nothing to read", "the split of an empty table has no shards");

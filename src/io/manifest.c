@@ -250,6 +250,18 @@ static mp_status changed(const char *path, mp_error *err, const char *what) {
     return MP_DATA;
 }
 
+mp_status mp_manifest_look(const char *folder, const mp_manifest_shard *shard, mp_error *err) {
+    mp_arena arena;
+    struct stat st;
+    mp_arena_init(&arena, NULL);
+    char *path = mp_manifest_path(&arena, folder, shard->path);
+    mp_status s = path ? MP_OK : mp_mem_error(NULL, strlen(folder), err);
+    if (!s && stat(path, &st) != 0) s = mp_error_errno(err, errno, "cannot open", path);
+    if (!s && st.st_size != shard->bytes) s = changed(path, err, "size");
+    mp_arena_release(&arena);
+    return s;
+}
+
 struct mp_manifest_check {
     const mp_manifest_shard *shard;
     mp_arena arena;

@@ -42,6 +42,9 @@ MP_MUST_CHECK mp_status mp_manifest_read(const char *folder, mp_arena *arena, mp
 /* folder/path, in arena; NULL: no memory. */
 char *mp_manifest_path(mp_arena *arena, const char *folder, const char *path);
 
+/* Is a shard's file there, with the size that the manifest says? MP_IO, MP_DATA. */
+MP_MUST_CHECK mp_status mp_manifest_look(const char *folder, const mp_manifest_shard *shard,
+                                         mp_error *err);
 /* Does a shard's file still have the bytes that the manifest says? In steps of 1 MiB; it names what
  * differs (MP_DATA). folder and shard stay until free. */
 typedef struct mp_manifest_check mp_manifest_check;

@@ -125,9 +125,19 @@ static mp_status failed(const mp_shard_files *f, const shard *s, int errnum, con
     return mp_error_errno(err, errnum, what, name);
 }
 
+/* With the folders that were made for it, where they are empty now. */
+static void remove_file(mp_shard_files *f, const shard *s) {
+    char *path = (char *)f->paths.data + s->path;
+    (void)!unlinkat(f->dir, path, 0);
+    for (char *slash = strrchr(path, '/'); slash; slash = strrchr(path, '/')) {
+        *slash = 0;
+        if (unlinkat(f->dir, path, AT_REMOVEDIR) != 0) return;
+    }
+}
+
 void mp_shard_files_drop(mp_shard_files *f) {
     for (int64_t i = 0; i < f->n; i++)
-        if (f->shards[i]->made) (void)!unlinkat(f->dir, path_of(f, f->shards[i]), 0);
+        if (f->shards[i]->made) remove_file(f, f->shards[i]);
     forget(f);
 }
 

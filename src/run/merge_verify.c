@@ -60,8 +60,9 @@ static mp_status list_shards(const mp_spec *spec, mp_arena *arena, mp_buf *out, 
     for (int i = 0; i < spec->input.n_paths && !st; i++) {
         mp_manifest *m = NULL;
         st = mp_manifest_read(spec->input.paths[i], arena, &m, err);
-        for (int64_t k = 0; m && k < m->n_shards; k++) {
+        for (int64_t k = 0; m && k < m->n_shards && !st; k++) {
             const mp_manifest_shard *s = &m->shards[k];
+            st = mp_manifest_look(spec->input.paths[i], s, err);
             mp_buf_text(out, spec->input.paths[i]);
             mp_buf_text(out, s->path);
             mp_buf_i64(out, s->bytes);
