@@ -7,7 +7,7 @@
 
 #include "mpart/plugin_build.h"
 
-enum { SHORT = 16, FIRST_INDEX = 1 << 12, BATCH = 1 << 16 };
+enum { SHORT = 16, FIRST_INDEX = 1 << 12, BATCH = 1 << 16, AT_ONCE = 32 };
 
 /* A word of up to 16 bytes is its two words of memory, padded with 0; a longer one is a place in the text. */
 typedef struct {
@@ -26,6 +26,11 @@ typedef struct {
     size_t mask;
     char *text; /* of long words */
     size_t text_len, text_room;
+    /* words that wait for their entries to come from memory: one miss for all of them, not one for each */
+    int n_waiting;
+    entry waiting[AT_ONCE];
+    const char *waiting_text[AT_ONCE];
+    const char *limit; /* end of the batch's text: up to there may be read */
 } counter;
 
 /* ---- the table ---- */
@@ -93,33 +98,61 @@ static inline bool is_word(const counter *c, const entry *e, const entry *word, 
     return memcmp(c->text + e->lo, p, word->len) == 0;
 }
 
-/* word: all but its count; p: its text. */
-static bool add_entry(counter *c, entry word, const char *p, int64_t count) {
-    if (!c->index && !grow_index(c)) return false;
+/* word: with its count; p: its text. */
+static bool add_entry(counter *c, entry word, const char *p) {
     size_t at = word.hash & c->mask;
     for (; c->index[at]; at = (at + 1) & c->mask) {
         entry *e = &c->entries[c->index[at] - 1];
         if (!is_word(c, e, &word, p)) continue;
-        return !__builtin_add_overflow(e->count, count, &e->count);
+        return !__builtin_add_overflow(e->count, word.count, &e->count);
     }
     if (c->n == c->room && !grow_entries(c)) return false;
     if (word.len > SHORT && !keep_text(c, p, word.len, &word.lo)) return false;
-    word.count = count;
     c->entries[c->n++] = word;
     c->index[at] = (uint32_t)c->n;
     return 2 * c->n <= c->mask || grow_index(c);
 }
 
-static inline bool add_word(counter *c, const char *p, size_t len, int64_t count) {
-    entry word = {.len = (uint32_t)len};
-    if (len > SHORT) {
-        word.hash = (uint32_t)hash_long(p, len);
-    } else {
-        word.lo = load(p, len < 8 ? len : 8);
-        if (len > 8) word.hi = load(p + 8, len - 8);
-        word.hash = (uint32_t)mix(word.lo, word.hi ^ len << 56);
+static bool add_waiting(counter *c) {
+    bool ok = c->index || grow_index(c);
+    for (int i = 0; ok && i < c->n_waiting; i++) {
+        uint32_t number = c->index[c->waiting[i].hash & c->mask];
+        if (number) __builtin_prefetch(&c->entries[number - 1]);
     }
-    return add_entry(c, word, p, count);
+    for (int i = 0; ok && i < c->n_waiting; i++)
+        ok = add_entry(c, c->waiting[i], c->waiting_text[i]);
+    c->n_waiting = 0;
+    return ok;
+}
+
+/* The first n bytes, 0 to 16, as two words padded with 0. */
+static inline void load_short(const counter *c, const char *p, size_t n, entry *word) {
+    if (c->limit - p < SHORT) {
+        word->lo = load(p, n < 8 ? n : 8);
+        word->hi = n > 8 ? load(p + 8, n - 8) : 0;
+        return;
+    }
+    word->lo = load(p, 8);
+    word->hi = load(p + 8, 8);
+    if (n < 8)
+        word->lo &= ((uint64_t)1 << 8 * n) - 1, word->hi = 0;
+    else if (n < SHORT)
+        word->hi &= ((uint64_t)1 << 8 * (n - 8)) - 1;
+}
+
+static inline bool add_word(counter *c, const char *p, size_t len, int64_t count) {
+    entry *word = &c->waiting[c->n_waiting];
+    word->len = (uint32_t)len;
+    word->count = count;
+    if (len > SHORT) {
+        word->hash = (uint32_t)hash_long(p, len);
+    } else {
+        load_short(c, p, len, word);
+        word->hash = (uint32_t)mix(word->lo, word->hi ^ (uint64_t)len << 56);
+    }
+    if (c->index) __builtin_prefetch(&c->index[word->hash & c->mask]);
+    c->waiting_text[c->n_waiting++] = p;
+    return c->n_waiting < AT_ONCE || add_waiting(c);
 }
 
 /* ---- words ---- */
@@ -192,17 +225,19 @@ static int process(void *self, struct ArrowArray *batch, const struct mpart_sink
     counter *c = self;
     const struct ArrowArray *words = batch->children[c->column];
     (void)sink;
-    for (int64_t i = 0; i < batch->length; i++) {
-        size_t len;
+    bool ok = true;
+    size_t len;
+    if (batch->length > 0 && words->n_buffers == 3)
+        c->limit = mpart_text(words, batch->length - 1, &len) + len;
+    for (int64_t i = 0; ok && i < batch->length; i++) {
         if (mpart_is_null(words, i)) continue;
         const char *p = mpart_text(words, i, &len);
-        bool ok = c->combine ? add_word(c, p, len, mpart_int64(batch->children[1], i))
-                             : count_words(c, p, p + len);
-        if (ok) continue;
-        snprintf(error, MPART_ERROR_MAX, "no memory for more words");
-        return -1;
+        ok = c->combine ? add_word(c, p, len, mpart_int64(batch->children[1], i))
+                        : count_words(c, p, p + len);
     }
-    return 0;
+    if (ok && add_waiting(c)) return 0; /* none may wait for longer than its text is there */
+    snprintf(error, MPART_ERROR_MAX, "no memory for more words");
+    return -1;
 }
 
 static int finish(void *self, const struct mpart_sink *sink, char *error) {
