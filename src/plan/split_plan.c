@@ -5,6 +5,7 @@
 #include "plan/split_plan.h"
 
 #include "plan/names.h"
+#include "plan/table_h5.h"
 
 typedef struct {
     const mp_split_spec *s;
@@ -73,12 +74,13 @@ static void want_column(binder *b, int c) {
     bool all = b->read == MP_SPLIT_READ_ALL;
     bool key = b->read != MP_SPLIT_READ_NONE && is_key(b, c);
     mp_type fixed = fixed_type(b->t, c);
-    bool checked = fixed < MP_STRING; /* by --types: a misfit makes a bad row */
-    bool is_text = fixed == MP_STRING, typed_out = checked || b->s->format == MP_FORMAT_NDJSON;
+    bool is_fixed = fixed < MP_STRING;
+    bool checked = is_fixed && !b->t->typed; /* by --types: a misfit makes a bad row */
+    bool is_text = fixed == MP_STRING, typed_out = is_fixed || b->s->format == MP_FORMAT_NDJSON;
     if (!all && !key && !checked) return;
     int text_at = -1, typed_at = -1;
     if (is_text || (all && !typed_out)) text_at = want(b, c, MP_CSV_TEXT, is_text);
-    if (!is_text) typed_at = want(b, c, MP_CSV_TYPED, checked);
+    if (!is_text) typed_at = want(b, c, MP_CSV_TYPED, is_fixed);
     if (all) {
         b->cols->names[b->cols->n_out] = mp_table_source_name(b->t, c);
         b->cols->out_at[b->cols->n_out++] = text_at >= 0 ? text_at : typed_at;
@@ -120,6 +122,8 @@ mp_status mp_split_bind(const mp_split_spec *s, const mp_table *t, const mp_evid
     mp_status st = find_keys(&b, arena, err);
     for (int c = 0; c < (int)n && !st; c++)
         want_column(&b, c);
+    for (int i = 0; t->typed && i < plan->n_wanted && !st; i++)
+        if (plan->wanted[i].c < t->n_columns) st = mp_table_h5_readable(t, plan->wanted[i].c, err);
     if (!st) sign(&b);
     return st;
 }
