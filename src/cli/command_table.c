@@ -5,7 +5,9 @@
 #include "base/str.h"
 #include "cli/check_split.h"
 #include "cli/command_map.h"
+#include "cli/h5_options.h"
 #include "data/date.h"
+#include "io/h5_out.h"
 #include "io/output.h"
 #include "run/query_run.h"
 #include "run/merge.h"
@@ -22,8 +24,14 @@ static const mp_word input_formats[] = {
 static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"tsv", MP_FORMAT_TSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
-                                         {"h5", 0, "not written yet"},
+                                         {"h5", MP_FORMAT_H5, NULL},
                                          {NULL, 0, NULL}};
+static const mp_word h5_layouts[] = {
+    {"compound", MP_H5_TABLE, NULL}, {"columns", MP_H5_COLUMNS, NULL}, {NULL, 0, NULL}};
+static const mp_word h5_compressions[] = {{"deflate", MP_H5_DEFLATE, NULL},
+                                          {"lzf", MP_H5_LZF, NULL},
+                                          {"none", MP_H5_NONE, NULL},
+                                          {NULL, 0, NULL}};
 static const mp_word tab_word[] = {{"tab", '\t', NULL}, {"\\t", '\t', NULL}, {NULL, 0, NULL}};
 static const mp_word none_word[] = {{"none", 0, NULL}, {"", 0, NULL}, {NULL, 0, NULL}};
 static const mp_word bad_rows[] = {{"fail", MP_BAD_ROW_FAIL, NULL},
@@ -105,9 +113,18 @@ static const mp_option input_options[] = {
 static const mp_option output_options[] = {
     {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.output.path),
      .help = "write there when all has gone well (default, and -: standard\n"
-             "output); .csv .tsv .ndjson, and .gz or .zst behind them"},
-    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(spec.output.format), .words = output_formats,
+             "output); .csv .tsv .ndjson, and .gz or .zst behind them; .h5"},
+    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson|h5", .at = AT(spec.output.format), .words = output_formats,
      .help = "form of the output (default: from the name, else csv)"},
+    {.name = "h5-layout", .kind = MP_OPT_WORD, .arg = "compound|columns", .at = AT(spec.output.h5_layout), .words = h5_layouts,
+     .help = "HDF5: one table (default up to 512 columns), or a dataset for\n"
+             "each column (AnnData's data frame)"},
+    {.name = "h5-path", .kind = MP_OPT_TEXT, .arg = "/GROUP/NAME", .at = AT(spec.output.h5_path),
+     .help = "place in the HDF5 file (default /data/table, with columns /data)"},
+    {.name = "h5-compress", .kind = MP_OPT_WORD, .arg = "deflate|lzf|none", .at = AT(spec.output.h5_compress), .words = h5_compressions,
+     .help = "of HDF5 chunks (default deflate; lzf: quicker, for h5py)"},
+    {.name = "h5-level", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(spec.output.h5_level), .least = 1,
+     .help = "of deflate, 1 (default) to 9"},
 };
 
 static const mp_option common_options[] = {
@@ -256,26 +273,14 @@ mp_status mp_check_input(mp_invocation *inv, mp_error *err) {
     return check_bytes(in, err);
 }
 
-static bool ends_with(const char *name, const char *ending) {
-    size_t n = strlen(name), m = strlen(ending);
-    return n >= m && memcmp(name + n - m, ending, m) == 0;
-}
-
-static bool is_h5(const char *name) {
-    return ends_with(name, ".h5") || ends_with(name, ".hdf5") || ends_with(name, ".he5") ||
-           ends_with(name, ".h5ad");
-}
-
-/* The name of a text output, and its format if format is -1 or settled. */
+/* The name of an output, and its format if format is -1 or settled. */
 static mp_status check_output_name(const char *path, int *format, mp_error *err) {
     mp_text_format found;
     if (!path || strcmp(path, "-") == 0) return MP_OK;
     if (*format >= 0) return MP_OK;
-    if (is_h5(path))
-        return mp_error_set(err, MP_USAGE, NULL, "output '%s': HDF5 is not written yet", path);
     if (!mp_text_format_of(path, &found)) {
         mp_error_set(err, MP_USAGE, NULL, "output '%s': the ending names no format", path);
-        mp_error_hint(err, "use .csv, .tsv or .ndjson, or say --format");
+        mp_error_hint(err, "use .csv, .tsv, .ndjson or .h5, or say --format");
         return MP_USAGE;
     }
     *format = (int)found;
@@ -284,8 +289,9 @@ static mp_status check_output_name(const char *path, int *format, mp_error *err)
 
 static mp_status check_query(mp_invocation *inv, mp_error *err) {
     mp_status st = mp_check_input(inv, err);
-    if (st != MP_OK) return st;
-    return check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+    if (st == MP_OK)
+        st = check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+    return st != MP_OK ? st : mp_check_h5_output(&inv->spec.output, err);
 }
 
 static mp_status run_query(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,

@@ -84,6 +84,9 @@ static void set_defaults(mp_invocation *inv) {
     inv->spec.input.quote = '"';
     inv->spec.query.limit_rows = -1;
     inv->spec.output.format = -1;
+    inv->spec.output.h5_layout = -1;
+    inv->spec.output.h5_compress = -1;
+    inv->spec.output.h5_level = -1;
     inv->gen.n_rows = -1;
     inv->gen.n_groups = 100;
     inv->gen.seed = 1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/about.h"
 #include "cli/budget.h"
 #include "cli/commands.h"
 #include "io/output.h"
@@ -133,6 +134,7 @@ static mp_status read_arguments(job *j, mp_error *err) {
     if (st != MP_OK) return st;
     const char *guess = getenv("MPART_GUESS");
     run->inspector = "/proc/self/exe";
+    run->version = mp_version();
     run->guess_wrong = guess && strcmp(guess, "wrong") == 0;
     return read_test_splits(run, &j->arena, err);
 }
@@ -164,6 +166,7 @@ static mp_status end_run(const job *j, mp_comm *c, mp_mem *mem, mp_report *repor
     }
     if (mp_comm_rank(c) == 0) {
         report->seconds = seconds;
+        if (report->note[0]) mp_buf_printf(notes, "mpart: %s\n", report->note);
         if (j->inv.spec.run.verbose) mp_report_text(report, notes);
         if (*stats) write_stats(j, report, stats, err);
     }

@@ -50,10 +50,11 @@ MP_MUST_CHECK mp_status mp_stdout_write(int fd, const void *bytes, size_t n, boo
 
 /* ---- text: output_text.c, output_table.c ---- */
 
-typedef enum { MP_FORMAT_CSV, MP_FORMAT_TSV, MP_FORMAT_NDJSON } mp_text_format;
+/* MP_FORMAT_H5 is no text: run/h5_write.h. */
+typedef enum { MP_FORMAT_CSV, MP_FORMAT_TSV, MP_FORMAT_NDJSON, MP_FORMAT_H5 } mp_text_format;
 
-/* From the ending of a name (.csv .tsv .ndjson .jsonl), before .gz or .zst. No ending: CSV. false:
- * another ending. */
+/* From the ending of a name (.csv .tsv .ndjson .jsonl), before .gz or .zst, or that of an HDF5 file.
+ * No ending: CSV. false: another ending. */
 bool mp_text_format_of(const char *name, mp_text_format *out);
 /* From .gz or .zst at the end of a name, whatever is before it. */
 mp_packing mp_text_packing_of(const char *name);

@@ -285,10 +285,18 @@ mp_packing mp_text_packing_of(const char *name) {
     return cut_packing(&base);
 }
 
+static bool is_h5(const mp_str *base) {
+    mp_str name = *base;
+    return cut_ending(&name, ".h5") || cut_ending(&name, ".hdf5") || cut_ending(&name, ".he5") ||
+           cut_ending(&name, ".h5ad");
+}
+
 bool mp_text_format_of(const char *name, mp_text_format *out) {
     mp_str base = last_part(name);
-    (void)cut_packing(&base);
-    if (cut_ending(&base, ".tsv"))
+    bool packed = cut_packing(&base) != MP_PACK_NONE;
+    if (!packed && is_h5(&base))
+        *out = MP_FORMAT_H5;
+    else if (cut_ending(&base, ".tsv"))
         *out = MP_FORMAT_TSV;
     else if (cut_ending(&base, ".ndjson") || cut_ending(&base, ".jsonl"))
         *out = MP_FORMAT_NDJSON;

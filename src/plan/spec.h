@@ -52,6 +52,12 @@ typedef struct {
 typedef struct {
     const char *path; /* NULL or "-": standard output */
     int format;       /* mp_text_format; -1: from the name */
+    /* HDF5 */
+    const char *h5_path; /* NULL: by the layout */
+    int h5_layout;       /* mp_h5_form; -1: by the number of columns */
+    int h5_compress;     /* mp_h5_compress; -1: deflate */
+    int64_t h5_level;    /* -1: MP_H5_LEVEL */
+    bool h5_collective;
 } mp_output_spec;
 
 typedef struct {
@@ -64,7 +70,8 @@ typedef struct {
     /* The program that looks into HDF5 files, so that a malformed one cannot harm this process; NULL:
      * this process itself. */
     const char *inspector;
-    const char *stats; /* file, NULL: none */
+    const char *stats;   /* file, NULL: none */
+    const char *version; /* of mpart, for files that say what made them */
     /* Test hooks, from the environment of rank 0. */
     bool guess_wrong;           /* MPART_GUESS=wrong */
     int n_test_splits;          /* MPART_TEST_SPLITS=17,40 */

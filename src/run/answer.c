@@ -2,9 +2,12 @@
  * terminal gets a table of the first rows of the spool. */
 #include "run/answer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "run/h5_write.h"
 
 enum {
     TABLE_ROWS = 40,
@@ -12,14 +15,17 @@ enum {
     ORDER_BYTES = 64 << 20 /* or an eighth of the budget */
 };
 
-typedef enum { TO_FILE, TO_STREAM, TO_TERMINAL } target_kind;
+typedef enum { TO_FILE, TO_STREAM, TO_TERMINAL, TO_H5 } target_kind;
 
 struct mp_answer {
     mp_comm *c;
     const mp_spec *spec;
     mp_mem *mem;
     target_kind kind;
-    mp_out_file *file; /* TO_FILE: every rank; a special file: rank 0 */
+    mp_out_file *file; /* TO_FILE, TO_H5 (rows): every rank; a special file: rank 0 */
+    mp_h5_write *h5;   /* TO_H5 */
+    bool stored;       /* TO_H5: the HDF5 file is made */
+    int64_t rows;      /* TO_H5, rank 0 */
     int fd;            /* rank 0: of the stream, or terminal */
     int spool;         /* rank 0, -1: none */
     bool direct;       /* this time rows go to fd at once */
@@ -40,12 +46,21 @@ mp_status mp_answer_format(const mp_spec *spec, mp_text_format *out, mp_error *e
     if (!path || strcmp(path, "-") == 0) return MP_OK;
     if (!mp_text_format_of(path, out)) {
         mp_error_set(err, MP_USAGE, "cannot write",
-                     "the name's ending is not one of .csv, .tsv, .ndjson");
+                     "the name's ending is not one of .csv, .tsv, .ndjson, .h5");
         mp_error_file(err, path);
         mp_error_hint(err, "--format csv writes CSV whatever the name is");
         return MP_USAGE;
     }
     return MP_OK;
+}
+
+static bool is_h5(const mp_answer *a) {
+    return a->text.format == MP_FORMAT_H5;
+}
+
+/* Pieces are written at their place by the rank that has them. */
+static bool has_places(const mp_answer *a) {
+    return a->kind == TO_FILE || a->kind == TO_H5;
 }
 
 static bool is_named(const mp_answer *a) {
@@ -56,6 +71,10 @@ static bool is_named(const mp_answer *a) {
 /* Rank 0: the target. */
 static mp_status open_target(mp_answer *a, mp_error *err) {
     const char *path = a->spec->output.path;
+    if (is_h5(a)) {
+        a->kind = TO_H5;
+        return mp_out_create(mp_h5_write_scratch(a->h5), &a->file, err);
+    }
     if (is_named(a)) {
         mp_status st = mp_out_create(path, &a->file, err);
         if (st) return st;
@@ -75,7 +94,7 @@ static mp_status share_target(mp_answer *a, mp_error *err) {
     mp_buf_init(&b, NULL);
     if (mp_comm_rank(a->c) == 0) {
         mp_buf_u8(&b, (uint8_t)a->kind);
-        if (a->kind == TO_FILE)
+        if (has_places(a))
             mp_buf_text(&b, mp_out_temp(a->file));
         else
             mp_buf_text(&b, "");
@@ -94,8 +113,9 @@ static mp_status share_target(mp_answer *a, mp_error *err) {
         mp_buf_put(&name, temp, temp ? n : 0);
         mp_buf_u8(&name, 0);
         st = mp_buf_check(&name, &mine);
-        if (!st && a->kind == TO_FILE)
-            st = mp_out_join(a->spec->output.path, (const char *)name.data, &a->file, &mine);
+        const char *target = a->h5 ? mp_h5_write_scratch(a->h5) : a->spec->output.path;
+        if (!st && has_places(a))
+            st = mp_out_join(target, (const char *)name.data, &a->file, &mine);
         mp_buf_release(&name);
     }
     mp_buf_release(&b);
@@ -113,7 +133,8 @@ mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_answer
         st = mp_answer_format(spec, &a->text.format, &mine);
         a->text.delimiter = a->text.format == MP_FORMAT_TSV ? '\t' : ',';
         a->text.comment = spec->input.comment;
-        if (is_named(a)) a->packing = mp_text_packing_of(spec->output.path);
+        if (is_named(a) && !is_h5(a)) a->packing = mp_text_packing_of(spec->output.path);
+        if (!st && is_h5(a)) st = mp_h5_write_new(c, spec, mem, &a->h5, &mine);
         if (!st && mp_comm_rank(c) == 0) st = open_target(a, &mine);
     }
     st = mp_comm_agree_on(c, st, &mine, err);
@@ -123,6 +144,7 @@ mp_status mp_answer_open(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_answer
 void mp_answer_free(mp_answer **a) {
     if (!*a) return;
     mp_order_free(&(*a)->order);
+    mp_h5_write_free(&(*a)->h5);
     mp_out_abandon(&(*a)->file);
     if ((*a)->spool >= 0) close((*a)->spool);
     mp_mem_free((*a)->mem, *a);
@@ -137,13 +159,18 @@ mp_order *mp_answer_order(mp_answer *a) {
     return a->order;
 }
 
-void mp_answer_name(mp_answer *a, const char *const *names, int n_cols) {
+mp_status mp_answer_columns(mp_answer *a, const char *const *names, const mp_type *types,
+                            int n_cols, mp_error *err) {
     a->text.names = names;
     a->text.n_cols = n_cols;
+    return a->h5 ? mp_h5_write_columns(a->h5, names, types, n_cols, err) : MP_OK;
 }
 
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends) {
-    mp_text_rows(&a->text, in, out, row_ends);
+    if (a->h5)
+        mp_h5_write_rows(a->h5, in, out, row_ends);
+    else
+        mp_text_rows(&a->text, in, out, row_ends);
 }
 
 /* ---- begin ---- */
@@ -174,7 +201,7 @@ static mp_status rewind_spool(mp_answer *a, mp_error *err) {
 
 /* Rank 0: the header, at the front of whatever it is; packed, it goes with the rows. */
 static mp_status put_header(mp_answer *a, const mp_buf *header, mp_error *err) {
-    if (a->kind == TO_FILE) {
+    if (has_places(a)) {
         mp_status st = mp_out_truncate(a->file, 0, err);
         return st || a->packing ? st : mp_out_write_at(a->file, 0, header->data, header->len, err);
     }
@@ -192,11 +219,11 @@ mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err) {
     mp_buf_init(&header, a->mem);
     a->direct = is_final && a->kind == TO_STREAM;
     mp_order_free(&a->order);
-    mp_text_header(&a->text, &header);
+    if (!a->h5) mp_text_header(&a->text, &header);
     mp_status st = mp_buf_check(&header, &mine);
     if (!st && mp_comm_rank(a->c) == 0) st = put_header(a, &header, &mine);
     int64_t budget = a->mem->limit_bytes > 0 ? a->mem->limit_bytes / 8 : ORDER_BYTES;
-    mp_order_args args = {.file = a->kind == TO_FILE ? a->file : NULL,
+    mp_order_args args = {.file = has_places(a) ? a->file : NULL,
                           .stream_fd = a->direct ? a->fd : a->spool,
                           .stream_name = stream_name(a, !a->direct),
                           .start_offset = (int64_t)header.len,
@@ -207,6 +234,7 @@ mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err) {
                           .budget_bytes = budget < ORDER_BYTES ? budget : ORDER_BYTES,
                           .pass = ++a->pass,
                           .mem = a->mem};
+    if (!st && a->h5) st = mp_h5_write_begin(a->h5, &args, &mine);
     if (!st) st = mp_order_new(a->c, &args, &a->order, &mine);
     mp_buf_release(&header);
     return mp_comm_agree_on(a->c, st, &mine, err);
@@ -310,9 +338,30 @@ static mp_status print_table(mp_answer *a, int64_t rows, int64_t bytes, mp_error
     return st;
 }
 
+mp_status mp_answer_store(mp_answer *a, mp_report *report, mp_error *err) {
+    if (!a->h5) return MP_OK;
+    a->rows = mp_order_rows(a->order);
+    int64_t bytes = mp_order_bytes(a->order);
+    mp_order_free(&a->order);
+    a->stored = true;
+    return mp_h5_write_store(a->h5, a->file, bytes, report, err);
+}
+
+/* Collective. */
+static mp_status finish_h5(mp_answer *a, int64_t *rows, int64_t *bytes, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    bool head = mp_comm_rank(a->c) == 0;
+    *rows = head ? a->rows : 0;
+    *bytes = 0;
+    mp_status st = head ? mp_h5_write_commit(a->h5, bytes, &mine) : MP_OK;
+    return mp_comm_agree_on(a->c, st, &mine, err);
+}
+
 mp_status mp_answer_finish(mp_answer *a, int64_t *rows, int64_t *bytes, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     bool head = mp_comm_rank(a->c) == 0;
+    assert(a->stored == (a->h5 != NULL));
+    if (a->h5) return finish_h5(a, rows, bytes, err);
     mp_status st = mp_order_finish(a->order, err);
     if (st) return st;
     *rows = head ? mp_order_rows(a->order) : 0;

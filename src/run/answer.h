@@ -7,6 +7,7 @@
 
 #include "plan/spec.h"
 #include "run/order.h"
+#include "run/report.h"
 
 typedef struct mp_answer mp_answer;
 
@@ -22,14 +23,20 @@ MP_MUST_CHECK mp_status mp_answer_format(const mp_spec *spec, mp_text_format *ou
 /* Collective: begin the text anew (also after a pass that is undone). is_final: the rows will not
  * be undone, so standard output may get them at once. Named before. */
 MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err);
-/* The names of the outputs, before the first row is formatted. names live until finish. Local. */
-void mp_answer_name(mp_answer *a, const char *const *names, int n_cols);
+/* The outputs, before the first row is formatted. names live until finish; types are read in HDF5
+ * answers alone, where they are those of the batches (MP_NULL: no value has one). MP_NOMEM.
+ * Local. */
+MP_MUST_CHECK mp_status mp_answer_columns(mp_answer *a, const char *const *names,
+                                          const mp_type *types, int n_cols, mp_error *err);
 /* Rows as text, to the end of out; row_ends may be NULL. Local. */
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends);
 /* --offset or --limit is given: row ends are needed. */
 bool mp_answer_cuts(const mp_answer *a);
 mp_order *mp_answer_order(mp_answer *a);
 
+/* Collective, once all rows are written and before finish: an HDF5 file is made of them; else
+ * nothing. The report may get a note. */
+MP_MUST_CHECK mp_status mp_answer_store(mp_answer *a, mp_report *report, mp_error *err);
 /* Collective: commit. On rank 0 *rows and *bytes of the answer. */
 MP_MUST_CHECK mp_status mp_answer_finish(mp_answer *a, int64_t *rows, int64_t *bytes,
                                          mp_error *err);

@@ -18,6 +18,7 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"gather", "results come to rank 0"},
         {"units", "units are handed out to commands (map)"},
         {"output", "the output is written"},
+        {"store", "rows become chunks of an HDF5 file"},
         {MP_FAULT_LAST, "the output gets its name"},
         {NULL, NULL},
     };

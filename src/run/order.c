@@ -203,7 +203,9 @@ mp_status mp_order_submit(mp_order *o, int64_t piece, mp_buf *text, int64_t n_ro
 static mp_status write_held(mp_order *o, const mp_held *h, mp_error *err) {
     if (o->pack)
         return mp_order_pack_take(o->pack, h->offset, h->owner, h->text.data, h->text.len, err);
-    return mp_out_write_at(o->args.file, h->offset, h->text.data, h->text.len, err);
+    mp_status s = mp_out_write_at(o->args.file, h->offset, h->text.data, h->text.len, err);
+    if (s != MP_OK || !o->args.placed) return s;
+    return o->args.placed(o->args.ctx, h->offset, h->text.data, h->text.len, err);
 }
 
 static mp_status push_pack(mp_order *o, bool *did, mp_error *err) {

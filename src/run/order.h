@@ -17,7 +17,14 @@ typedef struct mp_order mp_order;
 
 typedef struct {
     mp_out_file *file;       /* every rank, for pieces written at their offset; NULL: a stream */
-    int stream_fd;           /* rank 0, where the stream goes (mp_stdout_write, or a spool) */
+    /* Called with the text of every piece of this rank (what skip and limit leave of it) when its
+     * place in the file is known; NULL: not wanted. */
+    mp_status (*placed)(void *ctx, int64_t offset, const uint8_t *text, size_t n, mp_error *err);
+    int stream_fd; /* rank 0, where the stream goes (mp_stdout_write, or a spool) */
+    /* Rank 0: gets the pieces of a stream whole and in order, in place of stream_fd; an error ends
+     * the phase. Pieces are below 256 MiB then. NULL: stream_fd. */
+    mp_status (*take)(void *ctx, const uint8_t *text, size_t n, mp_error *err);
+    void *ctx;               /* of both */
     const char *stream_name; /* for messages; NULL: standard output */
     int64_t start_offset;    /* of piece 0 in the file (the header is already there) */
     mp_packing packing;      /* what is written is packed; the same on every rank */

@@ -56,9 +56,8 @@ mp_status mp_job_make_plan(mp_job *j, mp_error *err) {
     mp_text_format format = MP_FORMAT_CSV;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", &mine);
     if (!st) st = mp_answer_format(j->spec, &format, &mine);
-    if (!st)
-        st =
-            mp_query_parse(j->spec, &j->table, format == MP_FORMAT_NDJSON, &j->arena, &j->q, &mine);
+    bool typed = format == MP_FORMAT_NDJSON || format == MP_FORMAT_H5;
+    if (!st) st = mp_query_parse(j->spec, &j->table, typed, &j->arena, &j->q, &mine);
     if (!st) {
         size_t n = (size_t)j->table.n_columns * sizeof *j->seen;
         j->seen = mp_arena_alloc(&j->arena, n + 1, 16);
@@ -219,7 +218,9 @@ mp_status mp_job_name_rejects(mp_job *j, int64_t n_bad, mp_error *err) {
 static mp_status finish(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     int64_t n_bad = 0;
-    mp_status st = mp_fault_check(mp_comm_rank(j->c), MP_FAULT_LAST, &mine);
+    mp_status st = mp_answer_store(j->answer, j->report, err);
+    if (st) return st;
+    st = mp_fault_check(mp_comm_rank(j->c), MP_FAULT_LAST, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (!st) st = mp_job_write_rejects(j, &n_bad, err);
     if (!st) st = mp_answer_finish(j->answer, &j->report->rows_out, &j->report->bytes_out, err);

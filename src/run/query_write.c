@@ -15,12 +15,15 @@ typedef struct {
 
 mp_status mp_job_name_outputs(mp_job *j, mp_error *err) {
     size_t n = (size_t)j->q.n_outputs;
+    const mp_plan_value *values = j->q.grouped ? j->results.values : j->plan.values;
     const char **names = mp_arena_alloc(&j->arena, n * sizeof *names + 1, 16);
-    if (!names) return mp_mem_error(j->mem, n * sizeof *names, err);
-    for (size_t i = 0; i < n; i++)
+    mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types + 1, 16);
+    if (!names || !types) return mp_mem_error(j->mem, n * sizeof *names, err);
+    for (size_t i = 0; i < n; i++) {
         names[i] = j->q.outputs[i].name;
-    mp_answer_name(j->answer, names, (int)n);
-    return MP_OK;
+        types[i] = values[i].type;
+    }
+    return mp_answer_columns(j->answer, names, types, (int)n, err);
 }
 
 mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {

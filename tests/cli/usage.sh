@@ -25,8 +25,8 @@ fails 2 "'integer' is not a type" query x.csv --types a:integer
 fails 2 "not a list like name:type" query x.csv --types a
 fails 2 "the ending names no format" query x.csv -o y.h5.gz
 fails 2 "gen writes CSV only" gen orders --rows 3 -o y.tsv.gz
-fails 2 "HDF5 is not written yet" query x.csv -o y.h5
-fails 2 "'h5' is not written yet" query x.csv -o y --format h5
+fails 2 "HDF5 cannot be written to standard output" query x.csv --format h5
+fails 2 "the output is not HDF5" query x.csv -o y.csv --h5-layout columns
 fails 2 "the ending names no format" query x.csv -o y.parquet
 fails 2 "another meaning in a number" query x.csv --thousands .
 fails 2 "date" query x.csv --date-format %Q

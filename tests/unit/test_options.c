@@ -171,7 +171,13 @@ static void test_formats(void **state) {
     assert_int_equal(p.inv.spec.output.format, MP_FORMAT_TSV);
     release(&p);
     refuse("query\na\n-o\nx.parquet.gz", "names no format", "--format");
-    refuse("query\na\n-o\nx.h5", "HDF5 is not written yet", NULL);
+    refuse("query\na\n--format\nh5", "HDF5 cannot be written to standard output", "-o x.h5");
+    refuse("query\na\n-o\nx.gz\n--format\nh5", "packed inside", NULL);
+    refuse("query\na\n-o\nx.csv\n--h5-level\n3", "the output is not HDF5", "--format h5");
+    refuse("query\na\n-o\nx.h5\n--h5-level\n10", "levels 1 to 9", NULL);
+    refuse("query\na\n-o\nx.h5\n--h5-level\n1\n--h5-compress\nlzf", "for deflate alone", NULL);
+    refuse("query\na\n-o\nx.h5\n--h5-path\ndata", "does not begin with a slash", NULL);
+    refuse("query\na\n-o\nx.h5\n--h5-path\n/a//b", "a part of it is empty", NULL);
     expect_ok(&p, "query\na\n--input-format\nlines");
     assert_int_equal(p.inv.spec.input.format, MP_READ_LINES);
     assert_false(p.inv.spec.input.is_csv);
@@ -180,7 +186,6 @@ static void test_formats(void **state) {
     expect_ok(&p, "query\na\n--input-format\nh5");
     assert_int_equal(p.inv.spec.input.format, MP_READ_H5);
     release(&p);
-    refuse("query\na\n--format\nh5", "'h5' is not written yet", NULL);
 }
 
 static void test_lists(void **state) {

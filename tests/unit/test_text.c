@@ -287,7 +287,9 @@ static void formats(void **state) {
                  {"-", MP_FORMAT_CSV, 0},
                  {"a.txt", -1, 0},
                  {"a.csv.bz2", -1, 0},
-                 {"a.h5", -1, 0},
+                 {"a.h5", MP_FORMAT_H5, 0},
+                 {"A.HDF5", MP_FORMAT_H5, 0},
+                 {"a.h5.gz", -1, MP_PACK_GZIP},
                  {".gz", MP_FORMAT_CSV, 0},
                  {"x.gz/a.csv", MP_FORMAT_CSV, 0},
                  {"a.parquet.gz", -1, MP_PACK_GZIP}};
