@@ -26,6 +26,11 @@ static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
                                          {"h5", MP_FORMAT_H5, NULL},
                                          {NULL, 0, NULL}};
+static const mp_word shard_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
+                                        {"tsv", MP_FORMAT_TSV, NULL},
+                                        {"ndjson", MP_FORMAT_NDJSON, NULL},
+                                        {"h5", 0, "not written by split yet"},
+                                        {NULL, 0, NULL}};
 static const mp_word h5_layouts[] = {
     {"compound", MP_H5_TABLE, NULL}, {"columns", MP_H5_COLUMNS, NULL}, {NULL, 0, NULL}};
 static const mp_word h5_compressions[] = {{"deflate", MP_H5_DEFLATE, NULL},
@@ -182,7 +187,7 @@ static const mp_option split_options[] = {
      .help = "N rows a shard, in input order"},
     {.name = "each", .kind = MP_OPT_NAMES, .arg = "KEYS", .at = AT(split_by.each), .count_at = AT(split_by.n_each),
      .help = "a folder for each value: region=EU/part-00000.csv"},
-    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(split_by.format), .words = output_formats,
+    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(split_by.format), .words = shard_formats,
      .help = "form of the shards (default csv)"},
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
      .help = "put the shards in place of those of a folder that is not empty"},
