@@ -32,10 +32,10 @@ static const mp_word shard_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                         {"h5", 0, "not written by split yet"},
                                         {NULL, 0, NULL}};
 static const mp_word h5_layouts[] = {
-    {"compound", MP_H5_TABLE, NULL}, {"columns", MP_H5_COLUMNS, NULL}, {NULL, 0, NULL}};
-static const mp_word h5_compressions[] = {{"deflate", MP_H5_DEFLATE, NULL},
-                                          {"lzf", MP_H5_LZF, NULL},
-                                          {"none", MP_H5_NONE, NULL},
+    {"compound", MP_H5_OUT_TABLE, NULL}, {"columns", MP_H5_OUT_COLUMNS, NULL}, {NULL, 0, NULL}};
+static const mp_word h5_compressions[] = {{"deflate", MP_H5_PACK_DEFLATE, NULL},
+                                          {"lzf", MP_H5_PACK_LZF, NULL},
+                                          {"none", MP_H5_PACK_NONE, NULL},
                                           {NULL, 0, NULL}};
 static const mp_word tab_word[] = {{"tab", '\t', NULL}, {"\\t", '\t', NULL}, {NULL, 0, NULL}};
 static const mp_word none_word[] = {{"none", 0, NULL}, {"", 0, NULL}, {NULL, 0, NULL}};

@@ -34,7 +34,7 @@ mp_status mp_check_h5_output(const mp_output_spec *o, mp_error *err) {
         return mp_error_set(err, MP_USAGE, NULL, "option '--h5-path': '%s': %s", o->h5_path, flaw);
     if (o->h5_level > 9)
         return mp_error_set(err, MP_USAGE, NULL, "option '--h5-level': deflate has levels 1 to 9");
-    if (o->h5_level >= 0 && o->h5_compress > MP_H5_DEFLATE)
+    if (o->h5_level >= 0 && o->h5_compress > MP_H5_PACK_DEFLATE)
         return mp_error_set(err, MP_USAGE, NULL, "option '--h5-level' is for deflate alone");
     return MP_OK;
 }

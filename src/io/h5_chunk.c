@@ -6,23 +6,23 @@
 #include "io/lzf_pack.h"
 
 struct mp_h5_packer {
-    mp_h5_compress compress;
+    mp_h5_packing compress;
     mp_mem *mem;
     struct libdeflate_compressor *deflate;
     uint32_t *table; /* LZF's */
     mp_buf shuffled;
 };
 
-mp_status mp_h5_packer_new(mp_h5_compress compress, int level, mp_mem *mem, mp_h5_packer **out,
+mp_status mp_h5_packer_new(mp_h5_packing compress, int level, mp_mem *mem, mp_h5_packer **out,
                            mp_error *err) {
     mp_h5_packer *p = mp_mem_calloc(mem, 1, sizeof *p);
     if (!p) return mp_mem_error(mem, sizeof *p, err);
     p->compress = compress;
     p->mem = mem;
     mp_buf_init(&p->shuffled, mem);
-    if (compress == MP_H5_DEFLATE) p->deflate = libdeflate_alloc_compressor(level);
-    if (compress == MP_H5_LZF) p->table = mp_mem_alloc(mem, MP_LZF_TABLE * sizeof *p->table);
-    if ((compress == MP_H5_DEFLATE && !p->deflate) || (compress == MP_H5_LZF && !p->table)) {
+    if (compress == MP_H5_PACK_DEFLATE) p->deflate = libdeflate_alloc_compressor(level);
+    if (compress == MP_H5_PACK_LZF) p->table = mp_mem_alloc(mem, MP_LZF_TABLE * sizeof *p->table);
+    if ((compress == MP_H5_PACK_DEFLATE && !p->deflate) || (compress == MP_H5_PACK_LZF && !p->table)) {
         mp_h5_packer_free(&p);
         return mp_mem_error(mem, MP_LZF_TABLE * sizeof *p->table, err);
     }
@@ -82,7 +82,7 @@ void mp_h5_shuffle(const uint8_t *plain, size_t n, uint32_t element_bytes, uint8
 /* ---- packing ---- */
 
 static size_t pack(mp_h5_packer *p, const uint8_t *plain, size_t n, uint8_t *out, size_t cap) {
-    if (p->compress == MP_H5_LZF) return mp_lzf_pack(plain, n, out, cap, p->table);
+    if (p->compress == MP_H5_PACK_LZF) return mp_lzf_pack(plain, n, out, cap, p->table);
     return libdeflate_zlib_compress(p->deflate, plain, n, out, cap);
 }
 
@@ -99,11 +99,11 @@ mp_status mp_h5_pack(mp_h5_packer *p, const uint8_t *plain, size_t n, uint32_t e
     }
     if (!mp_buf_reserve(out, bytes)) return mp_buf_check(out, err);
     /* one byte less: what does not get smaller stays as it is */
-    if (p->compress != MP_H5_NONE && bytes > 0)
+    if (p->compress != MP_H5_PACK_NONE && bytes > 0)
         len = pack(p, plain, bytes, out->data + out->len, bytes - 1);
     out->len += len;
     if (len > 0 || bytes == 0) return MP_OK;
-    if (p->compress != MP_H5_NONE) *skipped = shuffles ? 2 : 1;
+    if (p->compress != MP_H5_PACK_NONE) *skipped = shuffles ? 2 : 1;
     mp_buf_put(out, plain, bytes);
     return mp_buf_check(out, err);
 }

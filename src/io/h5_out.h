@@ -10,9 +10,9 @@
 #include "io/h5_out_rows.h"
 
 typedef enum {
-    MP_H5_TABLE,  /* one compound dataset, nulls beside it where there are any */
-    MP_H5_COLUMNS /* a group, a dataset a column: AnnData's data frame */
-} mp_h5_form;
+    MP_H5_OUT_TABLE,  /* one compound dataset, nulls beside it where there are any */
+    MP_H5_OUT_COLUMNS /* a group, a dataset a column: AnnData's data frame */
+} mp_h5_out_form;
 
 enum {
     MP_H5_TABLE_COLUMNS = 512, /* more than that many take the other form by themselves */
@@ -20,10 +20,10 @@ enum {
 };
 
 typedef struct {
-    mp_h5_form form;
+    mp_h5_out_form form;
     bool form_given;  /* asked for, so not to be changed */
-    const char *path; /* "/group/name"; NULL: MP_H5_TABLE /data/table, MP_H5_COLUMNS /data */
-    mp_h5_compress compress;
+    const char *path; /* "/group/name"; NULL: MP_H5_OUT_TABLE /data/table, MP_H5_OUT_COLUMNS /data */
+    mp_h5_packing compress;
     int level;
     bool collective; /* all ranks write, through MPI-IO */
 } mp_h5_options;
@@ -55,7 +55,7 @@ typedef struct {
     mp_h5_rows rows;
     const char **names; /* of columns in the file: mp_h5_link_name */
     uint32_t *widths;   /* of columns in the file, bytes; strings: the longest, at least 1 */
-    uint32_t *at;       /* MP_H5_TABLE: of columns in the compound */
+    uint32_t *at;       /* MP_H5_OUT_TABLE: of columns in the compound */
     bool *nulls;        /* the column has a null that its values do not show */
     int64_t n_rows, unit_rows, n_units;
     int n_sets;
@@ -80,7 +80,7 @@ const char *mp_h5_link_name(const char *column, mp_arena *arena);
 typedef struct {
     int64_t first_row, n_rows; /* of the unit */
     const uint8_t **rows;      /* n_rows records */
-    const uint8_t **texts;     /* n_rows, MP_H5_COLUMNS: the string of the column that comes next */
+    const uint8_t **texts;     /* n_rows, MP_H5_OUT_COLUMNS: the string of the column that comes next */
     const uint8_t *end;        /* of the records */
 } mp_h5_unit;
 /* Every string of the records is to be had column by column from now on. */

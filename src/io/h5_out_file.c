@@ -111,8 +111,8 @@ static hid_t creation_list(const mp_h5_plan *p, const mp_h5_set *s) {
     bool ok = d >= 0 && H5Pset_chunk(d, 1, chunk) >= 0 && H5Pset_obj_track_times(d, false) >= 0 &&
               H5Pset_fill_time(d, H5D_FILL_TIME_NEVER) >= 0;
     if (ok && mp_h5_shuffles(o->compress, s->element_bytes)) ok = H5Pset_shuffle(d) >= 0;
-    if (ok && o->compress == MP_H5_DEFLATE) ok = H5Pset_deflate(d, (unsigned)o->level) >= 0;
-    if (ok && o->compress == MP_H5_LZF) {
+    if (ok && o->compress == MP_H5_PACK_DEFLATE) ok = H5Pset_deflate(d, (unsigned)o->level) >= 0;
+    if (ok && o->compress == MP_H5_PACK_LZF) {
         /* as h5py writes it: revision of the filter, version of LZF, bytes of a chunk */
         const unsigned values[3] = {4, 0x0105, (unsigned)(s->chunk_rows * s->element_bytes)};
         ok = H5Pset_filter(d, MP_H5_LZF_FILTER, H5Z_FLAG_OPTIONAL, 3, values) >= 0;
@@ -181,7 +181,7 @@ static mp_status add_set(mp_h5_file *f, int i, mp_error *err) {
     if (ok) f->sets[i] = make_set(f, i, g, name);
     ok = ok && f->sets[i] >= 0;
     if (ok && s->kind == MP_H5_SET_TABLE) ok = describe_table(f, i);
-    if (ok && f->plan->options.form == MP_H5_COLUMNS) ok = describe_values(f, i, g);
+    if (ok && f->plan->options.form == MP_H5_OUT_COLUMNS) ok = describe_values(f, i, g);
     mp_status made = ok ? MP_OK : failed(f, err);
     if (g >= 0) H5Gclose(g);
     return made;
@@ -217,10 +217,10 @@ static mp_status describe_frame(mp_h5_file *f, const mp_h5_origin *origin, mp_er
 
 static mp_status fill_file(mp_h5_file *f, const mp_h5_origin *origin, mp_error *err) {
     mp_status st = MP_OK;
-    if (f->plan->options.form == MP_H5_COLUMNS) st = describe_frame(f, origin, err);
+    if (f->plan->options.form == MP_H5_OUT_COLUMNS) st = describe_frame(f, origin, err);
     for (int i = 0; !st && i < f->plan->n_sets; i++)
         st = add_set(f, i, err);
-    if (!st && f->plan->options.form == MP_H5_TABLE && !put_origin(f->sets[0], origin))
+    if (!st && f->plan->options.form == MP_H5_OUT_TABLE && !put_origin(f->sets[0], origin))
         st = failed(f, err);
     return st;
 }
@@ -230,7 +230,7 @@ static mp_status fill_file(mp_h5_file *f, const mp_h5_origin *origin, mp_error *
 static hid_t create_file(const mp_h5_file *f) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE), file = -1;
     H5F_libver_t low =
-        f->plan->options.form == MP_H5_COLUMNS ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST;
+        f->plan->options.form == MP_H5_OUT_COLUMNS ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST;
     if (access >= 0 && create >= 0 && H5Pset_fapl_sec2(access) >= 0 &&
         H5Pset_file_locking(access, false, true) >= 0 &&
         H5Pset_libver_bounds(access, low, H5F_LIBVER_LATEST) >= 0 &&
@@ -350,7 +350,7 @@ static bool same_chunk(const mp_h5_file *f, hid_t set, uint8_t *room) {
 /* The library gets the last row through its filters; it has none for LZF. */
 static bool reads_row(const mp_h5_file *f, hid_t set, uint8_t *room) {
     hsize_t at[1] = {(hsize_t)f->plan->n_rows - 1}, one[1] = {1};
-    if (f->plan->options.compress == MP_H5_LZF) return true;
+    if (f->plan->options.compress == MP_H5_PACK_LZF) return true;
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     hid_t memory = H5Screate_simple(1, one, NULL);
     bool ok = type >= 0 && space >= 0 && memory >= 0 &&

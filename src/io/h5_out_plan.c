@@ -83,14 +83,14 @@ static mp_status choose_form(mp_h5_plan *p, mp_error *err) {
         return MP_USAGE;
     }
     bool fits = header_bytes(&p->rows) <= HEADER_BYTES;
-    if (o->form == MP_H5_TABLE && o->form_given && !fits) {
+    if (o->form == MP_H5_OUT_TABLE && o->form_given && !fits) {
         mp_error_set(err, MP_USAGE, NULL, "%d columns do not fit in an HDF5 compound", n);
         mp_error_hint(err, "--h5-layout columns writes a dataset for each column");
         return MP_USAGE;
     }
-    if (o->form == MP_H5_TABLE && !o->form_given && (n > MP_H5_TABLE_COLUMNS || !fits))
-        o->form = MP_H5_COLUMNS;
-    if (!o->path) o->path = o->form == MP_H5_TABLE ? "/data/table" : "/data";
+    if (o->form == MP_H5_OUT_TABLE && !o->form_given && (n > MP_H5_TABLE_COLUMNS || !fits))
+        o->form = MP_H5_OUT_COLUMNS;
+    if (!o->path) o->path = o->form == MP_H5_OUT_TABLE ? "/data/table" : "/data";
     return MP_OK;
 }
 
@@ -135,7 +135,7 @@ static void add_set(mp_h5_plan *p, mp_h5_set_kind kind, int c, uint32_t element_
 }
 
 static void list_sets(mp_h5_plan *p, int64_t row_bytes) {
-    bool table = p->options.form == MP_H5_TABLE;
+    bool table = p->options.form == MP_H5_OUT_TABLE;
     if (table)
         add_set(p, MP_H5_SET_TABLE, -1, (uint32_t)row_bytes);
     else

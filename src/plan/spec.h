@@ -54,8 +54,8 @@ typedef struct {
     int format;       /* mp_text_format; -1: from the name */
     /* HDF5 */
     const char *h5_path; /* NULL: by the layout */
-    int h5_layout;       /* mp_h5_form; -1: by the number of columns */
-    int h5_compress;     /* mp_h5_compress; -1: deflate */
+    int h5_layout;       /* mp_h5_out_form; -1: by the number of columns */
+    int h5_compress;     /* mp_h5_packing; -1: deflate */
     int64_t h5_level;    /* -1: MP_H5_LEVEL */
     bool h5_collective;
 } mp_output_spec;

@@ -148,9 +148,9 @@ static mp_status prepare(mp_h5_write *w, uint32_t pass, mp_error *err) {
     }
     w->plain = mp_mem_alloc(w->mem, plain);
     w->unit.rows = mp_mem_calloc(w->mem, rows + 1, sizeof *w->unit.rows);
-    if (p->options.form == MP_H5_COLUMNS)
+    if (p->options.form == MP_H5_OUT_COLUMNS)
         w->unit.texts = mp_mem_calloc(w->mem, rows + 1, sizeof *w->unit.texts);
-    if (!w->plain || !w->unit.rows || (p->options.form == MP_H5_COLUMNS && !w->unit.texts))
+    if (!w->plain || !w->unit.rows || (p->options.form == MP_H5_OUT_COLUMNS && !w->unit.texts))
         return mp_mem_error(w->mem, plain, err);
     mp_status st = mp_h5_packer_new(p->options.compress, p->options.level, w->mem, &w->packer, err);
     int64_t budget = w->mem->limit_bytes > 0 ? w->mem->limit_bytes / 8 : ORDER_BYTES;

@@ -160,10 +160,10 @@ static mp_status gather_runs(mp_h5_write *w, mp_error *err) {
 
 static mp_h5_options options_of(const mp_output_spec *o) {
     return (mp_h5_options){
-        .form = o->h5_layout < 0 ? MP_H5_TABLE : (mp_h5_form)o->h5_layout,
+        .form = o->h5_layout < 0 ? MP_H5_OUT_TABLE : (mp_h5_out_form)o->h5_layout,
         .form_given = o->h5_layout >= 0,
         .path = o->h5_path,
-        .compress = o->h5_compress < 0 ? MP_H5_DEFLATE : (mp_h5_compress)o->h5_compress,
+        .compress = o->h5_compress < 0 ? MP_H5_PACK_DEFLATE : (mp_h5_packing)o->h5_compress,
         .level = o->h5_level < 0 ? MP_H5_LEVEL : (int)o->h5_level,
         .collective = o->h5_collective,
     };

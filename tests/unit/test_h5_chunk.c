@@ -103,7 +103,7 @@ static void lzf(void **state) {
 }
 
 /* What the library's filters would make of the chunk. */
-static void check_chunk(mp_h5_compress compress, const mp_buf *out, uint32_t skipped,
+static void check_chunk(mp_h5_packing compress, const mp_buf *out, uint32_t skipped,
                         const uint8_t *plain, size_t n, uint32_t width) {
     size_t bytes = n * width;
     uLongf len = bytes;
@@ -111,10 +111,10 @@ static void check_chunk(mp_h5_compress compress, const mp_buf *out, uint32_t ski
     bool shuffled_too = mp_h5_shuffles(compress, width);
     uint32_t bit = shuffled_too ? 2 : 1;
     assert_true(skipped == 0 || skipped == bit);
-    if (compress == MP_H5_NONE || skipped) {
+    if (compress == MP_H5_PACK_NONE || skipped) {
         assert_int_equal(out->len, bytes);
         memcpy(shuffled, out->data, bytes);
-    } else if (compress == MP_H5_LZF) {
+    } else if (compress == MP_H5_PACK_LZF) {
         assert_int_equal(lzf_unpack(out->data, out->len, shuffled, bytes), bytes);
     } else {
         assert_int_equal(uncompress(shuffled, &len, out->data, out->len), Z_OK);
@@ -127,7 +127,7 @@ static void check_chunk(mp_h5_compress compress, const mp_buf *out, uint32_t ski
 
 static void chunks(void **state) {
     (void)state;
-    static const mp_h5_compress all[] = {MP_H5_DEFLATE, MP_H5_NONE, MP_H5_LZF};
+    static const mp_h5_packing all[] = {MP_H5_PACK_DEFLATE, MP_H5_PACK_NONE, MP_H5_PACK_LZF};
     for (int way = 0; way < 3; way++) {
         mp_mem mem;
         mp_mem_init(&mem, 0);
@@ -143,8 +143,8 @@ static void chunks(void **state) {
                     uint32_t skipped = 99;
                     assert_int_equal(mp_h5_pack(p, plain, n, width, &out, &skipped, NULL), MP_OK);
                     check_chunk(all[way], &out, skipped, plain, n, width);
-                    if (all[way] != MP_H5_NONE && kind == 0) assert_true(skipped);
-                    if (all[way] != MP_H5_NONE && kind == 2 && n > 100) assert_false(skipped);
+                    if (all[way] != MP_H5_PACK_NONE && kind == 0) assert_true(skipped);
+                    if (all[way] != MP_H5_PACK_NONE && kind == 2 && n > 100) assert_false(skipped);
                     mp_buf_release(&out);
                     free(plain);
                 }
@@ -159,11 +159,11 @@ static void refusals(void **state) {
     mp_mem_init(&mem, 100);
     mp_h5_packer *p = NULL;
     mp_error err = MP_ERROR_INIT;
-    assert_int_equal(mp_h5_packer_new(MP_H5_LZF, 1, &mem, &p, &err), MP_NOMEM);
+    assert_int_equal(mp_h5_packer_new(MP_H5_PACK_LZF, 1, &mem, &p, &err), MP_NOMEM);
     assert_null(p);
     assert_int_equal(mem.used_bytes, 0);
     mem.limit_bytes = 4096;
-    assert_int_equal(mp_h5_packer_new(MP_H5_DEFLATE, 1, &mem, &p, NULL), MP_OK);
+    assert_int_equal(mp_h5_packer_new(MP_H5_PACK_DEFLATE, 1, &mem, &p, NULL), MP_OK);
     uint8_t plain[8000] = {0};
     mp_buf out;
     mp_buf_init(&out, &mem);
