@@ -405,12 +405,53 @@ static void correlation(void **state) {
     }
 }
 
+/* Batches of other scales, of mantissas that fit in 32 bits and that do not: the places in the order of
+ * them all, in whatever form they were kept. parts: of the batches that come. */
+static void quantile_of_parts(int parts) {
+    static const struct {
+        uint8_t scale;
+        int64_t v[4];
+    } batch[] = {{2, {150, -275, 300, 25}},       /* 1.5 -2.75 3 0.25 */
+                 {0, {7, -4, 1, 2147483647}},     /* with 2 digits more too long for 32 bits */
+                 {6, {1250000, -2750000, 1, -1}}, /* 1.25 -2.75 0.000001 -0.000001 */
+                 {9, {5000000001, 2, 3, -5000000000}}}; /* 5.000000001 ... -5 */
+    static const double sorted[4][16] = {
+        {-2.75, 0.25, 1.5, 3},
+        {-4, -2.75, 0.25, 1, 1.5, 3, 7, 2147483647},
+        {-4, -2.75, -2.75, -0.000001, 0.000001, 0.25, 1, 1.25, 1.5, 3, 7, 2147483647},
+        {-5, -4, -2.75, -2.75, -0.000001, 2e-9, 3e-9, 0.000001, 0.25, 1, 1.25, 1.5, 3, 5.000000001,
+         7, 2147483647}};
+    const mp_group_agg aggs[] = {
+        {.fn = MP_AGG_QUANTILE, .arg = {0, -1}, .type = {MP_DECIMAL}, .q = 0},
+        {.fn = MP_AGG_QUANTILE, .arg = {0, -1}, .type = {MP_DECIMAL}, .q = 0.5},
+        {.fn = MP_AGG_QUANTILE, .arg = {0, -1}, .type = {MP_DECIMAL}, .q = 1}};
+    one o;
+    one_new(&o, aggs, 3, -60);
+    for (int i = 0; i < parts; i++) {
+        const mp_col c = {.type = MP_DECIMAL, .scale = batch[i].scale, .i64 = batch[i].v};
+        one_add(&o, &c, 1, 4);
+    }
+    assert_int_equal(one_result(&o), MP_OK);
+    const double *want = sorted[parts - 1];
+    same_double(o.out.cols[0].f64[0], want[0]);
+    same_double(o.out.cols[1].f64[0], (want[2 * parts - 1] + want[2 * parts]) / 2);
+    same_double(o.out.cols[2].f64[0], want[4 * parts - 1]);
+    one_free(&o);
+}
+
+static void quantiles_of_many_scales(void **state) {
+    (void)state;
+    for (int parts = 1; parts <= 4; parts++)
+        quantile_of_parts(parts);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(floats_as_python),       cmocka_unit_test(nan_and_infinity),
-        cmocka_unit_test(large_integers),         cmocka_unit_test(decimals_of_many_scales),
-        cmocka_unit_test(sums_of_256_bits),       cmocka_unit_test(too_many_digits),
-        cmocka_unit_test(variance_of_far_scales), cmocka_unit_test(correlation),
+        cmocka_unit_test(floats_as_python),         cmocka_unit_test(nan_and_infinity),
+        cmocka_unit_test(large_integers),           cmocka_unit_test(decimals_of_many_scales),
+        cmocka_unit_test(sums_of_256_bits),         cmocka_unit_test(too_many_digits),
+        cmocka_unit_test(variance_of_far_scales),   cmocka_unit_test(correlation),
+        cmocka_unit_test(quantiles_of_many_scales),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

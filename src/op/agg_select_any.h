@@ -1,0 +1,117 @@
+/* agg_select_any.h - selection among values of one width, included by agg_select.c, which defines
+ * VALUE, VALUE_MIN, VALUE_MAX and NAME. */
+
+static void NAME(sift)(VALUE *v, int64_t at, int64_t n) {
+    VALUE x = v[at];
+    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && v[child] < v[child + 1]) child++;
+        if (x >= v[child]) break;
+        v[at] = v[child];
+    }
+    v[at] = x;
+}
+
+static void NAME(sort)(VALUE *v, int64_t n) {
+    if (n > FEW) {
+        for (int64_t i = n / 2 - 1; i >= 0; i--)
+            NAME(sift)(v, i, n);
+        for (int64_t end = n - 1; end > 0; end--) {
+            VALUE x = v[0];
+            v[0] = v[end];
+            v[end] = x;
+            NAME(sift)(v, 0, end);
+        }
+        return;
+    }
+    for (int64_t i = 1; i < n; i++) {
+        VALUE x = v[i];
+        int64_t j = i;
+        for (; j > 0 && x < v[j - 1]; j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+static VALUE NAME(median3)(VALUE a, VALUE b, VALUE c) {
+    if (a > b) {
+        VALUE t = a;
+        a = b;
+        b = t;
+    }
+    return c <= a ? a : c >= b ? b : c;
+}
+
+/* Quickselect (Hoare): afterwards v[k] is in place, nothing before it is larger, nothing behind
+ * it smaller. Where partitions stay lopsided, the heap takes over. */
+static void NAME(select_at)(VALUE *v, int64_t n, int64_t k) {
+    for (int rounds = 0; n > FEW; rounds++) {
+        if (rounds > MOST_ROUNDS) break;
+        VALUE pivot = NAME(median3)(v[0], v[n / 2], v[n - 1]);
+        int64_t i = -1, j = n;
+        for (;;) {
+            while (v[++i] < pivot) {
+            }
+            while (v[--j] > pivot) {
+            }
+            if (i >= j) break;
+            VALUE t = v[i];
+            v[i] = v[j];
+            v[j] = t;
+        }
+        /* v[0 .. j] <= pivot <= v[j + 1 ..] */
+        if (k <= j) {
+            n = j + 1;
+        } else {
+            v += j + 1;
+            n -= j + 1;
+            k -= j + 1;
+        }
+    }
+    NAME(sort)(v, n);
+}
+
+/* Most values are left aside at once: a sample gives two values between which the one sought lies
+ * almost certainly, and one pass without branches on the values moves what is between them to the
+ * front. Returns how many those are, *below how many are less; 0: the sample was wrong. */
+static int64_t NAME(narrow)(VALUE *v, int64_t n, int64_t k, int64_t *below) {
+    VALUE sample[SAMPLE];
+    int64_t at = k * SAMPLE / n, lo_at = at - SAMPLE_MARGIN, hi_at = at + SAMPLE_MARGIN + 1;
+    for (int64_t i = 0; i < SAMPLE; i++)
+        sample[i] = v[i * n / SAMPLE + n / SAMPLE / 2];
+    NAME(sort)(sample, SAMPLE);
+    VALUE lo = lo_at < 0 ? VALUE_MIN : sample[lo_at];
+    VALUE hi = hi_at >= SAMPLE ? VALUE_MAX : sample[hi_at];
+    int64_t less = 0, inside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        less += v[i] < lo;
+        inside += v[i] >= lo && v[i] <= hi;
+    }
+    if (k < less || k + 1 >= less + inside || inside > n / 2) return 0;
+    /* what is moved to the front changes places with what was there */
+    int64_t to = 0;
+    for (int64_t i = 0; i < n; i++) {
+        VALUE x = v[i], y = v[to];
+        bool in = x >= lo && x <= hi;
+        v[i] = in ? y : x;
+        v[to] = in ? x : y;
+        to += in;
+    }
+    *below = less;
+    return inside;
+}
+
+void NAME(mp_select)(VALUE *v, int64_t n, int64_t k, VALUE out[2]) {
+    int64_t below = 0, inside = n >= SAMPLE_FROM ? NAME(narrow)(v, n, k, &below) : 0;
+    bool last = k == n - 1;
+    if (inside) {
+        n = inside;
+        k -= below;
+    }
+    NAME(select_at)(v, n, k);
+    out[0] = out[1] = v[k];
+    if (last) return;
+    VALUE next = v[k + 1];
+    for (int64_t i = k + 2; i < n; i++)
+        next = v[i] < next ? v[i] : next;
+    out[1] = next;
+}
