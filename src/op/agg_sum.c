@@ -131,15 +131,22 @@ static mp_status sum_update(mp_agg *base, const uint32_t *group, const mp_batch 
     return MP_OK;
 }
 
-/* Fixed part: the sum, then the nulls above one byte of scale. */
-enum { SUM_WIRE = 16 };
+/* Fixed part: the sum, then up to so many nulls above one byte of scale. What is above that, and sums
+ * of 256 bits, are further parts. */
+enum { SUM_WIRE = 12 };
+static const uint64_t WIRE_NULLS = 0xFFFFFF;
+
+static inline uint64_t wire_nulls(uint64_t nulls) {
+    return nulls < WIRE_NULLS ? nulls : WIRE_NULLS;
+}
 
 static void sum_put(const mp_agg *base, uint32_t first, int32_t n, uint8_t *out,
                     size_t out_stride) {
     const sum_agg *a = (const sum_agg *)base;
     const uint8_t *state = mp_agg_state(base, first);
     for (int32_t i = 0; i < n; i++, state += base->table->stride, out += out_stride) {
-        uint64_t nulls = nulls_of(a, first + (uint32_t)i) << 8 | (uint64_t)a->scale;
+        uint32_t nulls = (uint32_t)wire_nulls(nulls_of(a, first + (uint32_t)i)) << 8;
+        nulls |= (uint32_t)a->scale;
         memcpy(out, state, 8);
         memcpy(out + 8, &nulls, sizeof nulls);
     }
@@ -176,13 +183,13 @@ static mp_status sum_absorb(mp_agg *base, const uint32_t *group, const uint8_t *
     sum_agg *a = (sum_agg *)base;
     for (int32_t i = 0; i < n; i++) {
         int64_t sum;
-        uint64_t nulls;
+        uint32_t nulls;
         mp_status s = MP_OK;
         memcpy(&sum, in[i] + base->wire_at, sizeof sum);
         memcpy(&nulls, in[i] + base->wire_at + 8, sizeof nulls);
         int scale = (int)(nulls & 0xFF);
         nulls >>= 8;
-        if (scale > MP_SCALE_MAX || nulls > MP_AGG_COUNT_MAX) return mp_agg_damaged(err);
+        if (scale > MP_SCALE_MAX) return mp_agg_damaged(err);
         if (scale > a->scale) s = rescale(a, scale, err);
         if (s == MP_OK) s = add_one(a, group[i], sum, scale, err);
         if (s == MP_OK && nulls) s = grow_nulls(a, err);
@@ -194,10 +201,14 @@ static mp_status sum_absorb(mp_agg *base, const uint32_t *group, const uint8_t *
 
 static bool sum_put_more(mp_agg *base, uint32_t group, uint64_t *cursor, mp_buf *out) {
     sum_agg *a = (sum_agg *)base;
-    if (!a->wide || (int64_t)group >= a->wide_cap || *cursor) return false;
+    bool is_wide = a->wide && (int64_t)group < a->wide_cap;
+    uint64_t nulls = nulls_of(a, group);
+    if (*cursor || (!is_wide && nulls <= WIRE_NULLS)) return false;
+    mp_i256 sum = is_wide ? a->wide[group] : mp_i256_from_i128(0);
     ++*cursor;
     mp_buf_u8(out, (uint8_t)a->scale);
-    mp_buf_put(out, &a->wide[group], sizeof a->wide[group]);
+    mp_buf_u64(out, nulls - wire_nulls(nulls));
+    mp_buf_put(out, &sum, sizeof sum);
     return false;
 }
 
@@ -205,10 +216,14 @@ static mp_status sum_absorb_more(mp_agg *base, uint32_t group, mp_rd *in, mp_err
     sum_agg *a = (sum_agg *)base;
     mp_i256 v;
     int scale = mp_rd_u8(in);
+    uint64_t nulls = mp_rd_u64(in);
     const void *bytes = mp_rd_raw(in, sizeof v);
-    if (!bytes || scale > MP_SCALE_MAX) return mp_agg_damaged(err);
+    if (!bytes || scale > MP_SCALE_MAX || nulls > MP_AGG_COUNT_MAX) return mp_agg_damaged(err);
     memcpy(&v, bytes, sizeof v);
-    mp_status s = scale > a->scale ? rescale(a, scale, err) : MP_OK;
+    mp_status s = nulls ? grow_nulls(a, err) : MP_OK;
+    if (s != MP_OK) return s;
+    if (nulls) a->nulls[group] += nulls;
+    s = scale > a->scale ? rescale(a, scale, err) : MP_OK;
     return s != MP_OK ? s : add_one_wide(a, group, v, scale, err);
 }
 
@@ -216,6 +231,8 @@ static mp_status settle(mp_agg *base, bool emit, mp_error *err) {
     (void)emit;
     sum_agg *a = (sum_agg *)base;
     base->has_more = a->wide != NULL;
+    for (int64_t i = 0; i < a->nulls_cap && !base->has_more; i++)
+        base->has_more = a->nulls[i] > WIRE_NULLS;
     return a->wide ? grow_wide(a, err) : MP_OK;
 }
 

@@ -49,26 +49,34 @@ static bool put_more(mp_group *g, uint32_t group, mp_buf *out) {
     return more;
 }
 
-/* A group whose record has no fixed size. fixed: header and fixed parts, ready but for the
- * lengths. */
+/* A group whose record has no fixed size. fixed: the fixed parts of its first record, behind room for
+ * the lengths. */
 static mp_status emit_long(const emission *e, uint32_t group, const uint8_t *fixed, mp_error *err) {
     mp_group *g = e->g;
     const mp_key *key = mp_table_key(&g->table, group);
     size_t key_len = mp_key_len(key);
+    uint64_t left = mp_row_count(mp_table_row(&g->table, group));
     mp_buf *r = &g->record;
     bool more = true;
     memset(g->cursor, 0, (size_t)g->n_aggs * sizeof *g->cursor);
-    for (; more; fixed = g->blank_wire) {
+    for (; more || left; fixed = g->blank_wire) {
+        uint32_t rows = left > MP_RECORD_ROWS_MAX ? MP_RECORD_ROWS_MAX : (uint32_t)left;
+        left -= rows;
         mp_buf_clear(r);
         mp_buf_put(r, fixed, g->fixed_bytes);
         mp_buf_put(r, mp_key_bytes(key), key_len);
+        size_t plain = r->len;
         more = put_more(g, group, r);
+        if (r->len > plain) {
+            mp_buf_u32(r, (uint32_t)key_len);
+            rows |= MP_RECORD_MORE;
+        }
         mp_status s = mp_buf_check(r, err);
         if (s != MP_OK) return s;
         if (r->len > UINT32_MAX)
             return mp_error_set(err, MP_NOMEM, NULL, "a group's key and values pass 4 GiB");
         put_u32(r->data, (uint32_t)r->len);
-        put_u32(r->data + 4, (uint32_t)key_len);
+        put_u32(r->data + MP_RECORD_ROWS_AT, rows);
         s = e->put(e->ctx, owner_of(g, group), r->data, r->len, err);
         if (s != MP_OK) return s;
     }
@@ -94,7 +102,7 @@ static inline void copy_steps(uint8_t *to, const uint8_t *from, size_t n) {
 }
 
 /* A record of what is in `fixed` (up to STEP bytes behind it can be read) and the key. */
-static mp_status emit_short(const emission *e, uint32_t group, const uint8_t *fixed,
+static mp_status emit_short(const emission *e, uint32_t group, uint32_t rows, const uint8_t *fixed,
                             const mp_key *key, size_t key_len, mp_error *err) {
     mp_group *g = e->g;
     size_t size = g->fixed_bytes + key_len;
@@ -106,7 +114,7 @@ static mp_status emit_short(const emission *e, uint32_t group, const uint8_t *fi
     uint8_t *r = g->waiting + (size_t)owner * OWNER_BYTES + g->waiting_bytes[owner];
     copy_steps(r, fixed, g->fixed_bytes);
     put_u32(r, (uint32_t)size);
-    put_u32(r + 4, (uint32_t)key_len);
+    put_u32(r + MP_RECORD_ROWS_AT, rows);
     if (g->is_direct || key_len == STEP) /* the batch's encodings may be read past their ends */
         copy_steps(r + g->fixed_bytes, mp_key_bytes(key), key_len);
     else
@@ -132,11 +140,11 @@ static mp_status emit_block(const emission *e, uint32_t first, int32_t n, bool h
         const uint8_t *row = mp_table_row(&g->table, group);
         const mp_key *key = (const mp_key *)(const void *)row;
         size_t key_len = mp_key_len(key);
-        memcpy(r + MP_RECORD_ROWS_AT, row + MP_ROW_COUNT_AT, 8);
-        if (has_more || g->fixed_bytes + key_len > BLOCK_RECORD)
+        uint64_t rows = mp_row_count(row);
+        if (has_more || rows > MP_RECORD_ROWS_MAX || g->fixed_bytes + key_len > BLOCK_RECORD)
             s = emit_long(e, group, r, err);
         else
-            s = emit_short(e, group, r, key, key_len, err);
+            s = emit_short(e, group, (uint32_t)rows, r, key, key_len, err);
     }
     return s;
 }

@@ -5,32 +5,34 @@
 
 #include "op/group_state.h"
 
+/* One record at the begin of n bytes: its length, 0: malformed. */
+static size_t check_record(const mp_group *g, const uint8_t *r, size_t n, mp_key *key,
+                           uint64_t *hash) {
+    size_t least = g->fixed_bytes + sizeof(mp_key);
+    if (n < least) return 0;
+    size_t size = mp_record_bytes(r), end = size;
+    if (size > n || size < least) return 0;
+    if (mp_record_has_more(r)) end -= sizeof(uint32_t);
+    size_t key_len = mp_record_key_bytes(g, r);
+    if (key_len > end - g->fixed_bytes) return 0;
+    return mp_key_read(r + g->fixed_bytes, key_len, key, hash) ? size : 0;
+}
+
 int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at) {
     int32_t n = 0;
-    while (n < MP_BATCH_ROWS && *at < len) {
+    for (; n < MP_BATCH_ROWS && *at < len; n++) {
         const uint8_t *r = bytes + *at;
-        uint32_t size, key_len;
-        uint64_t rows;
-        if (len - *at < g->fixed_bytes + sizeof(mp_key)) return -1;
-        memcpy(&size, r, 4);
-        memcpy(&key_len, r + 4, 4);
-        memcpy(&rows, r + MP_RECORD_ROWS_AT, 8);
-        if (size > len - *at || size < g->fixed_bytes || key_len > size - g->fixed_bytes ||
-            rows > MP_AGG_COUNT_MAX ||
-            !mp_key_read(r + g->fixed_bytes, key_len, &g->batch_key[n], &g->batch_hash[n]))
-            return -1;
-        g->batch_record[n++] = r;
+        size_t size = check_record(g, r, len - *at, &g->batch_key[n], &g->batch_hash[n]);
+        if (!size) return -1;
+        g->batch_record[n] = r;
         *at += size;
     }
     return n;
 }
 
 static mp_status absorb_more(mp_group *g, uint32_t group, const uint8_t *record, mp_error *err) {
-    uint32_t size, key_len;
-    memcpy(&size, record, 4);
-    memcpy(&key_len, record + 4, 4);
-    size_t at = g->fixed_bytes + key_len;
-    mp_rd rd = mp_rd_of(record + at, size - at);
+    size_t at = g->fixed_bytes + mp_record_key_bytes(g, record);
+    mp_rd rd = mp_rd_of(record + at, mp_record_bytes(record) - sizeof(uint32_t) - at);
     while (mp_rd_left(&rd)) {
         uint32_t i = mp_rd_u32(&rd);
         size_t n;
@@ -51,19 +53,13 @@ static mp_status merge_records(mp_group *g, int32_t n, mp_error *err) {
     mp_status s = MP_OK;
     for (int32_t i = 0; i < n; i++) {
         uint64_t *count = (void *)(mp_table_row(&g->table, g->batch_group[i]) + MP_ROW_COUNT_AT);
-        uint64_t rows;
-        memcpy(&rows, record[i] + MP_RECORD_ROWS_AT, 8);
-        *count += rows;
+        *count += mp_record_rows(record[i]);
     }
     for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
         if (g->agg[i]->ops->absorb)
             s = g->agg[i]->ops->absorb(g->agg[i], g->batch_group, record, n, err);
-    for (int32_t i = 0; i < n && s == MP_OK; i++) {
-        uint32_t size, key_len;
-        memcpy(&size, record[i], 4);
-        memcpy(&key_len, record[i] + 4, 4);
-        if (size > g->fixed_bytes + key_len) s = absorb_more(g, g->batch_group[i], record[i], err);
-    }
+    for (int32_t i = 0; i < n && s == MP_OK; i++)
+        if (mp_record_has_more(record[i])) s = absorb_more(g, g->batch_group[i], record[i], err);
     return s;
 }
 

@@ -176,7 +176,7 @@ mp_status mp_parts_order(mp_parts *p, mp_group *g, mp_part *part, mp_hashed **ou
     for (const mp_part_chunk *c = mp_parts_chunks(part); c; c = c->next)
         for (size_t at = 0; at < c->len; at += mp_record_bytes(c->bytes + at)) {
             const uint8_t *r = c->bytes + at;
-            v[n++] = (mp_hashed){mp_key_hash_of(r + g->fixed_bytes, mp_record_key_bytes(r)),
+            v[n++] = (mp_hashed){mp_key_hash_of(r + g->fixed_bytes, mp_record_key_bytes(g, r)),
                                  (uintptr_t)r};
         }
     mp_status s = mp_hashed_sort(p->mem, out, n, cmp_keys, g, err);

@@ -494,6 +494,60 @@ static void refused_memory(void **state) {
     free_rows(&d);
 }
 
+static mp_status gather(void *ctx, int owner, const void *records, size_t n, mp_error *err) {
+    (void)owner, (void)err;
+    mp_buf_put(ctx, records, n);
+    return MP_OK;
+}
+
+/* Records that were merged with themselves again and again: more rows and nulls than one can tell. */
+static void very_many_rows(void **state) {
+    (void)state;
+    enum { TURNS = 36 };
+    const int key = 0;
+    const mp_type type = MP_STRING;
+    const mp_str str[3] = {mp_str_of("a", 1), mp_str_of("b", 1), mp_str_of("b", 1)};
+    const int64_t v[3] = {1, 2, 3};
+    const uint8_t valid[3] = {1, 1, 0};
+    const mp_col cols[2] = {{.type = MP_STRING, .str = str},
+                            {.type = MP_INT64, .i64 = v, .valid = valid}};
+    const mp_group_agg some[3] = {
+        {.fn = MP_AGG_COUNT, .arg = {-1, -1}, .name = ""},
+        {.fn = MP_AGG_SUM, .arg = {1, -1}, .type = {MP_INT64, MP_NULL}, .name = "v"},
+        {.fn = MP_AGG_MEAN, .arg = {1, -1}, .type = {MP_INT64, MP_NULL}, .name = "v"}};
+    mp_mem mem;
+    mp_error err = MP_ERROR_INIT;
+    mp_mem_init(&mem, 0);
+    mp_group *g = new_group(1, &key, NULL, some, 3, &mem);
+    mp_buf b;
+    mp_buf_init(&b, NULL);
+    add(g, cols, 2, 3);
+    for (int t = 0; t < TURNS; t++) {
+        bool done = false;
+        mp_buf_clear(&b);
+        while (!done)
+            assert_int_equal(mp_group_emit(g, gather, &b, 1000, &done, &err), MP_OK);
+        for (int twice = 0; twice < 2; twice++)
+            assert_int_equal(mp_group_absorb(g, b.data, b.len, &err), MP_OK);
+    }
+    mp_arena arena;
+    mp_batch out;
+    mp_arena_init(&arena, NULL);
+    assert_int_equal(mp_group_prepare(g, MP_GROUP_ANY_ORDER, &type, &err), MP_OK);
+    assert_int_equal(mp_group_next(g, &arena, &out, &err), MP_OK);
+    assert_int_equal(out.n_rows, 2);
+    for (int i = 0; i < 2; i++) {
+        int b_group = out.cols[0].str[i].p[0] == 'b';
+        assert_int_equal(out.cols[1].i64[i], INT64_C(1) << (TURNS + b_group));
+        assert_int_equal(out.cols[2].i64[i], INT64_C(1) << (TURNS + b_group));
+        assert_true(out.cols[3].f64[i] == 1 + b_group);
+    }
+    mp_arena_release(&arena);
+    mp_buf_release(&b);
+    mp_group_free(&g);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
 /* A table is given up once it is large and has met new keys only, unless far more rows are to come. */
 static void new_keys_only(void **state) {
     (void)state;
@@ -584,11 +638,17 @@ static void a_million_long_keys(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encoding),        cmocka_unit_test(end_of_page),
-        cmocka_unit_test(types_of_keys),   cmocka_unit_test(every_type),
-        cmocka_unit_test(computed_keys),   cmocka_unit_test(order_is_by_hash),
-        cmocka_unit_test(hostile_records), cmocka_unit_test(refused_memory),
-        cmocka_unit_test(new_keys_only),   cmocka_unit_test(a_million_long_keys),
+        cmocka_unit_test(encoding),
+        cmocka_unit_test(end_of_page),
+        cmocka_unit_test(types_of_keys),
+        cmocka_unit_test(every_type),
+        cmocka_unit_test(computed_keys),
+        cmocka_unit_test(order_is_by_hash),
+        cmocka_unit_test(hostile_records),
+        cmocka_unit_test(refused_memory),
+        cmocka_unit_test(very_many_rows),
+        cmocka_unit_test(new_keys_only),
+        cmocka_unit_test(a_million_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
