@@ -24,7 +24,7 @@ static void *take(const mp_h5_convert *v, size_t n, size_t size) {
 /* The pieces that hold the rows, one after the other: load is called for the rows of each. */
 static mp_status load_pieces(const mp_h5_convert *v, int i, int64_t row, int32_t n,
                              const uint32_t *sel, int32_t n_sel, mp_h5_load_fn load, void *to,
-                             mp_error *err) {
+                             int32_t *bad_row, mp_error *err) {
     const mp_h5_column *c = &v->l->columns[v->columns[i]];
     int32_t done = 0;
     for (int64_t at = 0; at < n;) {
@@ -33,6 +33,7 @@ static mp_status load_pieces(const mp_h5_convert *v, int i, int64_t row, int32_t
         if (sel) at = sel[done];
         const uint8_t *p;
         int64_t here;
+        *bad_row = sel ? done : (int32_t)at;
         mp_status st = mp_h5_fetch_rows(v->fetch, i, row + at, &p, &here, err);
         if (st) return st;
         int64_t end = at + here < n ? at + here : n;
@@ -50,6 +51,7 @@ static mp_status load_pieces(const mp_h5_convert *v, int i, int64_t row, int32_t
         done += piece.n;
         at = end;
     }
+    *bad_row = -1;
     return MP_OK;
 }
 
@@ -98,7 +100,8 @@ static mp_status in_place(const mp_h5_convert *v, int i, int64_t row, int32_t n,
 }
 
 static mp_status load_column(const mp_h5_convert *v, int i, int64_t row, int32_t n,
-                             const uint32_t *sel, int32_t n_sel, const void **out, mp_error *err) {
+                             const uint32_t *sel, int32_t n_sel, const void **out, int32_t *bad_row,
+                             mp_error *err) {
     const mp_h5_column *c = &v->l->columns[v->columns[i]];
     bool text = c->form >= MP_H5_TEXT && c->form <= MP_H5_STR;
     int32_t rows = sel ? n_sel : n;
@@ -107,7 +110,7 @@ static mp_status load_column(const mp_h5_convert *v, int i, int64_t row, int32_t
     void *to = take(v, (size_t)rows, text ? sizeof(mp_str) : sizeof(int64_t));
     *out = to;
     if (!to) return nomem(v, (size_t)rows * 8, err);
-    return load_pieces(v, i, row, n, sel, n_sel, text ? load_text : load_number, to, err);
+    return load_pieces(v, i, row, n, sel, n_sel, text ? load_text : load_number, to, bad_row, err);
 }
 
 /* ---- meaning ---- */
@@ -342,7 +345,7 @@ static mp_status to_text(meaning *m) {
 static mp_status apply_mask(meaning *m, int mask, int64_t row, int32_t n, const uint32_t *sel,
                             int32_t n_sel) {
     const void *raw = NULL;
-    mp_status st = load_column(m->v, mask, row, n, sel, n_sel, &raw, m->err);
+    mp_status st = load_column(m->v, mask, row, n, sel, n_sel, &raw, m->bad_row, m->err);
     if (st) return st;
     const int64_t *marks = raw;
     int64_t any = 0;
@@ -373,7 +376,7 @@ mp_status mp_h5_convert_column(const mp_h5_convert *v, int i, mp_type want, int6
     m.bad_row = bad_row;
     m.err = err;
     *out = (mp_col){.type = m.c->type};
-    mp_status st = load_column(v, i, row, n, sel, n_sel, &m.raw, err);
+    mp_status st = load_column(v, i, row, n, sel, n_sel, &m.raw, bad_row, err);
     if (!st && v->masks[i] >= 0) st = apply_mask(&m, v->masks[i], row, n, sel, n_sel);
     if (!st) st = give_meaning(&m, want);
     if (!st && want == MP_STRING && out->type != MP_STRING) st = to_text(&m);

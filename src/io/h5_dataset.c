@@ -169,7 +169,7 @@ static mp_status add_places(dataset *d, hid_t type, const char *name) {
         if (why) e.why = why;
         as_library_gives(&e, as);
     }
-    bool alone = mp_h5_array_at(d->b, d->array)->n_dims == 1;
+    bool alone = mp_h5_array_at(d->b, d->array)->n_dims == 1 || (d->row_dim > 0 && n == 1);
     for (int64_t i = 0; i < n && !st; i++) {
         const char *own = alone ? name : mp_h5_text(d->b->in, "c%lld", (long long)i + 1);
         if (!own) return MP_NOMEM;

@@ -134,6 +134,15 @@ static bool is_hidden(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
     return table >= 0 && node_at(nodes, table)->type == H5T_COMPOUND;
 }
 
+/* A dataset beside nothing is a table by its own name. */
+static bool lone_member(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
+    int32_t *members = mp_h5_take(in, (size_t)(behind(nodes, i) - i), sizeof *members);
+    int n = 0;
+    if (!members || !mp_h5_group_members(in, nodes, i, members, &n) || n != 1) return false;
+    const mp_h5_node *m = node_at(nodes, members[0]);
+    return m->kind == 'd' && !m->odd;
+}
+
 static mp_status mark_members(mp_h5_in *in, mp_h5_list *nodes, int32_t i) {
     int32_t *members = mp_h5_take(in, (size_t)(behind(nodes, i) - i), sizeof *members);
     int n = 0;
@@ -164,6 +173,8 @@ mp_status mp_h5_mark_tables(mp_h5_in *in, mp_h5_list *nodes) {
         mp_h5_kind kind = n[i].member || n[i].alias ? MP_H5_NO_TABLE : mp_h5_kind_of(in, nodes, i);
         if (n[i].odd) kind = MP_H5_NO_TABLE;
         n[i].table = kind;
+        if (kind == MP_H5_COLUMN_GROUP && lone_member(in, nodes, i))
+            n[i].table = kind = MP_H5_NO_TABLE;
         bool whole = kind >= MP_H5_PANDAS_TABLE || n[i].column;
         if (kind == MP_H5_COLUMN_GROUP) {
             mp_status st = mark_members(in, nodes, i);

@@ -255,7 +255,7 @@ static bool column_fits(const mp_h5_column *c, const mp_h5_array *a) {
     int64_t last = rows > 0 ? times(c->stride, rows - 1) : 0;
     int64_t size = c->size;
     if (c->form == MP_H5_UTF16) size = times(size / 2 - 1, c->unit_step) + 2;
-    if (rows == 0) return true;
+    if (rows == 0 || a->n_rows == 0) return true;
     if (c->at < 0 || c->stride < 1 || last < 0 || size < 1) return false;
     if (c->at > whole || last > whole - c->at || size > whole - c->at - last) return false;
     if (a->storage != MP_H5_CHUNKED) return c->chunk == 0;

@@ -21,13 +21,15 @@ void mp_h5_library_setup(void) {
     static const char *const places[] = {"/usr/lib/*/hdf5/serial/plugins",
                                          "/usr/lib/*/hdf5/plugins", "/usr/local/hdf5/lib/plugin"};
     setenv("HDF5_USE_FILE_LOCKING", "BEST_EFFORT", 0);
+    /* a search ends at the first folder that is not there, as the library's own default may be */
+    const char *chosen = getenv("HDF5_PLUGIN_PATH");
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         glob_t g;
         if (glob(places[i], GLOB_ONLYDIR, NULL, &g) != 0) continue;
         for (size_t k = 0; k < g.gl_pathc; k++)
-            H5PLappend(g.gl_pathv[k]);
+            chosen ? H5PLappend(g.gl_pathv[k]) : H5PLprepend(g.gl_pathv[k]);
         globfree(&g);
     }
 }
@@ -55,7 +57,7 @@ static mp_status not_h5(mp_h5_in *in) {
 static herr_t last_text(unsigned n, const H5E_error2_t *e, void *ctx) {
     char *text = ctx;
     (void)n;
-    if (e->desc && strstr(e->desc, "lock")) snprintf(text, 256, "%s", e->desc);
+    if (e->desc && strstr(e->desc, "unable to lock file")) snprintf(text, 256, "%s", e->desc);
     if (!*text && e->desc && *e->desc) snprintf(text, 256, "%s", e->desc);
     return 0;
 }
@@ -63,7 +65,7 @@ static herr_t last_text(unsigned n, const H5E_error2_t *e, void *ctx) {
 static mp_status cannot_open(mp_h5_in *in) {
     char text[256] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, last_text, text);
-    if (strstr(text, "lock") || strstr(text, "already open for write")) {
+    if (strstr(text, "unable to lock file") || strstr(text, "already open for write")) {
         mp_error_set(in->err, MP_IO, "cannot open",
                      "the file is locked: another program has it open for writing, or died so");
         mp_error_hint(in->err,
