@@ -59,7 +59,7 @@ one() {
 
 # The scripts of tests/cli, the longest first: what begins last ends last.
 cli_tests() {
-    local first='usage failures same_bytes every_cut map_items map_resume' t
+    local first='usage failures same_bytes every_cut map_items map_resume map_table' t
     for t in $first; do
         echo "$t"
     done

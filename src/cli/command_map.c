@@ -1,12 +1,16 @@
 /* command_map.c - `mpart map` on the command line. */
 #include "cli/command_map.h"
 
+#include "cli/check_split.h"
+
 #include <string.h>
 
 #include "run/map.h"
 
 #define AT(field) offsetof(mp_invocation, field)
 
+static const mp_word shard_formats[] = {
+    {"csv", MP_FORMAT_CSV, NULL}, {"ndjson", MP_FORMAT_NDJSON, NULL}, {NULL, 0, NULL}};
 static const mp_word halts[] = {{"never", MP_HALT_NEVER, NULL},
                                 {"soon", MP_HALT_SOON, NULL},
                                 {"now", MP_HALT_NOW, NULL},
@@ -18,13 +22,24 @@ static const mp_option map_options[] = {
      .help = "the list: an item a line, blank lines skipped; -: standard input"},
     {.name = "nul", .letter = '0', .kind = MP_OPT_FLAG, .at = AT(map.nul),
      .help = "items end with NUL, as find -print0 writes them"},
+    {.name = "by", .kind = MP_OPT_NAMES, .arg = "KEYS", .at = AT(map.by), .count_at = AT(map.n_by),
+     .help = "shards by key: all rows of a key in one (64, or --parts)"},
+    {.name = "parts", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(map.parts), .least = 1,
+     .help = "so many shards of a table (default: one for each 8 MiB)"},
+    {.name = "rows", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(map.rows), .least = 1,
+     .help = "shards of N rows"},
+    {.name = "shard-format", .kind = MP_OPT_WORD, .arg = "csv|ndjson", .at = AT(map.shard_format), .words = shard_formats,
+     .help = "what the command reads (default csv, with a header)"},
+    {.name = "raw", .kind = MP_OPT_FLAG, .at = AT(map.raw),
+     .help = "what the commands print is bytes, not CSV with a header"},
     {.name = "replace", .letter = 'I', .kind = MP_OPT_TEXT, .arg = "STR", .at = AT(map.place),
-     .help = "what stands for the item in the command, instead of {}"},
+     .help = "what stands for the item, or a shard's file, instead of {}"},
     {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.output.path),
-     .help = "what the commands print, in the order of the list (default, and\n"
-             "-: standard output)"},
+     .help = "what the commands print, in the order of the list or table\n"
+             "(default, and -: standard output); of a table .csv, .tsv,\n"
+             ".ndjson, and .gz or .zst behind them"},
     {.name = "results", .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(map.results),
-     .help = "keep what item N prints as N.out and N.err instead"},
+     .help = "keep what item or shard N prints as N.out and N.err instead"},
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(map.force),
      .help = "use a folder for --results that is not empty"},
     {.name = "retries", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(map.retries),
@@ -48,7 +63,7 @@ static const mp_option map_options[] = {
 };
 /* clang-format on */
 
-const mp_option_group mp_map_group = {"commands on items", map_options,
+const mp_option_group mp_map_group = {"commands on items or shards", map_options,
                                       (int)(sizeof map_options / sizeof *map_options)};
 
 /* The command line with --resume behind the command's name, as a shell reads it. */
@@ -75,20 +90,49 @@ static mp_status wrong(mp_error *err, const char *hint, const char *why) {
     return MP_USAGE;
 }
 
-mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
-    static const char example[] = "mpart map --items list.txt -o out.txt -- command {}";
-    mp_map_spec *map = &inv->map;
-    const mp_operands *o = &inv->operands;
-    if (!map->items) return wrong(err, example, "option '--items' is missing");
-    if (o->n_before > 0) {
-        mp_error_set(err, MP_USAGE, NULL, "'%s' stands before --, where no operand belongs",
-                     o->operands[0]);
-        mp_error_hint(err, "%s", example);
+static const char items_example[] = "mpart map --items list.txt -o out.txt -- command {}";
+static const char table_example[] = "mpart map table.csv -o out.csv -- command";
+
+static mp_status check_items(const mp_invocation *inv, mp_error *err) {
+    const mp_map_spec *map = &inv->map;
+    if (inv->operands.n_operands > 0) {
+        mp_error_set(err, MP_USAGE, NULL, "'%s' is an input, but --items is given",
+                     inv->operands.operands[0]);
+        mp_error_hint(err, "%s", items_example);
         return MP_USAGE;
     }
+    if (map->n_by || map->parts || map->rows || map->shard_format || map->raw)
+        return wrong(err, "an item is a unit by itself",
+                     "--by, --parts, --rows, --shard-format and --raw are for tables");
+    return MP_OK;
+}
+
+static mp_status check_table(mp_invocation *inv, mp_error *err) {
+    mp_map_spec *map = &inv->map;
+    if (inv->operands.n_operands == 0)
+        return wrong(err, table_example, "no input given: name tables, or --items LIST");
+    if (map->nul || map->per_host) return wrong(err, NULL, "-0 and --per-host go with --items");
+    if (map->rows && (map->parts || map->n_by))
+        return wrong(err, NULL, "--rows goes without --parts and --by");
+    if (map->parts > MP_SPLIT_MOST_PARTS)
+        return wrong(err, NULL, "option '--parts': at most 1000000");
+    if (map->n_by && inv->spec.input.rejects)
+        return wrong(err, NULL, "--rejects goes without --by");
+    mp_status st = mp_check_input(inv, err);
+    if (st != MP_OK || map->raw || map->results) return st;
+    return mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+}
+
+mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
+    mp_map_spec *map = &inv->map;
+    mp_operands *o = &inv->operands;
     map->n_words = o->n_operands - o->n_before;
     map->words = o->operands + o->n_before;
-    if (map->n_words == 0) return wrong(err, example, "no command behind --");
+    o->n_operands = o->n_before;
+    mp_status st = map->items ? check_items(inv, err) : check_table(inv, err);
+    if (st != MP_OK) return st;
+    if (map->n_words == 0)
+        return wrong(err, map->items ? items_example : table_example, "no command behind --");
     if (!map->words[0][0]) return wrong(err, NULL, "the name of the command is empty");
     if (!map->place) map->place = "{}";
     if (map->results && inv->spec.output.path)

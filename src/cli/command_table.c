@@ -207,6 +207,7 @@ static const mp_option_group input_group = GROUP("input", input_options);
 static const mp_option_group output_group = GROUP("output", output_options);
 static const mp_option_group common_group = GROUP("common options", common_options);
 static const mp_option_group info_group = GROUP("info", info_options);
+static const mp_option_group map_output_group = {"form of a table's results", output_options + 1, 1};
 static const mp_option_group gen_group = GROUP("sample data", gen_options);
 static const mp_option_group merge_group = GROUP("merging", merge_options);
 static const mp_option_group split_group = GROUP("shards", split_options);
@@ -221,7 +222,8 @@ static const mp_option_group *const merge_groups[] = {&merge_group, &input_group
 static const mp_option_group *const split_groups[] = {&split_group, &input_group, &common_group,
                                                       NULL};
 
-static const mp_option_group *const map_groups[] = {&mp_map_group, &common_group, NULL};
+static const mp_option_group *const map_groups[] = {&mp_map_group, &input_group, &map_output_group, &common_group,
+                                                    NULL};
 
 static bool is_digit_or_sign(char c) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+';
@@ -278,8 +280,7 @@ mp_status mp_check_input(mp_invocation *inv, mp_error *err) {
     return check_bytes(in, err);
 }
 
-/* The name of an output, and its format if format is -1 or settled. */
-static mp_status check_output_name(const char *path, int *format, mp_error *err) {
+mp_status mp_check_output_name(const char *path, int *format, mp_error *err) {
     mp_text_format found;
     if (!path || strcmp(path, "-") == 0) return MP_OK;
     if (*format >= 0) return MP_OK;
@@ -295,7 +296,7 @@ static mp_status check_output_name(const char *path, int *format, mp_error *err)
 static mp_status check_query(mp_invocation *inv, mp_error *err) {
     mp_status st = mp_check_input(inv, err);
     if (st == MP_OK)
-        st = check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+        st = mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
     return st != MP_OK ? st : mp_check_h5_output(&inv->spec.output, err);
 }
 
@@ -344,7 +345,7 @@ static mp_status check_gen(mp_invocation *inv, mp_error *err) {
             return mp_error_set(err, MP_USAGE, NULL, "join makes four files: -o names a folder");
         return MP_OK;
     }
-    st = check_output_name(inv->gen.path, &format, err);
+    st = mp_check_output_name(inv->gen.path, &format, err);
     if (st == MP_OK && format >= 0 && format != MP_FORMAT_CSV)
         return mp_error_set(err, MP_USAGE, NULL, "output '%s': gen writes CSV only", inv->gen.path);
     return st;
@@ -409,16 +410,18 @@ const mp_command *mp_commands(void) {
          check_query,
          run_merge},
         {"map",
-         "a command of yours on every item of a list",
-         "--items FILE|- [options] [-o FILE] -- COMMAND [ARGUMENTS] {}",
+         "a command of yours on every shard of a table, or item of a list",
+         "INPUT...|--items FILE [options] [-o FILE] -- COMMAND [ARGUMENTS]",
+         "  mpirun -np 8 mpart map orders.csv --by customer -o scores.csv -- python3 score.py\n"
          "  mpirun -np 8 mpart map --items images.txt -o sizes.txt -- identify {}\n"
          "  find . -name '*.gz' -print0 | mpirun -np 4 mpart map -0 --items - -- gzip -t {}\n"
          "  mpirun -np 40 mpart map --items urls.txt --results pages --per-host 2 --retries 3 \\\n"
          "      --timeout 30 -- curl -sSf {}\n"
          "\n"
-         "One process for each item, as many at a time as there are ranks, no shell: {} is the\n"
-         "item, also inside an argument, {#} its number. Without {} the item is the last\n"
-         "argument. MPART_SHARD, MPART_SHARDS, MPART_RANK and MPART_RANKS are set.\n",
+         "As many commands at a time as there are ranks, no shell. A shard comes on standard input\n"
+         "as CSV with its header, and CSV with a header is what the command prints; {} is a file\n"
+         "with the shard. Of a list, {} is the item, also inside an argument; without {} it is the\n"
+         "last one. {#} is the number of the shard or item. MPART_SHARD, MPART_SHARDS, MPART_RANK and MPART_RANKS are set.\n",
          {map_groups},
          mp_command_map_check,
          run_map},

@@ -209,7 +209,7 @@ mp_status mp_work_step(mp_work *w, bool *did, bool *done, mp_error *err) {
         int64_t now = mp_clock_ns();
         bool ended = w->ended_ns || mp_child_ended(&w->child); /* before its last bytes are read */
         watch_time(w, now);
-        mp_status st = w->a.in ? give_input(w, did, err) : MP_OK;
+        mp_status st = w->a.in && w->child.ends[0] >= 0 ? give_input(w, did, err) : MP_OK;
         bool read_some = false;
         if (st == MP_OK) st = take_output(w, 1, &read_some, err);
         if (st == MP_OK) st = take_output(w, 2, &read_some, err);

@@ -86,13 +86,9 @@ static mp_status open_run(mp_map_job *j, mp_error *err) {
     mp_buf_init(&facts, j->mem);
     mp_map_facts(j, &facts);
     mp_buf_u8(&facts, 0);
-    j->results = mp_mem_alloc(j->mem, ((size_t)j->n_units + 1) * sizeof *j->results);
     mp_status st = mp_buf_check(&facts, err);
     if (st == MP_OK) st = choose_folder(j, &path, err);
-    if (st == MP_OK && !j->results)
-        st = mp_mem_error(j->mem, (size_t)j->n_units * sizeof *j->results, err);
-    for (int64_t i = 0; st == MP_OK && i < j->n_units; i++)
-        j->results[i] = (mp_map_result){.outcome = MP_UNIT_OUTCOMES};
+
     mp_run_dir_args args = {.path = path,
                             .scratch = j->spec->run.scratch,
                             .resume = j->map->resume || j->map->explain,
@@ -108,11 +104,15 @@ static mp_status open_run(mp_map_job *j, mp_error *err) {
     j->folder = mp_run_dir_path(j->dir);
     j->run = mp_run_dir_run(j->dir);
     j->journalled = mp_run_dir_is_kept(j->dir);
-    return mp_map_keep(j, err);
+    return MP_OK;
 }
 
 static void print_plan(mp_map_job *j) {
-    mp_buf_printf(j->text, "items:      %" PRId64 "\ncommand:    ", j->n_units);
+    if (j->mode == MP_MAP_ITEMS)
+        mp_buf_printf(j->text, "items:      %" PRId64 "\n", j->n_units);
+    else
+        mp_buf_printf(j->text, "inputs:     %d\n", j->spec->input.n_paths);
+    mp_buf_printf(j->text, "command:    ");
     for (int i = 0; i < j->command.n_words; i++) {
         if (i > 0) mp_buf_u8(j->text, ' ');
         mp_map_quote(j->command.words[i], j->text);
@@ -124,16 +124,13 @@ static void print_plan(mp_map_job *j) {
 static mp_status plan(mp_map_job *j, mp_error *err) {
     mp_status st = mp_fault_check(0, "plan", err);
     if (st == MP_OK) st = check_command(j, err);
-    if (st == MP_OK) st = mp_map_read_items(j, err);
+    if (st == MP_OK && j->mode == MP_MAP_ITEMS) st = mp_map_read_items(j, err);
     if (st == MP_OK && j->spec->run.plan_only) {
         print_plan(j);
         return MP_OK;
     }
     if (st == MP_OK) st = open_run(j, err);
-    if (st == MP_OK && j->map->explain) {
-        mp_map_explain(j, j->text);
-        return MP_OK;
-    }
+    if (st == MP_OK && j->map->explain) return MP_OK;
     if (st == MP_OK) st = mp_map_open_target(j, err);
     if (st == MP_OK) st = make_results(j, j->map->resume && j->run > 1, err);
     return st == MP_OK ? mp_map_open_joblog(j, err) : st;
@@ -149,7 +146,6 @@ static mp_status share(mp_map_job *j, mp_error *err) {
         mp_buf_text(&b, j->folder);
         mp_buf_u32(&b, (uint32_t)j->run);
         mp_buf_u8(&b, j->journalled);
-        mp_buf_i64(&b, j->n_units);
     }
     mp_status st = mp_comm_bcast(j->c, &b, &mine);
     if (st == MP_OK && !is_head(j)) {
@@ -157,10 +153,22 @@ static mp_status share(mp_map_job *j, mp_error *err) {
         if (!mp_rd_text(&rd, &j->arena, &j->folder)) st = mp_mem_error(j->mem, b.len, &mine);
         j->run = (int)mp_rd_u32(&rd);
         j->journalled = mp_rd_u8(&rd) != 0;
-        j->n_units = mp_rd_i64(&rd);
     }
     mp_buf_release(&b);
-    if (st == MP_OK) st = mp_map_work_open(j, &mine);
+    return agree(j, st, &mine, err);
+}
+
+/* The units, and what is to be done of them. Collective. */
+static mp_status share_units(mp_map_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = j->mode == MP_MAP_ITEMS ? MP_OK : mp_map_make_shards(j, err);
+    if (st != MP_OK) return st;
+    if (is_head(j)) st = mp_map_keep(j, &mine);
+    if (is_head(j) && st == MP_OK && j->map->explain) mp_map_explain(j, j->text);
+    st = agree(j, st, &mine, err);
+    if (st == MP_OK) st = mp_comm_allreduce(j->c, &j->n_units, 1, MP_MAX, err);
+    if (st != MP_OK || j->map->explain) return st;
+    st = mp_map_work_open(j, &mine);
     return agree(j, st, &mine, err);
 }
 
@@ -186,7 +194,10 @@ static mp_status gather_hosts(mp_map_job *j, mp_error *err) {
             if (st != MP_OK) break;
         }
         if (!j->hosts) st = mp_mem_error(j->mem, n, &mine);
-        if (st == MP_OK && !j->journalled) st = mp_map_hide(j, &mine);
+        bool by_file = j->mode == MP_MAP_FILES || j->table.copied ||
+                       (j->mode == MP_MAP_SHARDS && mp_unit_has_place(&j->command)) ||
+                       (j->headed && !j->streams);
+        if (st == MP_OK && !j->journalled && !by_file) st = mp_map_hide(j, &mine);
     }
     mp_buf_release(&all);
     return agree(j, st, &mine, err);
@@ -195,10 +206,11 @@ static mp_status gather_hosts(mp_map_job *j, mp_error *err) {
 /* ---- the end ---- */
 
 static mp_status some_failed(const mp_map_job *j, int64_t n_failed, int64_t first, mp_error *err) {
-    char why[128], item[200];
+    char why[128], item[200], name[64];
     mp_map_outcome_text(&j->results[first], why, sizeof why);
-    snprintf(item, sizeof item, "%s", mp_map_item(j, first));
-    mp_error_set(err, MP_PARTIAL, "some items failed",
+    snprintf(item, sizeof item, "%s", mp_map_unit_name(j, first, name, sizeof name));
+    mp_error_set(err, MP_PARTIAL,
+                 j->mode == MP_MAP_ITEMS ? "some items failed" : "some shards failed",
                  "%" PRId64 " of %" PRId64 "; the first is %" PRId64 " ('%s'): %s", n_failed,
                  j->n_units, first + 1, item, why);
     if (j->journalled) mp_error_hint(err, "--resume tries them again");
@@ -247,7 +259,10 @@ static void explain_halt(const mp_map_job *j, const mp_units_result *r, mp_error
     if (r->first_failed < 0) return;
     (void)!some_failed(j, r->n_failed, r->first_failed, &partial);
     mp_error_init(err);
-    mp_error_set(err, MP_FAILED, "stopped because an item failed (--halt)", "%s", partial.why);
+    mp_error_set(err, MP_FAILED,
+                 j->mode == MP_MAP_ITEMS ? "stopped because an item failed (--halt)"
+                                         : "stopped because a shard failed (--halt)",
+                 "%s", partial.why);
     if (j->journalled) hint_resume(j, err);
 }
 
@@ -311,16 +326,22 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
         st = count_failed(j, &mine);
         if (st == MP_OK && j->journalled) mp_run_dir_remove(j->dir);
     }
-    return agree(j, st, &mine, err);
+    st = agree(j, st, &mine, err);
+    if (j->mode == MP_MAP_ITEMS || (st != MP_OK && st != MP_PARTIAL)) return st;
+    mp_status named = mp_job_name_rejects(&j->table.job, j->table.n_bad, st == MP_OK ? err : &mine);
+    return st == MP_OK ? named : st;
 }
 
 static void release(mp_map_job *j) {
     mp_map_work_close(j);
     mp_map_close_logs(j);
+    if (j->mode != MP_MAP_ITEMS) mp_map_release_shards(j);
     mp_out_abandon(&j->file);
     mp_run_dir_free(&j->dir);
     mp_buf_release(&j->items);
     mp_buf_release(&j->starts);
+    mp_buf_release(&j->records);
+    mp_buf_release(&j->head);
     mp_buf_release(&j->joblog);
     mp_buf_release(&j->log);
     mp_buf_release(&j->line);
@@ -338,8 +359,10 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = is_head(j) ? plan(j, &mine) : MP_OK;
     st = agree(j, st, &mine, err);
-    if (st != MP_OK || j->spec->run.plan_only || j->map->explain) return st;
+    if (st != MP_OK || j->spec->run.plan_only) return st;
     st = share(j, err);
+    if (st == MP_OK) st = share_units(j, err);
+    if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);
     if (st == MP_OK) st = run_units(j, err);
     if (st == MP_OK) return finish(j, err);
@@ -361,12 +384,20 @@ mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp
                     .log_fd = -1,
                     .results_fd = -1,
                     .out_fd = -1,
-                    .err_fd = -1};
-    j.command = (mp_unit_command){map->n_words, map->words, map->place, true};
+                    .err_fd = -1,
+                    .in_fd = -1,
+                    .headed_by = -1,
+                    .mode = map->items      ? MP_MAP_ITEMS
+                            : map->n_by > 0 ? MP_MAP_FILES
+                                            : MP_MAP_SHARDS,
+                    .headed = !map->items && !map->raw,
+                    .ending = map->shard_format == MP_FORMAT_NDJSON ? ".ndjson" : ".csv"};
+    j.command = (mp_unit_command){map->n_words, map->words, map->place, map->items != NULL};
     mp_arena_init(&j.arena, mem);
     mp_arena_init(&j.unit_arena, mem);
     mp_arena_init(&j.log_arena, mem);
-    mp_buf *const bufs[] = {&j.items, &j.starts, &j.joblog, &j.log, &j.line, &j.lines};
+    mp_buf *const bufs[] = {&j.items, &j.starts, &j.joblog,  &j.log,
+                            &j.line,  &j.lines,  &j.records, &j.head};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         mp_buf_init(bufs[i], mem);
     mp_error mine = MP_ERROR_INIT;

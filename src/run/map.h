@@ -12,6 +12,12 @@
 typedef struct {
     const char *items; /* the list, or "-"; NULL: tables */
     bool nul;          /* items end with NUL */
+    /* Tables: spec.input. At most one of rows and parts, but parts goes with by. */
+    int n_by;
+    const char **by;
+    int64_t parts, rows; /* 0: not given */
+    int shard_format;    /* mp_text_format: CSV or NDJSON */
+    bool raw;            /* results are bytes, not tables */
     int n_words;
     const char **words;  /* the command */
     const char *place;   /* "{}" */

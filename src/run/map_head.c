@@ -12,7 +12,8 @@
 mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err) {
     mp_map_job *j = ctx;
     (void)err;
-    mp_buf_text(desc, mp_map_item(j, unit));
+    if (j->mode == MP_MAP_ITEMS) mp_buf_text(desc, mp_map_item(j, unit));
+    if (j->mode == MP_MAP_SHARDS) mp_map_table_describe(&j->table, unit, desc);
     return MP_OK;
 }
 
@@ -34,10 +35,16 @@ static void set_result(mp_map_job *j, const mp_unit_record *r) {
 }
 
 void mp_map_record(void *ctx, const mp_unit_record *r) {
-    mp_map_job *j = ctx;
-    if (r->unit < 0 || r->unit >= j->n_units) return;
-    if (r->outcome < 0 || r->outcome >= MP_UNIT_OUTCOMES) return;
-    set_result(j, r);
+    mp_buf_put(&((mp_map_job *)ctx)->records, r, sizeof *r);
+}
+
+const char *mp_map_unit_name(const mp_map_job *j, int64_t unit, char *out, size_t cap) {
+    if (j->mode == MP_MAP_ITEMS) return mp_map_item(j, unit);
+    if (j->mode == MP_MAP_FILES)
+        snprintf(out, cap, "part-%05" PRId64, unit);
+    else
+        snprintf(out, cap, "shard %" PRId64, unit + 1);
+    return out;
 }
 
 /* ---- words for people and shells ---- */
@@ -112,8 +119,12 @@ void mp_map_facts(const mp_map_job *j, mp_buf *out) {
     mp_map_quote(j->command.place, out);
     mp_buf_printf(out, "\noption --results: ");
     mp_map_quote(j->map->results ? j->map->results : "", out);
-    mp_buf_printf(out, "\nlist of items: %" PRId64 " items, hash %016" PRIx64 "\n", j->n_units,
-                  mp_hash_bytes(j->items.data, j->items.len));
+    mp_buf_u8(out, '\n');
+    if (j->mode == MP_MAP_ITEMS)
+        mp_buf_printf(out, "list of items: %" PRId64 " items, hash %016" PRIx64 "\n", j->n_units,
+                      mp_hash_bytes(j->items.data, j->items.len));
+    else
+        mp_map_table_facts(j, out);
 }
 
 /* ---- what an earlier run has done ---- */
@@ -131,15 +142,32 @@ static bool file_there(const mp_map_job *j, int64_t unit) {
 static bool result_there(mp_map_job *j, int64_t unit) {
     const mp_map_result *r = &j->results[unit];
     struct stat st;
-    if (j->map->results) return file_there(j, unit);
+    if (j->map->results && !mp_map_is_empty(j, unit)) return file_there(j, unit);
     if (r->len == 0) return true;
     int fd = mp_map_log_fd(j, r->run, r->rank, NULL);
     return fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= r->offset + r->len;
 }
 
 mp_status mp_map_keep(mp_map_job *j, mp_error *err) {
-    j->kept = mp_mem_calloc(j->mem, (size_t)j->n_units + 1, 1);
-    if (!j->kept) return mp_mem_error(j->mem, (size_t)j->n_units, err);
+    size_t n = (size_t)j->n_units + 1;
+    j->kept = mp_mem_calloc(j->mem, n, 1);
+    j->results = mp_mem_alloc(j->mem, n * sizeof *j->results);
+    if (!j->kept || !j->results) return mp_mem_error(j->mem, n * sizeof *j->results, err);
+    for (int64_t i = 0; i < j->n_units; i++)
+        j->results[i] = (mp_map_result){.outcome = MP_UNIT_OUTCOMES};
+    mp_status st = mp_buf_check(&j->records, err);
+    if (st != MP_OK) return st;
+    for (mp_rd rd = mp_rd_of(j->records.data, j->records.len); mp_rd_left(&rd);) {
+        mp_unit_record r;
+        const void *p = mp_rd_raw(&rd, sizeof r);
+        if (!p) break;
+        memcpy(&r, p, sizeof r);
+        bool good = r.unit >= 0 && r.unit < j->n_units && r.outcome >= 0;
+        if (good && r.outcome < MP_UNIT_OUTCOMES) set_result(j, &r);
+    }
+    mp_buf_release(&j->records);
+    for (int64_t i = 0; i < j->n_units; i++)
+        if (mp_map_is_empty(j, i)) j->results[i] = (mp_map_result){.outcome = MP_UNIT_OK};
     for (int64_t i = 0; i < j->n_units; i++) {
         if (j->results[i].outcome != MP_UNIT_OK || !result_there(j, i)) continue;
         j->kept[i] = 1;
@@ -150,12 +178,12 @@ mp_status mp_map_keep(mp_map_job *j, mp_error *err) {
 
 void mp_map_explain(const mp_map_job *j, mp_buf *out) {
     for (int64_t i = 0; i < j->n_units; i++) {
-        char why[128];
+        char why[128], name[64];
         mp_map_outcome_text(&j->results[i], why, sizeof why);
         bool gone = j->results[i].outcome == MP_UNIT_OK && !j->kept[i];
         mp_buf_printf(out, "%lld\t%s\t%s\t", (long long)i + 1, j->kept[i] ? "kept" : "redone",
                       gone ? "its result is gone" : why);
-        mp_map_quote(mp_map_item(j, i), out);
+        mp_map_quote(mp_map_unit_name(j, i, name, sizeof name), out);
         mp_buf_u8(out, '\n');
     }
 }
@@ -203,8 +231,9 @@ static mp_status log_job(mp_map_job *j, const mp_unit_record *r, int src, mp_err
                   (int)(r->start_ms % 1000), (double)r->run_ns * 1e-9, (long long)r->len, code,
                   by_signal ? r->code : 0);
     mp_arena_reset(&j->log_arena);
-    const char **words =
-        mp_unit_words(&j->command, mp_map_item(j, r->unit), r->unit + 1, &j->log_arena);
+    char name[64];
+    const char *item = mp_map_unit_name(j, r->unit, name, sizeof name);
+    const char **words = mp_unit_words(&j->command, item, r->unit + 1, &j->log_arena);
     if (!words) return mp_mem_error(j->mem, 64, err);
     put_words(words, -1, &j->joblog);
     mp_buf_u8(&j->joblog, '\n');

@@ -53,7 +53,7 @@ mp_status mp_map_hide(mp_map_job *j, mp_error *err) {
     return MP_OK;
 }
 
-static mp_status read_log(mp_map_job *j, int fd, uint8_t *out, size_t n, int64_t at,
+mp_status mp_map_read_log(mp_map_job *j, int fd, uint8_t *out, size_t n, int64_t at,
                           mp_error *err) {
     while (n > 0) {
         ssize_t got = pread(fd, out, n, (off_t)at);
@@ -76,6 +76,37 @@ static mp_status read_log(mp_map_job *j, int fd, uint8_t *out, size_t n, int64_t
 static const char *target_name(const mp_map_job *j) {
     const char *path = j->spec->output.path;
     return path && strcmp(path, "-") != 0 ? path : NULL;
+}
+
+/* The text of one header, for a message. */
+static void header_text(mp_map_job *j, const mp_map_result *r, char *out, size_t cap) {
+    size_t n = (size_t)r->head_len < cap ? (size_t)r->head_len : cap - 1;
+    int fd = mp_map_log_fd(j, r->run, r->rank, NULL);
+    out[0] = 0;
+    if (fd < 0 || mp_map_read_log(j, fd, (uint8_t *)out, n, r->offset, NULL) != MP_OK) return;
+    out[n] = 0;
+    out[strcspn(out, "\r\n")] = 0;
+}
+
+mp_status mp_map_check_header(mp_map_job *j, int64_t unit, int64_t *skip, mp_error *err) {
+    const mp_map_result *r = &j->results[unit];
+    *skip = 0;
+    if (!j->headed || r->outcome != MP_UNIT_OK || r->len == 0) return MP_OK;
+    if (j->headed_by < 0) j->headed_by = unit;
+    if (j->headed_by == unit) return MP_OK;
+    const mp_map_result *first = &j->results[j->headed_by];
+    if (r->head_hash == first->head_hash) {
+        *skip = r->head_len;
+        return MP_OK;
+    }
+    char a[200], b[200];
+    header_text(j, first, a, sizeof a);
+    header_text(j, r, b, sizeof b);
+    mp_error_set(err, MP_DATA, "results have different headers",
+                 "that of shard %lld is '%s', that of shard %lld is '%s'",
+                 (long long)j->headed_by + 1, a, (long long)unit + 1, b);
+    mp_error_hint(err, "the command has to print the same header every time; --raw joins bytes");
+    return MP_DATA;
 }
 
 mp_status mp_map_open_target(mp_map_job *j, mp_error *err) {
@@ -107,6 +138,9 @@ static mp_status push_some(mp_map_job *j, bool *did, mp_error *err) {
     while (j->front < j->n_units && !j->closed) {
         const mp_map_result *r = &j->results[j->front];
         if (r->outcome == MP_UNIT_OUTCOMES) return MP_OK;
+        mp_status checked = MP_OK;
+        if (j->front_at == 0) checked = mp_map_check_header(j, j->front, &j->front_at, err);
+        if (checked != MP_OK) return checked;
         int64_t left = r->outcome == MP_UNIT_OK ? r->len - j->front_at : 0;
         if (left <= 0) {
             j->front++;
@@ -119,7 +153,7 @@ static mp_status push_some(mp_map_job *j, bool *did, mp_error *err) {
         int fd = mp_map_log_fd(j, r->run, r->rank, err);
         mp_status st = fd < 0 ? MP_IO
                        : mp_buf_reserve(&b, n)
-                           ? read_log(j, fd, b.data, n, r->offset + j->front_at, err)
+                           ? mp_map_read_log(j, fd, b.data, n, r->offset + j->front_at, err)
                            : mp_buf_check(&b, err);
         if (st == MP_OK) st = mp_stdout_write(j->stream_fd, b.data, n, &j->closed, err);
         mp_buf_release(&b);
@@ -150,99 +184,12 @@ static mp_status write_stream(mp_map_job *j, mp_error *err) {
     return st == MP_OK ? mp_out_commit(&j->file, err) : st;
 }
 
-/* ---- files ---- */
-
-/* A piece of the output, and the log that has it. */
-typedef struct {
-    int64_t offset, len;
-    int32_t run, rank;
-} piece;
-
-/* Rank 0: the name of the temporary, and all pieces. */
-static mp_status list_pieces(mp_map_job *j, mp_buf *out, mp_error *err) {
-    mp_status st = mp_out_create(target_name(j), &j->file, err);
-    if (st != MP_OK) return st;
-    mp_buf_text(out, mp_out_temp(j->file));
-    for (int64_t i = 0; i < j->n_units; i++) {
-        const mp_map_result *r = &j->results[i];
-        piece p = {r->offset, r->len, r->run, r->rank};
-        if (r->outcome == MP_UNIT_OK && r->len > 0) mp_buf_put(out, &p, sizeof p);
-    }
-    return mp_buf_check(out, err);
-}
-
-static mp_status copy_piece(mp_map_job *j, const piece *p, int64_t from, int64_t to, int64_t at,
-                            mp_buf *b, mp_error *err) {
-    int fd = mp_map_log_fd(j, p->run, p->rank, err);
-    if (fd < 0) return MP_IO;
-    mp_buf_clear(b);
-    if (!mp_buf_reserve(b, COPY_BYTES)) return mp_buf_check(b, err);
-    while (from < to) {
-        size_t n = to - from < COPY_BYTES ? (size_t)(to - from) : COPY_BYTES;
-        mp_status st = read_log(j, fd, b->data, n, p->offset + from, err);
-        if (st == MP_OK) st = mp_out_write_at(j->file, at, b->data, n, err);
-        if (st != MP_OK) return st;
-        from += (int64_t)n;
-        at += (int64_t)n;
-    }
-    return MP_OK;
-}
-
-/* This rank's share: the bytes of the output from total * rank / size on. */
-static mp_status copy_share(mp_map_job *j, mp_rd pieces, mp_error *err) {
-    int64_t total = 0, at = 0, rank = mp_comm_rank(j->c), size = mp_comm_size(j->c);
-    piece p;
-    mp_buf b;
-    for (mp_rd rd = pieces; mp_rd_left(&rd);) {
-        const void *raw = mp_rd_raw(&rd, sizeof p);
-        if (raw) memcpy(&p, raw, sizeof p);
-        total += raw ? p.len : 0;
-    }
-    int64_t low = total / size * rank + total % size * rank / size;
-    int64_t high = total / size * (rank + 1) + total % size * (rank + 1) / size;
-    mp_status st = MP_OK;
-    mp_buf_init(&b, j->mem);
-    for (mp_rd rd = pieces; mp_rd_left(&rd) && at < high && st == MP_OK;) {
-        const void *raw = mp_rd_raw(&rd, sizeof p);
-        if (!raw) break;
-        memcpy(&p, raw, sizeof p);
-        int64_t from = low > at ? low - at : 0, to = high - at < p.len ? high - at : p.len;
-        if (from < to) st = copy_piece(j, &p, from, to, at + from, &b, err);
-        at += p.len;
-    }
-    mp_buf_release(&b);
-    return st;
-}
-
-static mp_status write_file(mp_map_job *j, mp_error *err) {
-    mp_error mine = MP_ERROR_INIT;
-    mp_buf b;
-    mp_buf_init(&b, j->mem);
-    mp_status st = mp_comm_rank(j->c) == 0 ? list_pieces(j, &b, &mine) : MP_OK;
-    st = mp_comm_agree_on(j->c, st, &mine, err);
-    if (st == MP_OK) {
-        st = mp_comm_bcast(j->c, &b, &mine);
-        mp_rd rd = mp_rd_of(b.data, b.len);
-        const char *temp = NULL;
-        bool ok = st == MP_OK && mp_rd_text(&rd, &j->arena, &temp) && temp;
-        if (st == MP_OK && !ok) st = mp_mem_error(j->mem, b.len, &mine);
-        if (st == MP_OK && mp_comm_rank(j->c) != 0)
-            st = mp_out_join(target_name(j), temp, &j->file, &mine);
-        if (st == MP_OK) st = copy_share(j, rd, &mine);
-        if (st == MP_OK) st = mp_out_sync(j->file, &mine);
-        st = mp_comm_agree_on(j->c, st, &mine, err);
-    }
-    mp_buf_release(&b);
-    if (st == MP_OK && mp_comm_rank(j->c) == 0) st = mp_out_commit(&j->file, &mine);
-    return mp_comm_agree_on(j->c, st, &mine, err);
-}
-
 mp_status mp_map_write(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     int64_t kind = mp_comm_rank(j->c) == 0 && !j->map->results ? (j->streams ? 1 : 2) : 0;
     mp_status st = mp_comm_allreduce(j->c, &kind, 1, MP_MAX, err);
     if (st != MP_OK || kind == 0) return st;
-    if (kind == 2) return write_file(j, err);
+    if (kind == 2) return mp_map_write_file(j, err);
     if (mp_comm_rank(j->c) == 0) st = write_stream(j, &mine);
     return mp_comm_agree_on(j->c, st, &mine, err);
 }

@@ -5,7 +5,9 @@
 #include "io/output.h"
 #include "op/unit_args.h"
 #include "run/map.h"
+#include "run/map_table.h"
 #include "run/run_dir.h"
+#include "run/split_run.h"
 #include "run/stop.h"
 
 /* Where the result of a unit is. */
@@ -20,7 +22,13 @@ typedef struct {
 } mp_map_result;
 
 /* Why a unit's output cannot be used (mp_unit_record.bad). */
-typedef enum { MP_BAD_NONE, MP_BAD_NO_HEADER_END } mp_unit_bad;
+typedef enum { MP_BAD_NONE, MP_BAD_LONG_HEADER } mp_unit_bad;
+
+typedef enum {
+    MP_MAP_ITEMS,  /* a word for each unit */
+    MP_MAP_SHARDS, /* rows that are read from the inputs for each unit */
+    MP_MAP_FILES   /* files that hold the rows of their keys */
+} mp_map_mode;
 
 typedef struct {
     int32_t run, rank;
@@ -38,7 +46,12 @@ typedef struct {
     mp_stop stop;
     mp_unit_command command;
     int64_t n_units;
-    bool table; /* results are tables, with headers */
+    mp_map_mode mode;
+    bool headed; /* results are tables: each has a header, which is checked and written once */
+    mp_map_table table;   /* FILES: its input alone */
+    mp_split_part *parts; /* FILES: rows and bytes of each, on every rank */
+    const char *ending;   /* of files that hold shards */
+    mp_buf records;       /* rank 0: of an earlier run, until the number of units is known */
 
     /* Rank 0. */
     mp_buf items;   /* texts, each with a NUL behind it */
@@ -56,9 +69,10 @@ typedef struct {
     mp_out_file *file;
     int stream_fd;
     bool streams, closed;
-    int64_t front;    /* the first unit whose result was not written to the stream */
-    int64_t front_at; /* bytes of it that were */
-    mp_map_log *logs; /* for reading */
+    int64_t front;     /* the first unit whose result was not written to the stream */
+    int64_t front_at;  /* bytes of it that were */
+    int64_t headed_by; /* the unit whose header was written; -1 */
+    mp_map_log *logs;  /* for reading */
     int n_logs, cap_logs;
 
     /* Every rank. */
@@ -78,6 +92,11 @@ typedef struct {
     mp_buf lines;       /* whole lines for standard error */
     int results_fd;     /* folder of --results; -1 */
     int out_fd, err_fd; /* N.out and N.err under way; -1 */
+    int in_fd;          /* the file that is standard input; -1 */
+    char *shard_path;   /* of a file that was made for the unit under way; NULL */
+    mp_buf head;        /* the header of the result under way */
+    bool head_done, in_quotes;
+    uint8_t last_byte; /* of the result */
 } mp_map_job;
 
 /* map_items.c, rank 0: the list of items, and their hosts. */
@@ -105,13 +124,32 @@ mp_status mp_map_commit(void *ctx, const mp_buf *lines, mp_error *err);
 void mp_map_record(void *ctx, const mp_unit_record *r);
 /* What the results depend on, as lines. */
 void mp_map_facts(const mp_map_job *j, mp_buf *out);
-/* Which units are kept; results whose log is gone are not. */
+/* The number of units is known: what an earlier run has of them; results whose log is gone are not
+ * kept. */
 mp_status mp_map_keep(mp_map_job *j, mp_error *err);
 mp_status mp_map_open_joblog(mp_map_job *j, mp_error *err);
 mp_status mp_map_flush_joblog(mp_map_job *j, mp_error *err);
 /* "exit code 2", "signal 9 (Killed)", ... */
 void mp_map_outcome_text(const mp_map_result *r, char *out, size_t cap);
 void mp_map_explain(const mp_map_job *j, mp_buf *out);
+/* A unit in messages and logs: the item, or what the shard is called, in out. */
+const char *mp_map_unit_name(const mp_map_job *j, int64_t unit, char *out, size_t cap);
+
+/* A shard without rows, which is not run. Rank 0. */
+bool mp_map_is_empty(const mp_map_job *j, int64_t unit);
+
+/* map_units.c: the units of tables. */
+/* Rank 0: the inputs and how they are cut, as lines. */
+void mp_map_table_facts(const mp_map_job *j, mp_buf *out);
+/* Collective, behind the run's folder: the shards. */
+mp_status mp_map_make_shards(mp_map_job *j, mp_error *err);
+void mp_map_release_shards(mp_map_job *j);
+
+/* map_result.c, every rank: the result under way as a table. */
+void mp_map_head_begin(mp_map_job *j);
+void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n);
+/* len: of the result. False: it is no table. */
+bool mp_map_head_end(mp_map_job *j, int64_t len, mp_unit_record *r);
 
 /* map_merge.c: results into one output. */
 mp_status mp_map_open_target(mp_map_job *j, mp_error *err);
@@ -122,6 +160,12 @@ bool mp_map_enough(void *ctx);
 mp_status mp_map_write(mp_map_job *j, mp_error *err);
 int mp_map_log_fd(mp_map_job *j, int32_t run, int32_t rank, mp_error *err);
 void mp_map_close_logs(mp_map_job *j);
+mp_status mp_map_read_log(mp_map_job *j, int fd, uint8_t *out, size_t n, int64_t at, mp_error *err);
+/* Rank 0: how much of a unit's result does not go to the output: its header, unless it is the first
+ * to be written. MP_DATA: it has another header than that one. */
+mp_status mp_map_check_header(mp_map_job *j, int64_t unit, int64_t *skip, mp_error *err);
+/* map_write.c, collective: results into the file. */
+mp_status mp_map_write_file(mp_map_job *j, mp_error *err);
 /* Rank 0: a hidden run folder is taken away while its files are open: nothing can be left behind. */
 mp_status mp_map_hide(mp_map_job *j, mp_error *err);
 

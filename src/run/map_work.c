@@ -54,6 +54,7 @@ static mp_status write_file(int fd, const uint8_t *bytes, size_t n, const char *
 static mp_status take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
     mp_map_job *j = ctx;
     if (j->out_fd >= 0) return write_file(j->out_fd, bytes, n, j->map->results, err);
+    mp_map_head_take(j, bytes, n);
     return put_log(j, bytes, n, err);
 }
 
@@ -133,9 +134,73 @@ static const char *variable(mp_map_job *j, const char *name, int64_t value) {
     return out ? memcpy(out, text, (size_t)n + 1) : NULL;
 }
 
-static void begin_command(mp_map_job *j, const char **words, const char **extra) {
+/* A file in the folder of the run, with a number in its name. */
+static char *shard_file(mp_map_job *j, const char *stem, int64_t number) {
+    size_t n = strlen(j->folder) + 64;
+    char *path = mp_arena_alloc(&j->unit_arena, n, 1);
+    if (path) snprintf(path, n, "%s/%s-%05lld%s", j->folder, stem, (long long)number, j->ending);
+    return path;
+}
+
+/* The rows of the unit in a file of their own. */
+static mp_status make_shard_file(mp_map_job *j, mp_error *err) {
+    j->shard_path = shard_file(j, "shard", j->number);
+    if (!j->shard_path) return mp_mem_error(j->mem, 64, err);
+    int fd = open(j->shard_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return log_error(j, errno, err);
+    mp_status st = MP_OK;
+    for (size_t n = 1; st == MP_OK && n > 0;) {
+        const uint8_t *bytes;
+        st = mp_map_shard_next(&j->table, &bytes, &n, err);
+        if (st == MP_OK) st = write_file(fd, bytes, n, j->folder, err);
+    }
+    if (close(fd) != 0 && st == MP_OK) st = log_error(j, errno, err);
+    return st;
+}
+
+/* What stands for the unit in the command, and what its standard input is. */
+static mp_status open_input(mp_map_job *j, mp_rd *rd, const char **item, int *stream,
+                            mp_error *err) {
+    bool by_path = mp_unit_has_place(&j->command);
+    *item = "";
+    *stream = MP_CHILD_EMPTY;
+    if (j->mode == MP_MAP_ITEMS) {
+        if (mp_rd_text(rd, &j->unit_arena, item) && !rd->bad && *item) return MP_OK;
+        return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
+    }
+    if (j->mode == MP_MAP_FILES) {
+        *item = shard_file(j, "part", j->number - 1);
+        if (!*item) return mp_mem_error(j->mem, 64, err);
+        if (by_path) return MP_OK;
+        j->in_fd = *stream = open(*item, O_RDONLY | O_CLOEXEC);
+        return j->in_fd >= 0 ? MP_OK : mp_error_errno(err, errno, "cannot read a shard", *item);
+    }
+    mp_status st = mp_map_shard_begin(&j->table, rd, err);
+    if (st != MP_OK || !by_path) {
+        *stream = MP_CHILD_PIPE;
+        return st;
+    }
+    st = make_shard_file(j, err);
+    *item = j->shard_path;
+    return st;
+}
+
+static void close_input(mp_map_job *j) {
+    if (j->in_fd >= 0) close(j->in_fd);
+    j->in_fd = -1;
+    if (j->mode == MP_MAP_SHARDS) mp_map_shard_end(&j->table);
+    if (j->shard_path) (void)unlink(j->shard_path);
+    j->shard_path = NULL;
+}
+
+static mp_status give_in(void *ctx, const uint8_t **bytes, size_t *n, mp_error *err) {
+    mp_map_job *j = ctx;
+    return mp_map_shard_next(&j->table, bytes, n, err);
+}
+
+static void begin_command(mp_map_job *j, const char **words, const char **extra, int stream) {
     mp_child_args args = {
-        .argv = words, .extra = extra, .streams = {MP_CHILD_EMPTY, MP_CHILD_PIPE, MP_CHILD_PIPE}};
+        .argv = words, .extra = extra, .streams = {stream, MP_CHILD_PIPE, MP_CHILD_PIPE}};
     int errnum = mp_child_find(words[0], &j->unit_arena, &args.path);
     if (errnum)
         mp_work_refuse(j->work, errnum);
@@ -147,13 +212,18 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     mp_map_job *j = ctx;
     mp_rd rd = mp_rd_of(desc, len);
     const char *item = NULL;
+    int stream;
     mp_arena_reset(&j->unit_arena);
     j->number = unit + 1;
     j->unit_from = j->log_end;
     mp_buf_clear(&j->line);
     mp_buf_clear(&j->log);
-    if (!mp_rd_text(&rd, &j->unit_arena, &item) || rd.bad || !item)
-        return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
+    mp_map_head_begin(j);
+    mp_status st = open_input(j, &rd, &item, &stream, err);
+    if (st != MP_OK) {
+        close_input(j);
+        return st;
+    }
     const char **words = mp_unit_words(&j->command, item, j->number, &j->unit_arena);
     const char *extra[] = {variable(j, "MPART_SHARD", unit),
                            variable(j, "MPART_SHARDS", j->n_units),
@@ -161,19 +231,21 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
                            variable(j, "MPART_RANKS", mp_comm_size(j->c)), NULL};
     if (!words || !extra[0] || !extra[1] || !extra[2] || !extra[3])
         return mp_mem_error(j->mem, strlen(item), err);
-    mp_status st = MP_OK;
     if (j->results_fd >= 0) {
         st = open_own(j, "out", &j->out_fd, err);
         if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
     }
-    if (st == MP_OK) begin_command(j, words, extra);
+    if (st == MP_OK) begin_command(j, words, extra, stream);
     return st;
 }
 
 mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
     mp_map_job *j = ctx;
     mp_status st = mp_work_step(j->work, did, done, err);
-    if (st != MP_OK) close_own(j);
+    if (st != MP_OK) {
+        close_own(j);
+        close_input(j);
+    }
     return st;
 }
 
@@ -185,10 +257,24 @@ static void say_not_run(mp_map_job *j, const mp_work_result *result) {
         mp_buf_printf(&j->line, "mpart: ended: its time limit is over");
 }
 
+/* The last line of a table gets its newline, so that the next one can follow. */
+static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
+    int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
+    if (!mp_map_head_end(j, len, r)) {
+        mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
+        end_line(j);
+        return write_lines(j, err);
+    }
+    if (j->last_byte == '\n') return MP_OK;
+    if (!j->head_done) r->head_len++;
+    return put_log(j, (const uint8_t *)"\n", 1, err);
+}
+
 mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
     mp_work_result result = mp_work_result_of(j->work);
     mp_status st = MP_OK;
+    close_input(j);
     if (j->line.len > 0) end_line(j);
     say_not_run(j, &result);
     if (j->line.len > 0) end_line(j);
@@ -205,7 +291,8 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
         close_own(j);
         return st;
     }
-    if (result.outcome != MP_UNIT_OK) {
+    if (result.outcome == MP_UNIT_OK && st == MP_OK) st = end_result(j, r, err);
+    if (r->outcome != MP_UNIT_OK) {
         j->log_end = j->unit_from;
         mp_buf_clear(&j->log);
         return st;
@@ -253,7 +340,8 @@ mp_status mp_map_work_open(mp_map_job *j, mp_error *err) {
                          .mem = j->mem,
                          .ctx = j,
                          .out = take_out,
-                         .err = take_err};
+                         .err = take_err,
+                         .in = j->mode == MP_MAP_SHARDS ? give_in : NULL};
     return mp_work_new(&args, &j->work, err);
 }
 
@@ -261,6 +349,7 @@ void mp_map_work_close(mp_map_job *j) {
     mp_work_free(&j->work);
     mp_spawner_free(&j->spawner);
     close_own(j);
+    close_input(j);
     if (j->epoll_fd >= 0) close(j->epoll_fd);
     if (j->results_fd >= 0) close(j->results_fd);
     if (j->log_fd >= 0) close(j->log_fd);

@@ -1,4 +1,5 @@
-/* run_dir.c - see run_dir.h. Files: lock, facts, journal, log-RUN-RANK. */
+/* run_dir.c - see run_dir.h. Files: lock, facts, journal, log-RUN-RANK; input-*, part-*, shard-*: what
+ * units read. */
 #include "run/run_dir.h"
 
 #include <dirent.h>
@@ -39,7 +40,9 @@ int mp_run_dir_run(const mp_run_dir *d) {
 
 static bool is_ours(const char *name) {
     return strcmp(name, "lock") == 0 || strcmp(name, "facts") == 0 ||
-           strcmp(name, "journal") == 0 || strncmp(name, "log-", 4) == 0;
+           strcmp(name, "journal") == 0 || strncmp(name, "log-", 4) == 0 ||
+           strncmp(name, "input-", 6) == 0 || strncmp(name, "part-", 5) == 0 ||
+           strncmp(name, "shard-", 6) == 0;
 }
 
 static int log_run(const char *digits) {

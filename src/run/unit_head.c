@@ -367,7 +367,7 @@ bool mp_unit_head_round(mp_unit_run *r) {
     mp_unit_head *h = &r->head;
     mp_error e = MP_ERROR_INIT;
     bool did = hear_signals(r);
-    if (r->u->push && h->error.status == MP_OK)
+    if (r->u->push && h->error.status == MP_OK && r->trouble.status == MP_OK)
         mp_unit_trouble(r, r->u->push(r->u->ctx, &did, &e), &e);
     if (r->u->enough && r->u->enough(r->u->ctx)) stop_all(r, MP_OK, true);
     did = commit(r, false) || did;

@@ -1,0 +1,132 @@
+# map_table.sh - a command on every shard of a table: shards of whole records, however the table is cut and read; results merged in
+# shard order; commands that read, print or end in odd ways.
+. "$(dirname "$0")/lib.sh"
+# quotes, newlines and delimiters in quotes, nulls, CRLF, a last line without its newline
+awk 'BEGIN { printf "id,k,name,v\r\n"
+    for (i = 1; i <= 4000; i++)
+        printf "%d,%s,\"a, \"\"%d\"\"\nb\",%s%s", i, i % 7 ? "k" i % 37 : "", i, i % 5 ? i * 3 ".25" : "", i < 4000 ? "\r\n" : "" }' >in.csv
+run 0 query in.csv
+cp "$out" want
+sums='import csv, sys, collections
+rows = list(csv.DictReader(sys.stdin))
+n = collections.Counter(r["k"] for r in rows)
+w = csv.writer(sys.stdout, lineterminator="\n")
+w.writerow(["k", "n", "ids"])
+for k in sorted(n):
+    w.writerow([k, n[k], sum(int(r["id"]) for r in rows if r["k"] == k)])'
+
+# ---- what goes through unchanged is the table ----
+for np in 0 3; do
+    for way in "--rows 700" "--parts 6" "--rows 1"; do
+        [ "$way" = "--rows 1" ] && [ $np != 3 ] && continue
+        input=in.csv
+        [ "$way" = "--rows 1" ] && { head -c 2000 in.csv >few.csv; printf '"\r\n' >>few.csv; } && input=few.csv
+        [ $input = few.csv ] && run 0 query few.csv --on-bad-row skip && cp "$out" few.want
+        run $np map $input --on-bad-row skip $way -- cat
+        check "$way" same "$out" $([ $input = few.csv ] && echo few.want || echo want)
+    done
+    succeeds $np map in.csv --parts 5 -o out.csv -- cat {}
+    check "as a file" same out.csv want
+    MPART_TEST_SPLITS=9,30,31,32,5000,5001 succeeds $np map in.csv -o out.csv -- cat
+    check "cut anywhere" same out.csv want
+    rm -f out.csv
+done
+MPART_GUESS=wrong succeeds 3 map in.csv --rows 900 -- cat
+check "a wrong guess is found before a command starts" same "$out" want
+gzip -k in.csv
+succeeds 2 map in.csv.gz --rows 900 -- cat
+check "packed" same "$out" want
+run_piped in.csv 3 map - --parts 4 -o out.csv -- cat
+check "a pipe" same out.csv want
+check "no run folder" [ ! -e out.csv.mpart-run ]
+head -n 1 in.csv | tr -d '\r' >none.csv
+succeeds 2 map none.csv -o out.csv -- false
+check "a table without rows: no command, no output" is_empty out.csv
+mkdir parts && split -l 700 --additional-suffix=.csv <(tail -n +2 want) parts/p && for p in parts/*.csv; do
+    { head -n 1 want && cat "$p"; } >"$p.new" && mv "$p.new" "$p"
+done
+succeeds 2 map parts --parts 3 -- sh -c 'tail -n +2 | wc -l | sed "1i n"'
+check "shards span files" [ "$(wc -l <"$out")" = 4 ]
+succeeds 3 map in.csv --rows 1500 --raw -- sh -c 'read -r head; echo "$head"; wc -l >&2'
+check "each shard has the header" [ "$(sort -u "$out")" = id,k,name,v ]
+check "and its rows, of two lines" same <(sort "$err") <(printf '[1] 3000\n[2] 3000\n[3] 2000\n')
+
+# ---- other forms ----
+for ending in tsv ndjson csv.gz; do
+    run 0 query in.csv -o "q.$ending"
+    succeeds 3 map in.csv --rows 900 -o "m.$ending" -- cat
+    check "$ending" same "m.$ending" "q.$ending"
+done
+run 0 query in.csv -o q.ndjson
+succeeds 2 map in.csv --rows 900 --shard-format ndjson --raw -- cat
+check "NDJSON to the command" same "$out" q.ndjson
+fails 2 "the ending names no format" map in.csv -o x.txt -- cat
+succeeds 2 map in.csv --rows 900 --raw -o x.txt -- cat
+check "--raw: any name" [ "$(grep -c '^id,' x.txt)" = 5 ]
+
+# ---- by key: all rows of a key in one shard ----
+python3 -c "$sums" <want >want.sums
+for np in 0 2 5; do
+    succeeds $np map in.csv --by k -o by.csv -- python3 -c "$sums"
+    check "the groups of all rows" same <(sort by.csv) <(sort want.sums)
+    [ $np = 0 ] && cp by.csv by.first
+    check "the same bytes" same by.csv by.first
+done
+succeeds 2 map in.csv --by k --parts 3 -- python3 -c "$sums" {}
+check "three shards, standard input beside {}: empty" [ "$(cat "$out")" = k,n,ids ]
+succeeds 2 map in.csv --by k --parts 3 --raw -- sh -c 'grep -c . "$1"' sh {}
+check "three files" [ "$(awk '{ n += $1 } END { print NR, n }' "$out")" = "3 $((3 + 8000))" ]
+run_piped in.csv 2 map - --by k -- python3 -c "$sums"
+check "a pipe by key" same "$out" by.first
+
+# ---- commands ----
+succeeds 2 map in.csv --rows 900 -- sh -c 'echo x; echo 1'
+check "that read nothing" [ "$(tr '\n' ' ' <"$out")" = 'x 1 1 1 1 1 ' ]
+succeeds 2 map in.csv --rows 900 -- sh -c 'head -n 3 >/dev/null; exec <&-; echo x; sleep 0.1; echo 1'
+check "that close their input" [ "$(tr '\n' ' ' <"$out")" = 'x 1 1 1 1 1 ' ]
+succeeds 2 map in.csv --rows 900 -- sh -c 'cat >/dev/null'
+check "that print nothing" is_empty "$out"
+succeeds 2 map in.csv --rows 900 -- sh -c 'printf "a,b\n1,2"'
+check "whose last line is cut" [ "$(tail -n 2 "$out" | tr '\n' ' ')" = '1,2 1,2 ' ]
+succeeds 2 map in.csv --rows 900 -- sh -c 'printf "\"a\nb\",c\r\n1,%s\n" $MPART_SHARD'
+check "whose header has two lines" [ "$(grep -c '^1,' "$out")" = 5 ]
+succeeds 2 map in.csv --rows 900 -o big.csv -- sh -c 'echo n; seq 1 400000; cat >/dev/null'
+check "that print much before they read" [ "$(md5sum <big.csv)" = "$({ echo n && for _ in 1 2 3 4 5; do seq 1 400000; done; } | md5sum)" ]
+rm -f big.csv
+fails 65 "that of shard 1 is 'h0', that of shard 2 is 'h1'" map in.csv --rows 900 -o h.csv -- sh -c 'echo h$MPART_SHARD; echo 1'
+check "no output" [ ! -e h.csv ]
+rm -rf h.csv*
+run 2 map in.csv --rows 900 -- sh -c 'printf "\"never closed\n1\n"'
+check "a header that does not end" has_code 3
+check "says so" says_once '[1] mpart: the output is no CSV table: its header does not end'
+run 3 map in.csv --rows 900 -o failed.csv -- sh -c 'cat; [ $MPART_SHARD != 2 ]'
+check "one that fails" has_code 3
+check "says which" says_once "mpart: some shards failed: 1 of 5; the first is 3 ('shard 3'): exit code 1"
+run 0 query want --where 'id <= 1800 or id > 2700'
+check "the others are written" same failed.csv "$out"
+rm -rf failed*
+
+# ---- going on ----
+run 2 map in.csv --rows 500 -o again.csv -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
+touch ok
+run 3 map in.csv --rows 500 -o again.csv --resume -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
+check "exit code 0" has_code 0
+check "the whole table" same again.csv want
+check "one shard ran twice" [ "$(sort ran | uniq -d)" = 3 ]
+rm -f ok ran
+run 2 map in.csv --rows 500 -o again.csv -- false
+run 2 map in.csv --rows 400 -o again.csv --resume -- false
+check "other shards are refused" says_once "option --rows changed: it was 500, it is 400"
+touch -d '2001-01-01' in.csv
+run 2 map in.csv --rows 500 -o again.csv --resume -- false
+check "another input is refused" says_once "cannot resume: file 'again.csv.mpart-run': input in.csv changed: it was "
+rm -rf again*
+fails 2 "no input given" map -- cat
+fails 2 "--rows goes without --parts and --by" map in.csv --rows 3 --parts 4 -- cat
+printf 'a,b\n1,2\n3\n4,5\n' >bad.csv
+fails 65 "row 2: 1 field instead of 2" map bad.csv -- cat
+run 2 map bad.csv --on-bad-row skip --rejects rejects.csv -- cat
+check "rejected rows" has_code 3
+check "are kept apart" grep -q '^"bad.csv",2,8,' rejects.csv
+check "the others go through" [ "$(tr '\n' ' ' <"$out")" = 'a,b 1,2 4,5 ' ]
+finish
