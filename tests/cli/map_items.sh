@@ -92,9 +92,9 @@ fails 1 "mpart: cannot run the command: file 'no-such-command': command not foun
 refused 1 "mpart: cannot run the command: file './plain': Permission denied" map --items list -- ./plain {}
 refused 1 "mpart: cannot run the command: file './': Is a directory" map --items list -- ./
 refused 74 "cannot open: file 'nothing'" map --items nothing -- echo
-refused 2 "mpart: usage error: option '--items' is missing" map -- echo
+refused 2 'no input given: name tables, or --items LIST' map -- echo
 refused 2 "no command behind --" map --items list
-refused 2 "'echo' stands before --" map --items list echo
+refused 2 "'echo' is an input, but --items is given" map --items list echo
 refused 2 "exclude each other" map --items list -o x --results y -- echo
 refused 2 "option '--timeout': '1h' is not a time in seconds" map --items list --timeout 1h -- echo
 refused 2 "there is no journal to resume from" map --items list --resume -- echo
