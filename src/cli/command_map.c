@@ -1,10 +1,10 @@
 /* command_map.c - `mpart map` on the command line. */
 #include "cli/command_map.h"
 
-#include "cli/check_split.h"
-
 #include <string.h>
 
+#include "cli/check_split.h"
+#include "cli/h5_options.h"
 #include "run/map.h"
 
 #define AT(field) offsetof(mp_invocation, field)
@@ -120,7 +120,8 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
         return wrong(err, NULL, "--rejects goes without --by");
     mp_status st = mp_check_input(inv, err);
     if (st != MP_OK || map->raw || map->results) return st;
-    return mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+    st = mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
+    return st != MP_OK ? st : mp_check_h5_output(&inv->spec.output, err);
 }
 
 mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
