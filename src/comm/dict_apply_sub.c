@@ -55,7 +55,7 @@ static size_t most_bytes(const mp_dict_table *t, uint32_t n, size_t n_bytes) {
     size_t slots = t->n_slots ? t->n_slots : 8;
     while (slots / 2 < t->n + n)
         slots *= 2;
-    return n_bytes + n * (sizeof(mp_dict_entry) + 96) + 2 * slots * sizeof(void *) + 16384;
+    return n_bytes + n * (sizeof(mp_dict_entry) + 96) + 2 * slots * sizeof(mp_dict_slot) + 16384;
 }
 
 static bool store_in(mp_dict_table *t, mp_dict_entry *e, const name *f, const mp_dict_value *v) {

@@ -70,8 +70,10 @@ void mp_dict_hear_no_more(mp_dict *d) {
 mp_status mp_dict_end(mp_dict *d, bool failed, mp_error *err) {
     mp_status s = MP_OK;
     if (d->ended) return MP_OK;
+    if (d->peers[d->rank].open.len > MP_DICT_HEAD) mp_dict_apply_own(d);
     for (int r = 0; r < d->size; r++) {
         mp_dict_peer *p = &d->peers[r];
+        if (r == d->rank) continue;
         mp_status queued = mp_dict_queue_open(d, p, err);
         if (queued == MP_OK) continue;
         /* the others have to learn of the end all the same */

@@ -168,13 +168,25 @@ mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t le
     return s;
 }
 
-void mp_dict_apply_own(mp_dict *d) {
-    looked_at x;
+size_t mp_dict_apply_own(mp_dict *d) {
+    mp_buf *open = &d->peers[d->rank].open;
+    size_t at = MP_DICT_HEAD;
     mp_buf_clear(&d->own_answer);
-    if (!mp_dict_record_read(d->own_request.data, d->own_request.len, &x.r)) return;
-    x.place = d->place;
-    apply_one(d, &x, &d->own_answer);
-    mp_rd r = mp_rd_of(d->own_answer.data, d->own_answer.len);
-    mp_dict_answer a;
-    if (!d->answer && mp_rd_left(&r) && mp_dict_answer_read(&r, &a)) mp_dict_note_lost(d, &r, &a);
+    while (at < open->len) {
+        /* what could not be done comes first: only the last record may want an answer */
+        if (apply_some(d, open->data, open->len, &at, &d->own_answer, NULL) != MP_OK) break;
+        mp_rd r = mp_rd_of(d->own_answer.data, d->own_answer.len), next = r;
+        mp_dict_answer a;
+        while (mp_rd_left(&r) && mp_dict_answer_read(&next, &a) && a.kind == MP_DICT_LOST) {
+            mp_dict_note_lost(d, &next, &a);
+            r = next;
+        }
+        if (at >= open->len) {
+            open->len = MP_DICT_HEAD;
+            d->peers[d->rank].generation = ++d->next_generation;
+            return d->own_answer.len - mp_rd_left(&r);
+        }
+        mp_buf_clear(&d->own_answer);
+    }
+    return d->own_answer.len;
 }

@@ -65,7 +65,7 @@ struct mp_dict {
     uint64_t place;
     size_t at;
     bool answer, keyed, open;
-    mp_buf own_request, own_answer; /* where the owner is this rank */
+    mp_buf own_answer;
     int n_ends;
     int n_arrived;            /* rank 0: at the quiet point */
     int64_t n_asked, n_quiet; /* quiet points */
@@ -90,8 +90,9 @@ void mp_dict_hear_no_more(mp_dict *d);
 mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err);
 /* Carries out what was left because answers were under way. */
 mp_status mp_dict_serve(mp_dict *d, mp_error *err);
-/* Carries out the one record of this rank in own_request; the answer is in own_answer. */
-void mp_dict_apply_own(mp_dict *d);
+/* Carries out what this rank has started on its own keys; the answer to the last of it, if it wanted one, is at the end
+ * of own_answer: its offset. */
+size_t mp_dict_apply_own(mp_dict *d);
 void mp_dict_note_lost(mp_dict *d, mp_rd *r, const mp_dict_answer *a);
 /* dict_combine.c: the record at `at` of the open batch of owner p, which ends the batch, becomes part of an earlier
  * record where that changes nothing for anybody. True: the record was taken off the batch. */

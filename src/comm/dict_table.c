@@ -1,6 +1,6 @@
 /* dict_table.c - slots, growth, removal and scans of a table of the dictionary.
- * Invariant: at most 7 of 8 slots are in use, so every probe ends. The slots are pointers; an entry holds its place, so
- * they can be put into other slots without hashing. */
+ * Invariant: at most 7 of 8 slots are in use, so every probe ends. A slot holds the place of its entry, so entries can
+ * be put into other slots without looking at them. */
 #include "comm/dict_table.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static void free_value(mp_dict_table *t, mp_dict_entry *e) {
 
 void mp_dict_table_clear(mp_dict_table *t) {
     for (size_t i = 0; i < t->n_slots && t->n > 0; i++) {
-        mp_dict_entry *e = t->slots[i];
+        mp_dict_entry *e = t->slots[i].entry;
         if (!e) continue;
         free_value(t, e);
         mp_mem_free(t->mem, e);
@@ -36,36 +36,37 @@ mp_dict_entry *mp_dict_table_find(const mp_dict_table *t, uint64_t place, const 
                                   size_t n) {
     if (t->n == 0) return NULL;
     size_t mask = t->n_slots - 1;
-    mp_dict_entry *e;
-    for (size_t i = place >> t->shift; (e = t->slots[i]); i = (i + 1) & mask)
-        if (e->place == place && e->key_len == n && memcmp(e->key, key, n) == 0) return e;
+    for (size_t i = place >> t->shift; t->slots[i].entry; i = (i + 1) & mask) {
+        mp_dict_entry *e = t->slots[i].entry;
+        if (t->slots[i].place == place && e->key_len == n && memcmp(e->key, key, n) == 0) return e;
+    }
     return NULL;
 }
 
-static void put(mp_dict_table *t, mp_dict_entry *e) {
-    size_t mask = t->n_slots - 1, i = e->place >> t->shift;
-    while (t->slots[i])
+static void put(mp_dict_table *t, mp_dict_slot s) {
+    size_t mask = t->n_slots - 1, i = s.place >> t->shift;
+    while (t->slots[i].entry)
         i = (i + 1) & mask;
-    t->slots[i] = e;
+    t->slots[i] = s;
 }
 
 /* False: memory was refused, the table is as it was. */
 static bool resize(mp_dict_table *t, size_t n_slots) {
-    mp_dict_entry **slots = mp_mem_calloc(t->mem, n_slots, sizeof(mp_dict_entry *));
+    mp_dict_slot *slots = mp_mem_calloc(t->mem, n_slots, sizeof *slots);
     mp_dict_table old = *t;
     if (!slots) return false;
     t->slots = slots;
     t->n_slots = n_slots;
     t->shift = 64 - __builtin_ctzll(n_slots);
     for (size_t i = 0; i < old.n_slots; i++)
-        if (old.slots[i]) put(t, old.slots[i]);
+        if (old.slots[i].entry) put(t, old.slots[i]);
     mp_mem_free(t->mem, old.slots);
     return true;
 }
 
 static bool make_room(mp_dict_table *t) {
     if (t->n_slots == 0) return resize(t, SLOTS_MIN);
-    if (t->n + 1 <= t->n_slots / 2) return true;
+    if (t->n + 1 <= t->n_slots / 8 * 5) return true;
     /* where memory is short a fuller table does, too */
     return resize(t, 2 * t->n_slots) || t->n + 1 <= t->n_slots / 8 * 7;
 }
@@ -76,7 +77,7 @@ mp_dict_entry *mp_dict_table_insert(mp_dict_table *t, uint64_t place, const void
     if (!e) return NULL;
     *e = (mp_dict_entry){.place = place, .key_len = (uint32_t)n, .type = MP_DICT_NONE};
     if (n) memcpy(e->key, key, n);
-    put(t, e);
+    put(t, (mp_dict_slot){place, e});
     t->n++;
     return e;
 }
@@ -84,18 +85,18 @@ mp_dict_entry *mp_dict_table_insert(mp_dict_table *t, uint64_t place, const void
 /* Closes the gap at i: what could not stay in its home moves up. */
 static void close_gap(mp_dict_table *t, size_t i) {
     size_t mask = t->n_slots - 1;
-    for (size_t j = (i + 1) & mask; t->slots[j]; j = (j + 1) & mask) {
-        size_t home = t->slots[j]->place >> t->shift;
+    for (size_t j = (i + 1) & mask; t->slots[j].entry; j = (j + 1) & mask) {
+        size_t home = t->slots[j].place >> t->shift;
         if (((j - home) & mask) < ((j - i) & mask)) continue;
         t->slots[i] = t->slots[j];
         i = j;
     }
-    t->slots[i] = NULL;
+    t->slots[i] = (mp_dict_slot){0};
 }
 
 void mp_dict_table_remove(mp_dict_table *t, mp_dict_entry *e) {
     size_t mask = t->n_slots - 1, i = e->place >> t->shift;
-    while (t->slots[i] != e)
+    while (t->slots[i].entry != e)
         i = (i + 1) & mask;
     close_gap(t, i);
     free_value(t, e);
@@ -106,18 +107,18 @@ void mp_dict_table_remove(mp_dict_table *t, mp_dict_entry *e) {
 
 void mp_dict_table_each(const mp_dict_table *t, mp_dict_entry_fn fn, void *ctx) {
     for (size_t i = 0; i < t->n_slots; i++)
-        if (t->slots[i] && !fn(ctx, t->slots[i])) return;
+        if (t->slots[i].entry && !fn(ctx, t->slots[i].entry)) return;
 }
 
 /* The entries of one home. */
 static size_t scan_home(const mp_dict_table *t, size_t home, uint64_t from, mp_dict_entry_fn fn,
                         void *ctx, bool *go_on) {
     size_t mask = t->n_slots - 1, n = 0;
-    const mp_dict_entry *e;
-    for (size_t i = home; (e = t->slots[i]) && *go_on; i = (i + 1) & mask) {
-        if (e->place >> t->shift != home || e->place < from) continue;
+    for (size_t i = home; t->slots[i].entry && *go_on; i = (i + 1) & mask) {
+        uint64_t place = t->slots[i].place;
+        if (place >> t->shift != home || place < from) continue;
         n++;
-        *go_on = fn(ctx, e);
+        *go_on = fn(ctx, t->slots[i].entry);
     }
     return n;
 }

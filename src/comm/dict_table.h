@@ -54,9 +54,15 @@ typedef struct mp_dict_entry {
     uint8_t key[];
 } mp_dict_entry;
 
+/* The place is here, too: an entry is looked at only where it is the one. */
+typedef struct {
+    uint64_t place;
+    mp_dict_entry *entry; /* NULL: empty */
+} mp_dict_slot;
+
 struct mp_dict_table {
     mp_mem *mem;
-    mp_dict_entry **slots;
+    mp_dict_slot *slots;
     size_t n_slots; /* a power of two, 0 at first */
     size_t n;       /* entries */
     int shift;      /* home slot = place >> shift */
@@ -80,7 +86,7 @@ static inline void mp_dict_table_fetch_slot(const mp_dict_table *t, uint64_t pla
     if (t->n_slots) __builtin_prefetch(&t->slots[place >> t->shift]);
 }
 static inline void mp_dict_table_fetch_entry(const mp_dict_table *t, uint64_t place) {
-    if (t->n_slots) __builtin_prefetch(t->slots[place >> t->shift]);
+    if (t->n_slots) __builtin_prefetch(t->slots[place >> t->shift].entry);
 }
 
 /* Called for an entry; false ends the walk. The table must not change meanwhile. */

@@ -32,7 +32,7 @@ static bool read_body(mp_rd *r, uint8_t kind, mp_dict_value *v) {
     return !r->bad;
 }
 
-mp_dict_value mp_dict_read_value(mp_rd *r) {
+mp_dict_value mp_dict_read_any(mp_rd *r) {
     mp_dict_value v;
     read_body(r, mp_rd_u8(r), &v);
     return v;

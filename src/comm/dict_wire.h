@@ -145,8 +145,16 @@ static inline void mp_dict_put_value(mp_buf *b, const mp_dict_value *v) {
         if (v->type == MP_DICT_FLOAT) mp_buf_f64(b, v->f);
     }
 }
+mp_dict_value mp_dict_read_any(mp_rd *r);
 /* The value at r, in place; NONE and r->bad where there is none. */
-mp_dict_value mp_dict_read_value(mp_rd *r);
+static inline mp_dict_value mp_dict_read_value(mp_rd *r) {
+    mp_dict_value v;
+    if (mp_rd_left(r) < 9 || *r->p != MP_DICT_INT) return mp_dict_read_any(r);
+    v.type = MP_DICT_INT;
+    memcpy(&v.i, r->p + 1, 8);
+    r->p += 9;
+    return v;
+}
 
 /* An answer taken apart. */
 typedef struct {

@@ -13,6 +13,7 @@ enum {
     WINDOW = 4, /* batches at an owner */
     BLOCK_MIN = 8 * 1024,
     BLOCK_MAX = 64 * 1024,
+    OWN_BYTES = 4 * 1024,   /* of operations on own keys that wait */
     RECORD_MAX = 1000 << 20 /* with what is in its batch it fits in a message */
 };
 
@@ -45,7 +46,6 @@ mp_status mp_dict_new(mp_comm *c, const mp_dict_args *args, mp_dict **out, mp_er
     d->lost = MP_ERROR_INIT;
     mp_mem_init(&d->table_mem, args->table_bytes);
     mp_dict_table_init(&d->table, &d->table_mem);
-    mp_buf_init(&d->own_request, d->mem);
     mp_buf_init(&d->own_answer, NULL);
     int64_t bytes = args->budget_bytes / (4 * (int64_t)WINDOW) / d->size;
     d->block_bytes = (size_t)(bytes < BLOCK_MIN   ? BLOCK_MIN
@@ -91,7 +91,6 @@ void mp_dict_free(mp_dict **pd) {
         mp_mem_free(d->mem, p->waiters);
     }
     mp_dict_table_clear(&d->table);
-    mp_buf_release(&d->own_request);
     mp_buf_release(&d->own_answer);
     mp_mem_free(d->mem, d->peers);
     mp_mem_free(d->mem, d->recent);
@@ -118,23 +117,17 @@ static bool start_batch(mp_dict *d, mp_dict_peer *p) {
     mp_buf_u32(&p->open, d->serial);
     mp_buf_u32(&p->open, MP_DICT_REQUESTS);
     p->generation = ++d->next_generation;
-    d->n_open++;
+    d->n_open += p != &d->peers[d->rank];
     return true;
 }
 
 static mp_buf *open_at(mp_dict *d, mp_dict_op op, unsigned flags, const void *key, size_t n) {
-    mp_buf *b = &d->own_request;
-    if (d->ended || n > MP_DICT_VALUE_MAX) return NULL;
-    if (d->owner == d->rank) {
-        mp_buf_clear(b);
-    } else {
-        b = &d->peers[d->owner].open;
-        if (!b->data && !start_batch(d, &d->peers[d->owner])) return NULL;
-    }
+    mp_dict_peer *p = &d->peers[d->owner];
+    if (d->ended || n > MP_DICT_VALUE_MAX || (!p->open.data && !start_batch(d, p))) return NULL;
     d->answer = flags & MP_DICT_ANSWER;
     d->open = true;
-    d->at = mp_dict_record_open(b, op, flags, key, n);
-    return b;
+    d->at = mp_dict_record_open(&p->open, op, flags, key, n);
+    return &p->open;
 }
 
 mp_buf *mp_dict_open(mp_dict *d, mp_dict_op op, unsigned flags, const void *key, size_t n) {
@@ -182,34 +175,29 @@ static bool add_waiter(mp_dict *d, mp_dict_peer *p, mp_dict_waiter w) {
     return true;
 }
 
-static mp_status close_own(mp_dict *d, mp_dict_waiter w, mp_error *err) {
-    mp_status s = mp_buf_check(&d->own_request, err);
-    if (s != MP_OK) return s;
-    mp_dict_record_close(&d->own_request, 0);
-    mp_dict_apply_own(d);
-    if (d->answer) w.fn(w.ctx, w.tag, mp_rd_of(d->own_answer.data, d->own_answer.len));
-    if (d->own_answer.cap > BLOCK_MAX) mp_buf_release(&d->own_answer);
-    if (d->own_request.cap > BLOCK_MAX) mp_buf_release(&d->own_request);
-    return MP_OK;
+/* Operations on own keys wait for a while as well: several at once are carried out faster, or combined. */
+static void close_own(mp_dict *d, mp_dict_waiter w) {
+    mp_buf *b = &d->peers[d->rank].open;
+    if (!d->answer && b->len < OWN_BYTES) return;
+    size_t at = mp_dict_apply_own(d);
+    if (d->answer) w.fn(w.ctx, w.tag, mp_rd_of(d->own_answer.data + at, d->own_answer.len - at));
+    if (d->own_answer.cap > 2 * BLOCK_MAX) mp_buf_release(&d->own_answer);
+    if (b->cap > 2 * BLOCK_MAX) mp_buf_release(b);
 }
 
 mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t tag, mp_error *err) {
     mp_dict_waiter w = {fn, ctx, tag};
     mp_dict_peer *p = &d->peers[d->owner];
-    mp_buf *b = d->owner == d->rank ? &d->own_request : &p->open;
+    mp_buf *b = &p->open;
+    bool own = d->owner == d->rank;
     mp_status s = MP_OK;
     if (!d->open) return mp_error_set(err, MP_FAILED, "dictionary", "no operation is open");
     d->open = false;
     if (!b->failed && b->len - d->at > RECORD_MAX)
         s = mp_error_set(err, MP_FAILED, "operation too long", "%zu bytes (at most %d)",
                          b->len - d->at, RECORD_MAX);
-    if (s == MP_OK && d->owner == d->rank) {
-        s = close_own(d, w, err);
-        d->counts.started += s == MP_OK;
-        return s;
-    }
     if (s == MP_OK) s = mp_buf_check(b, err);
-    if (s == MP_OK && d->answer && !add_waiter(d, p, w))
+    if (s == MP_OK && d->answer && !own && !add_waiter(d, p, w))
         s = mp_mem_error(d->mem, 2 * p->cap_waiters * sizeof w, err);
     if (s != MP_OK) {
         b->len = d->at;
@@ -222,7 +210,8 @@ mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t ta
         p->generation = ++d->next_generation;
     else if (d->keyed && mp_dict_combine(d, d->owner, d->place, d->at))
         d->counts.combined++;
-    return b->len >= d->block_bytes ? mp_dict_queue_open(d, p, err) : MP_OK;
+    if (own) close_own(d, w);
+    return !own && b->len >= d->block_bytes ? mp_dict_queue_open(d, p, err) : MP_OK;
 }
 
 /* ---- on the way ---- */
@@ -257,6 +246,7 @@ static mp_status send_batches(mp_dict *d, int dest, mp_error *err) {
 mp_status mp_dict_push(void *ctx, mp_error *err) {
     mp_dict *d = ctx;
     mp_status s = MP_OK;
+    if (!d->open && d->peers[d->rank].open.len > MP_DICT_HEAD) mp_dict_apply_own(d);
     if (d->n_todo > 0) s = mp_dict_serve(d, err);
     if (d->n_open == 0 && d->n_queued == 0) return s;
     for (int i = 1; i < d->size && s == MP_OK && !d->open; i++) {
@@ -273,7 +263,7 @@ mp_status mp_dict_push(void *ctx, mp_error *err) {
 mp_status mp_dict_flush(mp_dict *d, mp_error *err) {
     mp_status s = MP_OK;
     for (int r = 0; r < d->size && s == MP_OK && d->n_open > 0; r++)
-        s = mp_dict_queue_open(d, &d->peers[r], err);
+        if (r != d->rank) s = mp_dict_queue_open(d, &d->peers[r], err);
     return s == MP_OK ? mp_dict_push(d, err) : s;
 }
 
@@ -283,7 +273,7 @@ bool mp_dict_full(const mp_dict *d) {
 
 bool mp_dict_settled(const mp_dict *d) {
     if (d->n_waiting > 0 || d->n_queued > 0) return false;
-    for (int r = 0; r < d->size && d->n_open > 0; r++)
+    for (int r = 0; r < d->size; r++)
         if (d->peers[r].open.len > MP_DICT_HEAD) return false;
     return true;
 }
