@@ -207,7 +207,8 @@ static const mp_option_group input_group = GROUP("input", input_options);
 static const mp_option_group output_group = GROUP("output", output_options);
 static const mp_option_group common_group = GROUP("common options", common_options);
 static const mp_option_group info_group = GROUP("info", info_options);
-static const mp_option_group map_output_group = {"form of a table's results", output_options + 1, 1};
+static const mp_option_group map_output_group = {"form of a table's results", output_options + 1,
+                                                  COUNT_OF(output_options) - 1};
 static const mp_option_group gen_group = GROUP("sample data", gen_options);
 static const mp_option_group merge_group = GROUP("merging", merge_options);
 static const mp_option_group split_group = GROUP("shards", split_options);
