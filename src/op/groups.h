@@ -1,6 +1,6 @@
 /* groups.h - the groups that a rank owns, merged from the records of all ranks. A few are held in
- * one table; of more the records are kept as they came, in parts by hash, and one part at a time
- * goes through the table, which then stays in the cache and is used again and again.
+ * one table; of more the records are kept as they came, in parts by hash; one part at a time
+ * is sorted by hash when results are read, and the table holds a batch of its groups.
  * Invariant: the parts hold ascending ranges of hashes, so going through them in order gives the
  * groups in the order of one table. */
 #ifndef MP_OP_GROUPS_H
