@@ -335,6 +335,75 @@ static void own(void **state) {
     assert_int_equal(mem.used_bytes, 0);
 }
 
+/* The next batch of a table whose keys are all new: ids from i on, one of them in another spelling.
+ * What it emits of owner 1 goes to out. Returns whether the table had to be emitted. */
+static bool new_rows(mp_group *g, int64_t i, mp_buf *out) {
+    static char text[BATCH][32];
+    static mp_str str[BATCH];
+    static int64_t v[BATCH];
+    mp_error err = MP_ERROR_INIT;
+    const mp_col cols[2] = {{.type = MP_STRING, .str = str}, {.type = MP_INT64, .i64 = v}};
+    const mp_batch b = {.n_rows = BATCH, .n_cols = 2, .cols = (mp_col *)cols, .file_no = 0};
+    for (int j = 0; j < BATCH; j++) {
+        v[j] = i + j;
+        const char *format = v[j] == 2000001 ? "%lld.50" : "%lld";
+        str[j] = mp_str_of(text[j], (size_t)snprintf(text[j], 32, format, (long long)v[j]));
+    }
+    assert_int_equal(mp_group_add(g, &b, &err), MP_OK);
+    bool flush = mp_group_should_flush(g);
+    for (bool done = !flush; !done;)
+        assert_int_equal(mp_group_emit(g, collect, out, 1000, &done, &err), MP_OK);
+    return flush;
+}
+
+/* A table that meets new keys only is given up, and the rows behind it are records at once, for some
+ * time. */
+static void direct(void **state) {
+    (void)state;
+    enum { ROWS = 2400000 };
+    mp_error err = MP_ERROR_INIT;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_group_args args = args_of(&mem, false), owner_args = args_of(&mem, true);
+    mp_group *g;
+    mp_groups *owner;
+    mp_buf b;
+    mp_buf_init(&b, NULL);
+    args.expect_rows = ROWS;
+    assert_int_equal(mp_group_new(&args, &g, &err), MP_OK);
+    assert_int_equal(mp_groups_new(&owner_args, 1000, &owner, &err), MP_OK);
+    int batches = 0, flushes = 0;
+    for (int64_t i = 0; i < ROWS; i += BATCH) {
+        bool flush = new_rows(g, i, &b);
+        flushes += flush;
+        batches += flushes > 1; /* behind the first */
+    }
+    assert_true(batches > 100 && flushes > batches * 9 / 10);
+    for (bool done = false; !done;)
+        assert_int_equal(mp_group_emit(g, collect, &b, 1000, &done, &err), MP_OK);
+    mp_evidence seen = {0};
+    bool odd = false;
+    mp_group_emitted_evidence(g, &seen, &odd);
+    assert_int_equal(seen.seen, MP_SEEN_INT | MP_SEEN_DECIMAL);
+    assert_int_equal(seen.int_digits, 7);
+    assert_true(odd);
+    mp_group_free(&g);
+    absorb(owner, &b);
+    static result got[ROWS];
+    int64_t n = results_of_parts(owner, got);
+    assert_in_range(n, ROWS / OWNERS * 9 / 10, ROWS / OWNERS * 11 / 10);
+    for (int64_t i = 0; i < n; i++) {
+        char key[64];
+        const char *format = got[i].sum == 2000001 ? "%lld.50" : "%lld";
+        snprintf(key, sizeof key, format, (long long)got[i].sum);
+        assert_string_equal(got[i].key, key);
+        assert_int_equal(got[i].count, 1);
+    }
+    mp_groups_free(&owner);
+    mp_buf_release(&b);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
 static void hostile(void **state) {
     (void)state;
     mp_error err = MP_ERROR_INIT;
@@ -375,7 +444,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_keys), cmocka_unit_test(long_keys), cmocka_unit_test(compacted),
         cmocka_unit_test(spellings),  cmocka_unit_test(respelled), cmocka_unit_test(own),
-        cmocka_unit_test(hostile),    cmocka_unit_test(refused),
+        cmocka_unit_test(hostile),    cmocka_unit_test(refused),   cmocka_unit_test(direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
