@@ -146,8 +146,12 @@ static mp_status add_field(dataset *d, hid_t record, unsigned i, const char *pre
 static mp_status add_fields(dataset *d, hid_t type, const char *prefix, int64_t offset, int level) {
     int n = H5Tget_nmembers(type);
     mp_status st = MP_OK;
-    for (int i = 0; i < n && !st; i++)
+    for (int i = 0; i < n && !st; i++) {
+        size_t from = d->b->columns.n;
         st = add_field(d, type, (unsigned)i, prefix, offset, level);
+        if (!st && level == 0 && d->b->columns.n == from + 1)
+            mp_h5_apply_field_units(d->b, d->dset, from, i);
+    }
     return st;
 }
 

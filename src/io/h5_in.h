@@ -95,6 +95,8 @@ void mp_h5_place_column(const mp_h5_array *a, int64_t inner, int64_t offset, mp_
 mp_status mp_h5_add_dataset(mp_h5_build *b, const char *path, const char *name, bool transposed);
 /* Give columns [from, ..) what the attributes of the dataset say: units, fill values, scale. */
 void mp_h5_apply_attrs(mp_h5_build *b, hid_t dset, size_t from);
+/* The same of one field of records. */
+void mp_h5_apply_field_units(mp_h5_build *b, hid_t dset, size_t column, int field);
 /* The whole of a small dataset as a dict (texts, numbers). n_max: most values. NULL values of a
  * broken one are an error. */
 mp_status mp_h5_read_dict(mp_h5_build *b, const char *path, mp_h5_dict *out);

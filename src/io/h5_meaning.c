@@ -88,6 +88,20 @@ typedef struct {
     int64_t unit_ns, origin_us;
 } meaning;
 
+/* An attribute of the dataset, or of field number field of its records (PyTables' form). */
+static const char *text_of(mp_h5_in *in, hid_t dset, int field, const char *name) {
+    char own[64];
+    if (field < 0) return mp_h5_attr_text(in, dset, name);
+    snprintf(own, sizeof own, "FIELD_%d_ATTR_%s", field, name);
+    return mp_h5_attr_text(in, dset, own);
+}
+
+static bool is_timed(mp_h5_in *in, hid_t dset, int field, meaning *m) {
+    const char *units = text_of(in, dset, field, "units");
+    return units && calendar_is_ours(text_of(in, dset, field, "calendar")) &&
+           mp_h5_parse_units(units, &m->unit_ns, &m->origin_us);
+}
+
 static meaning meaning_of(mp_h5_in *in, hid_t dset) {
     meaning m = {.factor = 1};
     int64_t i;
@@ -96,12 +110,18 @@ static meaning meaning_of(mp_h5_in *in, hid_t dset) {
                  mp_h5_attr_number(dset, "missing_value", &m.fill_int, &m.fill, &is_float);
     bool factor = mp_h5_attr_number(dset, "scale_factor", &i, &m.factor, &is_float);
     m.scaled = mp_h5_attr_number(dset, "add_offset", &i, &m.offset, &is_float) || factor;
-    const char *units = mp_h5_attr_text(in, dset, "units");
     const char *matlab = mp_h5_attr_text(in, dset, "MATLAB_class");
-    m.timed = units && calendar_is_ours(mp_h5_attr_text(in, dset, "calendar")) &&
-              mp_h5_parse_units(units, &m.unit_ns, &m.origin_us);
+    m.timed = is_timed(in, dset, -1, &m);
     m.logical = matlab && strcmp(matlab, "logical") == 0;
     return m;
+}
+
+void mp_h5_apply_field_units(mp_h5_build *b, hid_t dset, size_t column, int field) {
+    meaning m = {0};
+    mp_h5_column *c = mp_h5_column_at(b, column);
+    bool number = (c->type == MP_INT64 || c->type == MP_FLOAT64) && c->dict < 0;
+    if (c->form != MP_H5_UNREADABLE && number && is_timed(b->in, dset, field, &m))
+        apply_units(c, m.unit_ns, m.origin_us);
 }
 
 void mp_h5_apply_attrs(mp_h5_build *b, hid_t dset, size_t from) {

@@ -194,9 +194,11 @@ static mp_status make_frame(mp_h5_build *b, const mp_h5_node *n) {
     int64_t n_names;
     const char *index = mp_h5_attr_text(b->in, group, "_index");
     const char **names = mp_h5_attr_texts(b->in, group, "column-order", &n_names);
+    /* an index that mpart wrote is the row's number, for tools that want one */
+    bool ours = mp_h5_has_attr(group, "mpart_version");
     H5Gclose(group);
     mp_status st = MP_OK;
-    bool listed = false;
+    bool listed = ours;
     for (int64_t i = 0; index && i < n_names; i++)
         listed = listed || strcmp(names[i], index) == 0;
     if (index && !listed) st = add_frame_column(b, n->path, index);

@@ -170,9 +170,21 @@ static void put_object(mp_h5_in *in, const mp_h5_list *nodes, int32_t i, mp_buf 
     mp_buf_text(out, note);
 }
 
+/* What PyTables keeps to search by is told as one. */
+static bool is_index(const mp_h5_node *n) {
+    return n->kind == 'g' && strncmp(mp_h5_base_name(n->path), "_i_", 3) == 0;
+}
+
 void mp_h5_tree_put(mp_h5_in *in, const mp_h5_list *nodes, mp_buf *out) {
-    for (size_t i = 0; i < nodes->n; i++)
-        put_object(in, nodes, (int32_t)i, out);
+    mp_h5_node *all = nodes->items;
+    for (size_t i = 0; i < nodes->n;) {
+        int depth = all[i].depth;
+        bool whole = is_index(&all[i]);
+        if (whole) all[i].note = "indexes of PyTables";
+        put_object(in, nodes, (int32_t)i++, out);
+        while (whole && i < nodes->n && all[i].depth > depth)
+            i++;
+    }
 }
 
 bool mp_h5_tree_next(mp_rd *rd, mp_arena *arena, mp_h5_object *out) {

@@ -49,8 +49,9 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
     }
     if (t->n_files > 20) mp_buf_printf(out, "  and %d more\n", t->n_files - 20);
     if (by_data < t->n_files)
-        mp_buf_printf(out, "splits: %lld of %lld bytes\n", (long long)count_splits(spec, t),
-                      (long long)t->split_bytes);
+        mp_buf_printf(out, "splits: %lld of %lld %s\n", (long long)count_splits(spec, t),
+                      (long long)(t->typed ? t->files[0].split_rows : t->split_bytes),
+                      t->typed ? "rows" : "bytes");
 }
 
 static void put_columns(const mp_spec *spec, const mp_scan_plan *plan, mp_buf *out) {

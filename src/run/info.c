@@ -4,6 +4,7 @@
  * read typed by the same scan. */
 #include "run/info.h"
 
+#include "plan/table_h5.h"
 #include "run/scan.h"
 
 typedef struct {
@@ -15,7 +16,9 @@ typedef struct {
     mp_feed *feed;
     mp_scan *scan;
     mp_evidence *seen;
-    int64_t *nulls; /* by column, of this rank, then of all */
+    int64_t *nulls;        /* by column, of this rank, then of all */
+    int *column;           /* by place in a batch */
+    const mp_buf *objects; /* of an HDF5 file: a JSON array, or lines */
 } info;
 
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
@@ -23,7 +26,7 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     info *o = ctx;
     for (int c = 0; c < in->n_cols; c++)
         for (int32_t i = 0; in->cols[c].valid && i < in->n_rows; i++)
-            o->nulls[c] += !in->cols[c].valid[i];
+            o->nulls[o->column[c]] += !in->cols[c].valid[i];
     return MP_OK;
 }
 
@@ -31,12 +34,14 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
 static mp_status plan_all(info *o, mp_scan_plan *plan, mp_error *err) {
     const mp_table *t = o->table;
     size_t n = (size_t)t->n_columns;
-    *plan = (mp_scan_plan){.n_wanted = t->n_columns, .typed = true};
+    *plan = (mp_scan_plan){.typed = true};
     plan->wanted = mp_arena_alloc(&o->arena, n * sizeof *plan->wanted + 1, 16);
     if (!plan->wanted) return mp_mem_error(o->mem, n * sizeof *plan->wanted, err);
     for (int c = 0; c < t->n_columns; c++) {
         bool fixed = t->fixed[c] != MP_TYPE_COUNT;
-        plan->wanted[c] =
+        if (t->typed && mp_table_h5_readable(t, c, NULL)) continue;
+        o->column[plan->n_wanted] = c;
+        plan->wanted[plan->n_wanted++] =
             (mp_csv_column){.c = c,
                             .use = MP_CSV_TYPED,
                             .type = fixed ? t->fixed[c] : mp_evidence_type(o->seen[c]),
@@ -49,8 +54,9 @@ static mp_status plan_all(info *o, mp_scan_plan *plan, mp_error *err) {
 }
 
 static bool same_types(const info *o, const mp_scan_plan *plan) {
-    for (int c = 0; c < o->table->n_columns; c++)
-        if (!plan->wanted[c].fixed && plan->wanted[c].type != mp_evidence_type(o->seen[c]))
+    for (int i = 0; i < plan->n_wanted; i++)
+        if (!plan->wanted[i].fixed &&
+            plan->wanted[i].type != mp_evidence_type(o->seen[o->column[i]]))
             return false;
     return true;
 }
@@ -74,10 +80,16 @@ static mp_type column_type(const info *o, int c) {
     return o->table->fixed[c] != MP_TYPE_COUNT ? o->table->fixed[c] : mp_evidence_type(o->seen[c]);
 }
 
+static const char *type_text(const info *o, int c) {
+    if (o->table->typed && mp_table_h5_readable(o->table, c, NULL)) return "unreadable";
+    return mp_type_name(column_type(o, c));
+}
+
 static void put_text(const info *o, mp_buf *out) {
     const mp_table *t = o->table;
     int64_t splits = mp_feed_splits(o->feed);
     int width = 6;
+    mp_buf_put(out, o->objects->data, o->objects->len);
     for (int c = 0; c < t->n_columns; c++) {
         int n = (int)strlen(t->names[c]);
         if (n > width && n <= 40) width = n;
@@ -88,16 +100,18 @@ static void put_text(const info *o, mp_buf *out) {
     mp_buf_printf(out, "rows:    %lld\n", (long long)mp_feed_records(o->feed));
     if (mp_feed_bad(o->feed))
         mp_buf_printf(out, "bad:     %lld\n", (long long)mp_feed_bad(o->feed));
-    mp_buf_printf(out, "splits:  %lld of %lld bytes\n", (long long)splits,
-                  (long long)t->split_bytes);
+    const mp_h5_layout *h5 = t->n_files ? t->files[0].h5 : NULL;
+    if (h5) mp_buf_printf(out, "table:   %s (%s)\n", h5->object, h5->kind);
+    mp_buf_printf(out, "splits:  %lld of %lld %s\n", (long long)splits,
+                  (long long)(h5 ? t->files[0].split_rows : t->split_bytes), h5 ? "rows" : "bytes");
     mp_buf_printf(out, "columns: %d\n", t->n_columns);
     for (int c = 0; c < t->n_columns; c++)
         mp_buf_printf(out, "  %-*s  %-9s  %lld null%s\n", width, t->names[c],
-                      mp_type_name(column_type(o, c)), (long long)o->nulls[c],
+                      type_text(o, c), (long long)o->nulls[c],
                       o->nulls[c] == 1 ? "" : "s");
 }
 
-static void put_json_text(mp_buf *out, const char *s) {
+void mp_info_put_json_text(mp_buf *out, const char *s) {
     mp_buf_u8(out, '"');
     for (; *s; s++) {
         unsigned char ch = (unsigned char)*s;
@@ -118,31 +132,37 @@ static void put_json(const info *o, mp_buf *out) {
                   (long long)t->total_bytes, (long long)mp_feed_splits(o->feed));
     for (int f = 0; f < t->n_files; f++) {
         mp_buf_printf(out, "%s{\"path\":", f ? "," : "");
-        put_json_text(out, t->files[f].path);
+        mp_info_put_json_text(out, t->files[f].path);
         mp_buf_printf(out, ",\"format\":\"%s\",\"bytes\":%lld,\"columns\":%d",
                       mp_source_of(t->files[f].format)->name, (long long)t->files[f].size_bytes,
                       t->files[f].n_columns);
         if (t->files[f].format == MP_READ_CSV) {
             mp_buf_printf(out, ",\"delimiter\":");
-            put_json_text(out, (char[]){t->files[f].delimiter, 0});
+            mp_info_put_json_text(out, (char[]){t->files[f].delimiter, 0});
         }
         mp_buf_u8(out, '}');
     }
     mp_buf_printf(out, "],\"schema\":[");
     for (int c = 0; c < t->n_columns; c++) {
         mp_buf_printf(out, "%s{\"name\":", c ? "," : "");
-        put_json_text(out, t->names[c]);
-        mp_buf_printf(out, ",\"type\":\"%s\",\"nulls\":%lld}", mp_type_name(column_type(o, c)),
+        mp_info_put_json_text(out, t->names[c]);
+        mp_buf_printf(out, ",\"type\":\"%s\",\"nulls\":%lld}", type_text(o, c),
                       (long long)o->nulls[c]);
     }
-    mp_buf_printf(out, "]}\n");
+    mp_buf_u8(out, ']');
+    if (o->objects->len) {
+        mp_buf_printf(out, ",\"objects\":");
+        mp_buf_put(out, o->objects->data, o->objects->len);
+    }
+    mp_buf_printf(out, "}\n");
 }
 
 static mp_status prepare(info *o, mp_table_stream **streams, mp_error *err) {
     size_t n = (size_t)o->table->n_columns;
     o->seen = mp_arena_alloc(&o->arena, n * sizeof *o->seen + 1, 16);
     o->nulls = mp_arena_alloc(&o->arena, n * sizeof *o->nulls + 1, 16);
-    if (!o->seen || !o->nulls) return mp_mem_error(o->mem, n * sizeof *o->nulls, err);
+    o->column = mp_arena_alloc(&o->arena, n * sizeof *o->column + 1, 16);
+    if (!o->seen || !o->nulls || !o->column) return mp_mem_error(o->mem, n * sizeof *o->nulls, err);
     if (n) memcpy(o->seen, o->table->sample, n * sizeof *o->seen);
     if (mp_comm_rank(o->c) == 0) {
         mp_status st =
@@ -156,10 +176,10 @@ static mp_status prepare(info *o, mp_table_stream **streams, mp_error *err) {
 }
 
 mp_status mp_info_of_table(mp_comm *c, const mp_spec *spec, mp_table *table,
-                           mp_table_stream **streams, bool json, mp_mem *mem, mp_buf *text,
-                           mp_report *report, mp_error *err) {
+                           mp_table_stream **streams, bool json, const mp_buf *objects, mp_mem *mem,
+                           mp_buf *text, mp_report *report, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    info o = {.c = c, .spec = spec, .mem = mem, .table = table};
+    info o = {.c = c, .spec = spec, .mem = mem, .table = table, .objects = objects};
     mp_arena_init(&o.arena, mem);
     mp_status st = mp_comm_agree_on(o.c, prepare(&o, streams, &mine), &mine, err);
     if (!st) st = scan_all(&o, err);

@@ -6,6 +6,7 @@
 #include "plan/describe.h"
 #include "run/fault.h"
 #include "run/info.h"
+#include "run/info_h5.h"
 
 enum { MOST_PASSES = 8, MOST_EXCHANGE = 256 << 20 };
 
@@ -322,13 +323,29 @@ mp_status mp_query_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *tex
     return st ? st : collected;
 }
 
+/* No table, or several: the objects are all that there is to say. */
+static void put_objects(const mp_buf *objects, bool json, mp_buf *text) {
+    if (json) mp_buf_printf(text, "{\"objects\":");
+    mp_buf_put(text, objects->data, objects->len);
+    if (json) mp_buf_printf(text, "}\n");
+}
+
 mp_status mp_info_run(mp_comm *c, const mp_spec *spec, bool json, mp_mem *mem, mp_buf *text,
                       mp_report *report, mp_error *err) {
     mp_job j;
     double start = mp_clock_s();
     mp_job_begin(&j, c, spec, mem, report);
-    mp_status st = mp_job_open_table(&j, err);
-    if (!st) st = mp_info_of_table(c, spec, &j.table, &j.streams, json, mem, text, report, err);
+    mp_buf objects;
+    bool is_tree;
+    int64_t n_tables;
+    mp_buf_init(&objects, mem);
+    mp_status st = mp_info_h5_tree(c, spec, json, mem, &objects, &is_tree, &n_tables, err);
+    bool one = !is_tree || n_tables == 1;
+    if (!st && one) st = mp_job_open_table(&j, err);
+    if (!st && one)
+        st = mp_info_of_table(c, spec, &j.table, &j.streams, json, &objects, mem, text, report, err);
+    if (!st && !one) put_objects(&objects, json, text);
+    mp_buf_release(&objects);
     mp_job_end(&j);
     report->seconds = mp_clock_s() - start;
     mp_status collected = mp_report_collect(report, c, mem, st ? NULL : err);

@@ -62,6 +62,22 @@ cp compound.h5 renamed.csv
 succeeds 0 query renamed.csv
 check "the first bytes tell" same "$out" compound.want
 
+# ---- what is in a file ----
+for np in 0 2; do
+    succeeds $np info pandas_table.h5
+    check "the tree" prints 'dataset 5003, {index int64, values_block_0'
+    check "the table" prints '[table: pandas table, 5003 rows, 8 columns]'
+    check "its columns" prints '  f       float64    472 nulls'
+    check "indexes are one line" prints 'group  indexes of PyTables'
+done
+succeeds 0 info bad/several.h5 --json
+check "JSON of several" same <($python -c 'import json, sys
+print([(o["path"], o.get("rows")) for o in json.load(sys.stdin)["objects"]])' <"$out") <(echo "[('/', None), ('/a', 3), ('/b', 4)]")
+succeeds 0 info bad/objects.h5
+check "a column that cannot be read" prints '  s       unreadable'
+succeeds 0 info bad/link.h5
+check "a link" prints "/far      link that leads nowhere  -> 'gone.h5', /t"
+
 # ---- refused ----
 # fails_alone CODE TEXT ARGS...: without mpirun; the way to all ranks is the same for all of these.
 fails_alone() {
