@@ -17,7 +17,7 @@ refused() {
 # ---- joined in list order, whichever ends first ----
 seq 1 40 | sed 's/.*/<&>/' >want
 for np in 0 2 5; do
-    succeeds $np map --items list -- sh -c 'sleep 0.0$((RANDOM % 4)); echo "<$0>"'
+    succeeds $np map --items list -- sh -c 'sleep 0.0$(($$ % 5)); echo "<$0>"'
     check "in list order" same "$out" want
     succeeds $np map --items list -o joined -- printf '<%s>\n'
     check "a file" same joined want

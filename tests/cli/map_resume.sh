@@ -2,7 +2,7 @@
 # ranks, and what cannot be gone on from is refused.
 . "$(dirname "$0")/lib.sh"
 seq 1 60 >list
-command='echo $0 >>ran; sleep 0.0$((RANDOM % 5)); printf "%s:%0$(($0 * 50))d\n" $0 0'
+command='echo $0 >>ran; sleep 0.0$(($$ % 5)); printf "%s:%0$(($0 * 50))d\n" $0 0'
 seq 1 60 | while read -r i; do printf "%s:%0$((i * 50))d\n" "$i" 0; done >want
 journalled() { cat joined.mpart-run/journal 2>/dev/null | grep -c '^unit'; }
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# map_kills.sh - runs of map killed at random moments (a rank, or mpirun), KILLS of them (default 200): every run that is gone on from,
+# with another number of ranks, gives the same bytes, and runs no unit again that the journal has.
+. "$(dirname "$0")/../cli/lib.sh"
+RANDOM=${SEED:-1}
+seq 1 80 >list
+run 0 gen orders --rows 8000 -o table.csv
+kinds=(items rows by)
+arguments() { # KIND: the arguments of the run, in args
+    case $1 in
+    items) args=(--items list -o out.bin -- sh -c 'echo $MPART_SHARD >>ran; sleep 0.0$(($$ % 5)); seq $0 $(($0 * 20))') ;;
+    rows) args=(table.csv --rows 100 -o out.csv -- sh -c 'cat; sleep 0.0$(($$ % 5)); echo $MPART_SHARD >>ran') ;;
+    by) args=(table.csv --by customer --parts 40 -o out.csv -- sh -c 'cat; sleep 0.0$(($$ % 5)); echo $MPART_SHARD >>ran') ;;
+    esac
+    output=out.csv && [ "$1" = items ] && output=out.bin
+}
+for kind in "${kinds[@]}"; do
+    : >ran
+    arguments $kind
+    succeeds 2 map "${args[@]}"
+    mv $output want.$kind
+done
+middle=0
+for i in $(seq "${KILLS:-200}"); do
+    kind=${kinds[i % 3]}
+    np=$((RANDOM % 4 + 1))
+    arguments $kind
+    rm -rf out.*
+    : >ran
+    mpirun -np $np "$MPART" map "${args[@]}" >"$out" 2>"$err" &
+    job=$!
+    sleep $((RANDOM % 2)).$((RANDOM % 900 + 100))
+    ranks=($(pgrep -P $job -x mpart))
+    victim=$job
+    [ $((RANDOM % 4)) != 0 ] && [ ${#ranks[@]} -gt 0 ] && victim=${ranks[RANDOM % ${#ranks[@]}]}
+    kill -9 "$victim" 2>/dev/null
+    wait $job 2>/dev/null
+    for _ in $(seq 100); do
+        pgrep -f "^$MPART map " >/dev/null || break
+        sleep 0.1
+    done
+    last="kill $i: $kind, -np $np"
+    if [ -e $output ]; then # it was through before, or its ranks lived on
+        check "whole" same $output want.$kind
+        [ -e $output.mpart-run ] || continue
+    fi
+    grep '^unit' $output.mpart-run/journal 2>/dev/null | awk '$9 == 0 { print $2 }' | sort >finished
+    [ -s finished ] && middle=$((middle + 1))
+    : >ran
+    succeeds $((RANDOM % 5 + 1)) map --resume "${args[@]}"
+    last="kill $i: $kind, -np $np, then: $last"
+    check "the same bytes" same $output want.$kind
+    check "what was finished did not run again" [ -z "$(sort -u ran | comm -12 - finished)" ]
+    check "the run folder is gone" [ ! -e $output.mpart-run ]
+done
+check "a third of the kills came in the middle" [ $((middle * 3)) -ge "${KILLS:-200}" ]
+finish
