@@ -145,6 +145,8 @@ typedef struct {
     bool exit_known;   /* false: stopped early by an error before the end */
     int64_t n_records; /* data records that start in the split, bad ones included */
     int64_t n_bad;
+    int64_t n_other;   /* records with names that are no columns and were passed over */
+    const char *other; /* the first such name, for people; 64 bytes; NULL: none */
 } mp_csv_end;
 void mp_csv_reader_end(const mp_csv_reader *r, mp_csv_end *out);
 

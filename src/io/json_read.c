@@ -72,6 +72,7 @@ void mp_json_reader_free(mp_json_reader **r) {
 
 mp_status mp_json_reader_begin(mp_json_reader *r, const mp_csv_text *text, mp_error *err) {
     r->n_bad_before = r->rows.n_bad;
+    r->run.n_other = 0;
     return mp_csv_place_begin(&r->place, r->args.dialect, text, err);
 }
 
@@ -149,7 +150,9 @@ void mp_json_reader_end(const mp_json_reader *r, mp_csv_end *out) {
     *out = (mp_csv_end){.exit = r->place.exit,
                         .exit_known = r->place.exit_known,
                         .n_records = r->place.n_records,
-                        .n_bad = r->rows.n_bad - r->n_bad_before};
+                        .n_bad = r->rows.n_bad - r->n_bad_before,
+                        .n_other = r->run.n_other,
+                        .other = r->run.n_other ? r->run.other : NULL};
 }
 
 const mp_evidence *mp_json_reader_seen(const mp_json_reader *r) {

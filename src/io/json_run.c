@@ -104,6 +104,7 @@ typedef struct {
     const char *flaw;      /* of the line */
     mp_json_value bad_key; /* the first that is no column */
     bool unknown_key;
+    bool other_key; /* it is passed over */
 } filling;
 
 /* ---- one line ---- */
@@ -162,7 +163,7 @@ static bool read_line(filling *f) {
     mp_json_members m;
     mp_json_value key, value;
     f->flaw = NULL;
-    f->unknown_key = false;
+    f->unknown_key = f->other_key = false;
     if (read_shape(f)) return true;
     no_values(x);
     bool some = mp_json_open(&m, f->line, f->line_len);
@@ -171,13 +172,14 @@ static bool read_line(filling *f) {
         if (!m.guessed) c = column_of(x, i, &key);
         if (c >= 0) {
             if (x->slot[c] >= 0) x->values[x->slot[c]] = value;
-        } else if (!x->args->other_keys && !f->unknown_key) {
-            f->unknown_key = true;
+        } else if (!f->unknown_key && !f->other_key) {
+            f->unknown_key = !x->args->other_keys;
+            f->other_key = x->args->other_keys;
             f->bad_key = key;
         }
     }
     f->flaw = m.flaw;
-    if (m.flaw) f->unknown_key = false;
+    if (m.flaw) f->unknown_key = f->other_key = false;
     return some || m.flaw != NULL;
 }
 
@@ -259,22 +261,29 @@ static mp_status add_row(filling *f, mp_error *err) {
 
 /* ---- bad lines ---- */
 
+/* The key that is no column, for a message: short, and without control characters. */
+static void show_key(const filling *f, char out[64]) {
+    enum { SHOWN = 60 };
+    mp_str key = text_of(f->x, &f->bad_key);
+    int n = key.len < SHOWN ? (int)key.len : SHOWN;
+    while ((uint32_t)n < key.len && n > 0 && ((uint8_t)key.p[n] & 0xC0) == 0x80)
+        n--;
+    n = snprintf(out, 64, "%.*s%s", n, key.p, (uint32_t)n < key.len ? "..." : "");
+    for (int i = 0; i < n; i++)
+        if ((uint8_t)out[i] < 0x20 || out[i] == 0x7F) out[i] = '?';
+}
+
 static mp_status make_reason(filling *f, mp_error *err) {
     mp_json_run *x = f->x;
     x->unknown_key = f->unknown_key;
     x->reason = f->flaw;
     if (!f->unknown_key) return MP_OK;
-    enum { SHOWN = 60, ROOM = 128 };
+    enum { ROOM = 128 };
     char *reason = mp_arena_alloc(&x->run, ROOM, 1);
     if (!reason) return mp_mem_error(x->args->mem, ROOM, err);
-    mp_str key = text_of(x, &f->bad_key);
-    int n = key.len < SHOWN ? (int)key.len : SHOWN;
-    while ((uint32_t)n < key.len && n > 0 && ((uint8_t)key.p[n] & 0xC0) == 0x80)
-        n--;
-    n = snprintf(reason, ROOM, "the key '%.*s%s' is not a column", n, key.p,
-                 (uint32_t)n < key.len ? "..." : "");
-    for (int i = 0; i < n; i++)
-        if ((uint8_t)reason[i] < 0x20 || reason[i] == 0x7F) reason[i] = '?';
+    char key[64];
+    show_key(f, key);
+    snprintf(reason, ROOM, "the key '%s' is not a column", key);
     x->reason = reason;
     return MP_OK;
 }
@@ -339,6 +348,7 @@ static mp_status fill_line(filling *f, bool *stop, mp_error *err) {
     bool some = read_line(f);
     if (x->name.failed) return mp_buf_check(&x->name, err);
     if (some) {
+        if (f->other_key && x->n_other++ == 0) show_key(f, x->other);
         bool bad = f->flaw || f->unknown_key, skip = x->args->on_bad_row == MP_BAD_ROW_SKIP;
         if (bad) st = make_reason(f, err);
         if (!st && bad && x->args->on_bad_row == MP_BAD_ROW_FAIL) {

@@ -28,6 +28,8 @@ typedef struct {
     mp_json_map_fn make_map; /* NULL: none at this level */
     mp_json_map map;         /* len 0: of nothing */
     mp_buf flaws;            /* mp_csv_flaw */
+    int64_t n_other;         /* rows with a key that is passed over, since the caller set it to 0 */
+    char other[64];          /* the first such key, shortened */
     const char *reason;      /* of the record that stopped the run */
     bool unknown_key;        /* that is what is wrong with it */
 } mp_json_run;

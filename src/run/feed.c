@@ -3,6 +3,8 @@
 
 #include "run/blocks.h"
 
+enum { NAME_BYTES = 64 };
+
 /* What is known of one split. */
 typedef struct {
     mp_split_desc desc;
@@ -26,6 +28,8 @@ struct mp_feed {
     int reading;        /* the file whose blocks were asked for last */
     bool replayable;
     int64_t bytes_done, records, bad;
+    int64_t other_split;    /* the first with a name that is no column, -1: none so far */
+    char other[NAME_BYTES]; /* that name */
     int n_ranks;
     int64_t *rank_bytes;  /* by rank: of the splits it has finished in this pass */
     int64_t counted;      /* splits that count */
@@ -66,6 +70,8 @@ void mp_split_report_put(mp_buf *b, const mp_split_report *r) {
     mp_buf_u8(b, r->exit_known);
     mp_buf_i64(b, r->n_records);
     mp_buf_i64(b, r->n_bad);
+    mp_buf_i64(b, r->n_other);
+    if (r->n_other) mp_buf_put(b, r->other, NAME_BYTES);
     mp_buf_i64(b, r->n_rows);
 }
 
@@ -76,6 +82,8 @@ mp_split_report mp_split_report_get(mp_rd *rd) {
     r.exit_known = mp_rd_u8(rd) != 0;
     r.n_records = mp_rd_i64(rd);
     r.n_bad = mp_rd_i64(rd);
+    r.n_other = mp_rd_i64(rd);
+    if (r.n_other) r.other = mp_rd_raw(rd, NAME_BYTES);
     r.n_rows = mp_rd_i64(rd);
     return r;
 }
@@ -129,6 +137,7 @@ mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->bytes_done = f->records = f->bad = 0;
     memset(f->rank_bytes, 0, (size_t)f->n_ranks * sizeof *f->rank_bytes);
     f->counted = INT64_MAX;
+    f->other_split = -1;
     f->held = f->n_held = 0;
     f->replayable = replayable;
     drop_evidence(f);
@@ -261,6 +270,11 @@ void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status,
     f->rank_bytes[src] += bytes;
     f->records += r->n_records;
     f->bad += r->n_bad;
+    s->report.other = NULL;
+    if (r->n_other && r->other && (f->other_split < 0 || split < f->other_split)) {
+        f->other_split = split;
+        memcpy(f->other, r->other, NAME_BYTES - 1);
+    }
 }
 
 mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen, int n,
@@ -352,6 +366,17 @@ void mp_feed_cut(mp_feed *f, int64_t upto) {
     f->counted = upto;
     for (int64_t i = upto; i < f->n_splits; i++)
         if (f->splits[i].reported) f->bad -= f->splits[i].report.n_bad;
+}
+
+void mp_feed_note_other(const mp_feed *f, char *note, size_t cap) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < f->n_splits && i < f->counted; i++)
+        if (f->splits[i].reported) n += f->splits[i].report.n_other;
+    if (n == 0) return;
+    snprintf(note, cap,
+             "%lld row%s a key that is no column and was left out, first '%s'; --types NAME:string "
+             "makes a column of it",
+             (long long)n, n == 1 ? " has" : "s have", f->other);
 }
 
 int64_t mp_feed_counted(const mp_feed *f) {

@@ -25,7 +25,9 @@ typedef struct {
     uint8_t entry, exit;
     bool exit_known;
     int64_t n_records, n_bad;
-    int64_t n_rows; /* that were given to the consumer */
+    int64_t n_rows;    /* that were given to the consumer */
+    int64_t n_other;   /* as mp_csv_end */
+    const char *other; /* in place; NULL: none */
 } mp_split_report;
 
 void mp_split_desc_put(mp_buf *b, const mp_split_desc *d);
@@ -80,6 +82,9 @@ int64_t mp_feed_bytes_done(const mp_feed *f);
 int mp_feed_slowest(const mp_feed *f, int64_t *bytes);
 int64_t mp_feed_records(const mp_feed *f);
 int64_t mp_feed_bad(const mp_feed *f);
+/* What the user should know of rows that count and have keys that are no columns, to note, which stays as
+ * it is where there are none. */
+void mp_feed_note_other(const mp_feed *f, char *note, size_t cap);
 /* Records of the splits of the same file before this one, for the row numbers of rejects. */
 int64_t mp_feed_rows_before(const mp_feed *f, int64_t split);
 const char *mp_feed_path(const mp_feed *f, int64_t split);

@@ -186,6 +186,7 @@ mp_status mp_info_of_table(mp_comm *c, const mp_spec *spec, mp_table *table,
     if (!st && o.feed) {
         report->rows_in = mp_feed_records(o.feed);
         report->bytes_in = mp_feed_bytes_done(o.feed);
+        mp_feed_note_other(o.feed, report->note, sizeof report->note);
         (json ? put_json : put_text)(&o, text);
     }
     mp_scan_free(&o.scan);

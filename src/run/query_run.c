@@ -235,6 +235,7 @@ static mp_status write_results(mp_job *j, mp_error *err) {
 }
 
 void mp_job_note_scan(mp_job *j) {
+    if (j->feed) mp_feed_note_other(j->feed, j->report->note, sizeof j->report->note);
     mp_scan_stats s = mp_scan_counts(j->scan);
     mp_report *r = j->report;
     r->mine.rows = s.rows;

@@ -38,7 +38,7 @@ typedef struct {
     mp_report_phase phases[MP_REPORT_PHASES];
     int64_t rows_in, rows_out, bytes_in, bytes_out, groups;
     double seconds;      /* of the run, without MPI start-up */
-    char note[160];      /* rank 0: what people should know of the answer, "": nothing */
+    char note[256];      /* rank 0: what people should know of the answer, "": nothing */
     mp_report_rank mine; /* this rank's, filled while running */
     /* Rank 0: called about every 0.2 s; NULL: not asked for. */
     void (*tick)(void *ctx, const mp_report_progress *progress);

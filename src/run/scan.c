@@ -336,6 +336,8 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
                          .exit_known = end.exit_known,
                          .n_records = end.n_records,
                          .n_bad = end.n_bad,
+                         .n_other = end.n_other,
+                         .other = end.other,
                          .n_rows = s->n_rows};
     mp_split_report_put(report, &r);
     if (s->cuts && mp_buf_reserve(report, (size_t)s->plan->n_wanted * sizeof *s->seen)) {

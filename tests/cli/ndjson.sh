@@ -127,6 +127,9 @@ hint: columns are the keys of the first rows: --types NAME:string adds one, --un
 for np in 0 3; do
     succeeds $np query b.ndjson --union --agg 'count(), count(name)'
     check "--union leaves other keys out" same "$out" <(printf 'count,count_name\n40000,39999\n')
+    check "and says so" says "mpart: 1 row has a key that is no column and was left out, first 'other'; --types NAME:string makes a column of it"
+    succeeds $np query b.ndjson --union --limit 5 -o o.csv
+    check "rows behind the limit do not count" silent
     succeeds $np query b.ndjson --types other:int64 --agg 'sum(other) as s'
     check "--types makes a column" same "$out" <(printf 's\n2\n')
     run $np query b.ndjson --on-bad-row null --rejects rej.csv --where 'id = 1'
