@@ -130,6 +130,9 @@ static const mp_option output_options[] = {
      .help = "of HDF5 chunks (default deflate; lzf: quicker, for h5py)"},
     {.name = "h5-level", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(spec.output.h5_level), .least = 1,
      .help = "of deflate, 1 (default) to 9"},
+    {.name = "h5-collective", .kind = MP_OPT_FLAG, .at = AT(spec.output.h5_collective),
+     .help = "all ranks write the HDF5 file together through MPI-IO: for\n"
+             "parallel file systems (default: one rank writes)"},
 };
 
 static const mp_option common_options[] = {

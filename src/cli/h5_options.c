@@ -36,5 +36,10 @@ mp_status mp_check_h5_output(const mp_output_spec *o, mp_error *err) {
         return mp_error_set(err, MP_USAGE, NULL, "option '--h5-level': deflate has levels 1 to 9");
     if (o->h5_level >= 0 && o->h5_compress > MP_H5_PACK_DEFLATE)
         return mp_error_set(err, MP_USAGE, NULL, "option '--h5-level' is for deflate alone");
+    if (o->h5_collective && o->h5_compress == MP_H5_PACK_LZF) {
+        mp_error_set(err, MP_USAGE, NULL, "--h5-collective writes through HDF5, which has no LZF");
+        mp_error_hint(err, "--h5-compress deflate or none");
+        return MP_USAGE;
+    }
     return MP_OK;
 }

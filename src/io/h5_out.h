@@ -21,8 +21,9 @@ enum {
 
 typedef struct {
     mp_h5_out_form form;
-    bool form_given;  /* asked for, so not to be changed */
-    const char *path; /* "/group/name"; NULL: MP_H5_OUT_TABLE /data/table, MP_H5_OUT_COLUMNS /data */
+    bool form_given; /* asked for, so not to be changed */
+    const char
+        *path; /* "/group/name"; NULL: MP_H5_OUT_TABLE /data/table, MP_H5_OUT_COLUMNS /data */
     mp_h5_packing compress;
     int level;
     bool collective; /* all ranks write, through MPI-IO */
@@ -80,8 +81,8 @@ const char *mp_h5_link_name(const char *column, mp_arena *arena);
 typedef struct {
     int64_t first_row, n_rows; /* of the unit */
     const uint8_t **rows;      /* n_rows records */
-    const uint8_t **texts;     /* n_rows, MP_H5_OUT_COLUMNS: the string of the column that comes next */
-    const uint8_t *end;        /* of the records */
+    const uint8_t **texts; /* n_rows, MP_H5_OUT_COLUMNS: the string of the column that comes next */
+    const uint8_t *end;    /* of the records */
 } mp_h5_unit;
 /* Every string of the records is to be had column by column from now on. */
 void mp_h5_unit_begin(const mp_h5_plan *p, mp_h5_unit *u);

@@ -13,6 +13,7 @@
 
 struct mp_h5_file {
     const mp_h5_plan *plan;
+    const mp_h5_driver *driver;
     const char *path, *name;
     mp_mem *mem;
     mp_arena arena;
@@ -228,10 +229,11 @@ static mp_status fill_file(mp_h5_file *f, const mp_h5_origin *origin, mp_error *
 /* The earliest format that can hold it: attributes of many columns need that of HDF5 1.8. No
  * locks: nobody else knows the file's name yet. */
 static hid_t create_file(const mp_h5_file *f) {
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE), file = -1;
+    hid_t access = f->driver ? H5Pcopy(f->driver->access) : H5Pcreate(H5P_FILE_ACCESS);
+    hid_t create = H5Pcreate(H5P_FILE_CREATE), file = -1;
     H5F_libver_t low =
         f->plan->options.form == MP_H5_OUT_COLUMNS ? H5F_LIBVER_V18 : H5F_LIBVER_EARLIEST;
-    if (access >= 0 && create >= 0 && H5Pset_fapl_sec2(access) >= 0 &&
+    if (access >= 0 && create >= 0 && (f->driver || H5Pset_fapl_sec2(access) >= 0) &&
         H5Pset_file_locking(access, false, true) >= 0 &&
         H5Pset_libver_bounds(access, low, H5F_LIBVER_LATEST) >= 0 &&
         H5Pset_obj_track_times(create, false) >= 0)
@@ -242,24 +244,26 @@ static hid_t create_file(const mp_h5_file *f) {
 }
 
 mp_status mp_h5_file_create(const char *path, const char *name, const mp_h5_plan *plan,
-                            const mp_h5_origin *origin, mp_mem *mem, mp_h5_file **out,
-                            mp_error *err) {
+                            const mp_h5_origin *origin, const mp_h5_driver *driver, mp_mem *mem,
+                            mp_h5_file **out, mp_error *err) {
     size_t n = (size_t)plan->n_sets;
     mp_h5_file *f = mp_mem_calloc(mem, 1, sizeof *f);
     if (!f) return mp_mem_error(mem, sizeof *f, err);
     f->plan = plan;
-    f->path = path;
+    f->driver = driver;
     f->name = name;
     f->mem = mem;
     f->file = -1;
     mp_arena_init(&f->arena, mem);
+    f->path = join(f, "", path);
     f->sets = mp_mem_alloc(mem, n * sizeof *f->sets);
     f->at = mp_mem_calloc(mem, n, sizeof *f->at);
     f->stored = mp_mem_calloc(mem, n, sizeof *f->stored);
     for (size_t i = 0; f->sets && i < n; i++)
         f->sets[i] = -1;
-    mp_status st =
-        f->sets && f->at && f->stored ? MP_OK : mp_mem_error(mem, n * sizeof *f->sets, err);
+    mp_status st = f->path && f->sets && f->at && f->stored
+                       ? MP_OK
+                       : mp_mem_error(mem, n * sizeof *f->sets, err);
     if (!st && (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0)) st = failed(f, err);
     if (!st) f->file = create_file(f);
     if (!st && f->file < 0) st = failed(f, err);
@@ -284,6 +288,22 @@ mp_status mp_h5_file_put(mp_h5_file *f, int s, int64_t row, uint32_t skipped, co
     return MP_OK;
 }
 
+mp_status mp_h5_file_write_rows(mp_h5_file *f, int s, int64_t row, int64_t n, const uint8_t *plain,
+                                mp_error *err) {
+    hsize_t at[1] = {(hsize_t)row}, count[1] = {(hsize_t)n};
+    hid_t type = H5Dget_type(f->sets[s]), space = H5Dget_space(f->sets[s]);
+    hid_t memory = H5Screate_simple(1, count, NULL);
+    bool ok = type >= 0 && space >= 0 && memory >= 0;
+    if (ok && n > 0) ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, at, NULL, count, NULL) >= 0;
+    if (ok && n == 0) ok = H5Sselect_none(space) >= 0 && H5Sselect_none(memory) >= 0;
+    ok = H5Dwrite(f->sets[s], type, memory, space, f->driver->transfer, plain) >= 0 && ok;
+    mp_status st = ok ? MP_OK : failed(f, err);
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    if (memory >= 0) H5Sclose(memory);
+    return st;
+}
+
 /* ---- the end ---- */
 
 /* The descriptor that the library writes to; -1: none. */
@@ -296,6 +316,7 @@ static int descriptor(const mp_h5_file *f) {
 /* A file that could not be written cannot be closed either, and the library crashes over it when the
  * program ends. So what it still has to write goes to memory: it is metadata alone. */
 static void give_up(const mp_h5_file *f) {
+    if (f->driver) return;
     int from = descriptor(f), to = memfd_create("mpart", MFD_CLOEXEC);
     if (from >= 0 && to >= 0) (void)!dup3(to, from, O_CLOEXEC);
     if (to >= 0) close(to);
@@ -305,6 +326,7 @@ static void give_up(const mp_h5_file *f) {
 static mp_status reserve(const mp_h5_file *f, mp_error *err) {
     enum { SLACK = 4 << 10 };
     hsize_t size = 0;
+    if (f->driver) return MP_OK;
     int fd = descriptor(f);
     if (fd < 0 || H5Fget_filesize(f->file, &size) < 0) return failed(f, err);
     int errnum = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size + SLACK) == 0 ? 0 : errno;
@@ -331,7 +353,7 @@ static bool same_set(const mp_h5_file *f, int i, hid_t set) {
                 H5Sget_simple_extent_ndims(space) == 1 &&
                 H5Sget_simple_extent_dims(space, dims, NULL) == 1 &&
                 (int64_t)dims[0] == f->plan->n_rows &&
-                (int64_t)H5Dget_storage_size(set) == f->stored[i];
+                (f->driver || (int64_t)H5Dget_storage_size(set) == f->stored[i]);
     if (type >= 0) H5Tclose(type);
     if (want >= 0) H5Tclose(want);
     if (space >= 0) H5Sclose(space);
@@ -362,7 +384,7 @@ static bool reads_row(const mp_h5_file *f, hid_t set, uint8_t *room) {
     return ok;
 }
 
-static mp_status check_file(const mp_h5_file *f, mp_error *err) {
+mp_status mp_h5_file_check(const mp_h5_file *f, mp_error *err) {
     size_t row = f->plan->sets[0].element_bytes;
     size_t n = f->probe_bytes > row ? f->probe_bytes : row;
     uint8_t *room = mp_mem_alloc(f->mem, n);
@@ -374,7 +396,8 @@ static mp_status check_file(const mp_h5_file *f, mp_error *err) {
     for (int i = 0; ok && i < f->plan->n_sets; i++) {
         hid_t set = H5Dopen2(file, f->at[i], H5P_DEFAULT);
         ok = set >= 0 && same_set(f, i, set);
-        if (ok && i == 0 && f->any) ok = same_chunk(f, set, room) && reads_row(f, set, room);
+        if (ok && i == 0 && f->any) ok = same_chunk(f, set, room);
+        if (ok && i == 0 && f->plan->n_rows > 0) ok = reads_row(f, set, room);
         if (set >= 0) H5Dclose(set);
     }
     mp_status st = ok ? MP_OK : mp_h5_failed("what was written is not read back", f->name, err);
@@ -384,10 +407,15 @@ static mp_status check_file(const mp_h5_file *f, mp_error *err) {
     return st;
 }
 
-mp_status mp_h5_file_finish(mp_h5_file *f, mp_error *err) {
+mp_status mp_h5_file_close(mp_h5_file *f, mp_error *err) {
     mp_status st = reserve(f, err);
-    if (!st && (H5Fflush(f->file, H5F_SCOPE_LOCAL) < 0 || !close_all(f))) st = failed(f, err);
-    return st ? st : check_file(f, err);
+    if (st) return st;
+    bool flushed = H5Fflush(f->file, H5F_SCOPE_GLOBAL) >= 0;
+    /* where all close together, one does not stay behind */
+    if (!flushed && !f->driver) return failed(f, err);
+    if (!flushed) st = failed(f, err);
+    if (!close_all(f) && !st) st = failed(f, err);
+    return st;
 }
 
 void mp_h5_file_free(mp_h5_file **f) {

@@ -26,6 +26,10 @@ MP_MUST_CHECK mp_status mp_out_join(const char *target, const char *temp, mp_out
                                     mp_error *err);
 MP_MUST_CHECK mp_status mp_out_write_at(mp_out_file *f, int64_t offset, const void *bytes, size_t n,
                                         mp_error *err);
+/* Room on the disk for n_bytes behind the end of the file, which stays where it is: MP_IO now rather
+ * than while others wait for the one that finds the disk full. Given back where the file is
+ * truncated or removed. */
+MP_MUST_CHECK mp_status mp_out_reserve(mp_out_file *f, int64_t n_bytes, mp_error *err);
 MP_MUST_CHECK mp_status mp_out_truncate(mp_out_file *f, int64_t len, mp_error *err);
 /* Every rank: fsync and close what it wrote. Then rank 0 alone: rename and sync the folder. The
  * object is freed by commit, on the other ranks by mp_out_abandon. A link as target stays a link:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -244,6 +245,22 @@ mp_status mp_out_write_at(mp_out_file *f, int64_t offset, const void *bytes, siz
         n -= (size_t)put;
     }
     return MP_OK;
+}
+
+mp_status mp_out_reserve(mp_out_file *f, int64_t n_bytes, mp_error *err) {
+    struct stat st;
+    struct statvfs disk;
+    if (f->direct || n_bytes <= 0) return MP_OK;
+    if (fstat(f->fd, &st) != 0) return mp_error_errno(err, errno, "cannot write", f->name);
+    if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)n_bytes) == 0) return MP_OK;
+    int errnum = errno;
+    /* not every file system can: then at least the room is there now */
+    if (errnum == EOPNOTSUPP || errnum == ENOSYS || errnum == EINVAL) {
+        bool full = fstatvfs(f->fd, &disk) == 0 &&
+                    (double)disk.f_bavail * (double)disk.f_frsize < (double)n_bytes;
+        errnum = full ? ENOSPC : 0;
+    }
+    return errnum ? mp_error_errno(err, errnum, "cannot write", f->name) : MP_OK;
 }
 
 mp_status mp_out_truncate(mp_out_file *f, int64_t len, mp_error *err) {

@@ -13,19 +13,11 @@ typedef struct {
     uint32_t set, skipped;
 } chunk_head;
 
-/* Where a unit's records are. */
-typedef struct {
-    int64_t unit, offset, bytes, skip;
-} unit_place;
+/* ---- a unit's records ---- */
 
-/* ---- rank 0 ---- */
-
-static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err) {
-    mp_h5_write *w = ctx;
+mp_status mp_h5_units_place(mp_h5_write *w, int64_t unit, mp_h5_unit_place *place, mp_error *err) {
     const mp_h5_plan *p = &w->plan;
-    *state = w->next_unit < p->n_units ? MP_SPLIT_GOT : MP_SPLIT_NONE;
-    if (*state == MP_SPLIT_NONE) return MP_OK;
-    int64_t first = w->next_unit * p->unit_rows, end = first + p->unit_rows;
+    int64_t first = unit * p->unit_rows, end = first + p->unit_rows;
     if (end > p->n_rows) end = p->n_rows;
     while (w->run_at < w->n_runs && w->run_row + w->runs[w->run_at].n_rows <= first)
         w->run_row += w->runs[w->run_at++].n_rows;
@@ -35,8 +27,36 @@ static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_e
     if (row < end)
         return mp_error_set(err, MP_FAILED, "rows are missing in scratch", "%lld of %lld",
                             (long long)row, (long long)p->n_rows);
-    unit_place place = {w->next_unit++, w->runs[w->run_at].offset, 0, first - w->run_row};
-    place.bytes = (at < w->n_runs ? w->runs[at].offset : w->scratch_bytes) - place.offset;
+    *place = (mp_h5_unit_place){unit, w->runs[w->run_at].offset, 0, first - w->run_row};
+    place->bytes = (at < w->n_runs ? w->runs[at].offset : w->scratch_bytes) - place->offset;
+    return MP_OK;
+}
+
+mp_status mp_h5_units_open(mp_h5_write *w, const mp_h5_unit_place *place, mp_error *err) {
+    mp_h5_unit *u = &w->unit;
+    u->first_row = place->unit * w->plan.unit_rows;
+    u->n_rows = w->plan.n_rows - u->first_row;
+    if (u->n_rows > w->plan.unit_rows) u->n_rows = w->plan.unit_rows;
+    mp_status st = w->map_open ? MP_OK : mp_map_open(&w->map, w->scratch_temp, err);
+    w->map_open = !st;
+    if (!st) st = mp_map_window(&w->map, place->offset, (size_t)place->bytes, err);
+    if (st) return st;
+    u->end = w->map.bytes + w->map.len;
+    st = mp_h5_rows_find(&w->rows, w->map.bytes, w->map.len, place->skip, u->n_rows, u->rows, err);
+    mp_status seen = mp_map_check(&w->map, st ? NULL : err);
+    if (!st && !seen) mp_h5_unit_begin(&w->plan, u);
+    return st ? st : seen;
+}
+
+/* ---- rank 0 ---- */
+
+static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err) {
+    mp_h5_write *w = ctx;
+    mp_h5_unit_place place;
+    *state = w->next_unit < w->plan.n_units ? MP_SPLIT_GOT : MP_SPLIT_NONE;
+    if (*state == MP_SPLIT_NONE) return MP_OK;
+    mp_status st = mp_h5_units_place(w, w->next_unit++, &place, err);
+    if (st) return st;
     mp_buf_put(desc, &place, sizeof place);
     return mp_buf_check(desc, err);
 }
@@ -59,38 +79,20 @@ static mp_status take(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) 
     return st;
 }
 
-/* ---- every rank: a unit ---- */
-
-static mp_status open_map(mp_h5_write *w, mp_error *err) {
-    if (w->map_open) return MP_OK;
-    mp_status st = mp_map_open(&w->map, w->scratch_temp, err);
-    w->map_open = !st;
-    return st;
-}
+/* ---- every rank ---- */
 
 static mp_status split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
                              mp_error *err) {
     (void)split;
     mp_h5_write *w = ctx;
-    unit_place place;
+    mp_h5_unit_place place;
     if (len != sizeof place)
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
     memcpy(&place, desc, sizeof place);
-    w->unit.first_row = place.unit * w->plan.unit_rows;
-    w->unit.n_rows = w->plan.n_rows - w->unit.first_row;
-    if (w->unit.n_rows > w->plan.unit_rows) w->unit.n_rows = w->plan.unit_rows;
     w->set = 0;
     w->from = 0;
     mp_buf_clear(&w->piece);
-    mp_status st = open_map(w, err);
-    if (!st) st = mp_map_window(&w->map, place.offset, (size_t)place.bytes, err);
-    if (st) return st;
-    w->unit.end = w->map.bytes + w->map.len;
-    st = mp_h5_rows_find(&w->rows, w->map.bytes, w->map.len, place.skip, w->unit.n_rows,
-                         w->unit.rows, err);
-    mp_status seen = mp_map_check(&w->map, st ? NULL : err);
-    if (!st && !seen) mp_h5_unit_begin(&w->plan, &w->unit);
-    return st ? st : seen;
+    return mp_h5_units_open(w, &place, err);
 }
 
 /* A chunk. */
@@ -139,20 +141,26 @@ static bool busy(void *ctx) {
 
 /* ---- the phase ---- */
 
-static mp_status prepare(mp_h5_write *w, uint32_t pass, mp_error *err) {
+mp_status mp_h5_units_room(mp_h5_write *w, bool whole, mp_error *err) {
     const mp_h5_plan *p = &w->plan;
     size_t rows = (size_t)(p->unit_rows < p->n_rows ? p->unit_rows : p->n_rows), plain = 0;
     for (int i = 0; i < p->n_sets; i++) {
-        size_t bytes = (size_t)p->sets[i].chunk_rows * p->sets[i].element_bytes;
-        if (bytes > plain) plain = bytes;
+        size_t n = whole ? rows : (size_t)p->sets[i].chunk_rows;
+        if (n * p->sets[i].element_bytes > plain) plain = n * p->sets[i].element_bytes;
     }
-    w->plain = mp_mem_alloc(w->mem, plain);
+    bool columns = p->options.form == MP_H5_OUT_COLUMNS;
+    w->plain = mp_mem_alloc(w->mem, plain + 1);
     w->unit.rows = mp_mem_calloc(w->mem, rows + 1, sizeof *w->unit.rows);
-    if (p->options.form == MP_H5_OUT_COLUMNS)
-        w->unit.texts = mp_mem_calloc(w->mem, rows + 1, sizeof *w->unit.texts);
-    if (!w->plain || !w->unit.rows || (p->options.form == MP_H5_OUT_COLUMNS && !w->unit.texts))
+    if (columns) w->unit.texts = mp_mem_calloc(w->mem, rows + 1, sizeof *w->unit.texts);
+    if (!w->plain || !w->unit.rows || (columns && !w->unit.texts))
         return mp_mem_error(w->mem, plain, err);
-    mp_status st = mp_h5_packer_new(p->options.compress, p->options.level, w->mem, &w->packer, err);
+    return MP_OK;
+}
+
+static mp_status prepare(mp_h5_write *w, uint32_t pass, mp_error *err) {
+    const mp_h5_options *o = &w->plan.options;
+    mp_status st = mp_h5_units_room(w, false, err);
+    if (!st) st = mp_h5_packer_new(o->compress, o->level, w->mem, &w->packer, err);
     int64_t budget = w->mem->limit_bytes > 0 ? w->mem->limit_bytes / 8 : ORDER_BYTES;
     mp_order_args args = {.stream_fd = -1,
                           .take = take,

@@ -2,9 +2,11 @@
  * Invariant: every step ends in an agreement. */
 #include "run/h5_write.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "comm/h5_driver.h"
 #include "run/h5_write_priv.h"
 
 static mp_status agree(mp_h5_write *w, mp_status st, const mp_error *mine, mp_error *err) {
@@ -41,6 +43,7 @@ mp_status mp_h5_write_new(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_h5_wr
     w->c = c;
     w->spec = spec;
     w->mem = mem;
+    w->driver = (mp_h5_driver){-1, -1};
     mp_arena_init(&w->arena, mem);
     mp_arena_init(&w->columns_arena, mem);
     mp_map_init(&w->map);
@@ -63,6 +66,7 @@ void mp_h5_write_free(mp_h5_write **w) {
     if (!h) return;
     mp_h5_units_release(h);
     mp_h5_file_free(&h->file);
+    mp_h5_driver_release(&h->driver.access, &h->driver.transfer);
     mp_out_abandon(&h->target);
     mp_h5_seen_release(&h->seen);
     mp_arena_release(&h->columns_arena);
@@ -204,7 +208,8 @@ static void query_text(const mp_query_spec *q, mp_buf *b) {
     mp_buf_u8(b, 0);
 }
 
-static mp_status create_file(mp_h5_write *w, mp_error *err) {
+mp_status mp_h5_write_create(mp_h5_write *w, const char *path, const mp_h5_driver *driver,
+                             mp_error *err) {
     mp_buf query;
     mp_buf_init(&query, w->mem);
     query_text(&w->spec->query, &query);
@@ -214,20 +219,39 @@ static mp_status create_file(mp_h5_write *w, mp_error *err) {
                            .inputs = w->spec->input.paths};
     mp_status st = mp_buf_check(&query, err);
     if (!st)
-        st = mp_h5_file_create(mp_out_temp(w->target), w->spec->output.path, &w->plan, &origin,
-                               w->mem, &w->file, err);
+        st = mp_h5_file_create(path, w->spec->output.path, &w->plan, &origin, driver, w->mem,
+                               &w->file, err);
     mp_buf_release(&query);
     return st;
 }
 
 /* ---- the whole ---- */
 
-static mp_status finish_file(mp_h5_write *w, mp_error *err) {
+/* Rank 0: the file is closed. */
+static mp_status check_file(mp_h5_write *w, mp_error *err) {
     struct stat st;
-    mp_status s = mp_h5_file_finish(w->file, err);
+    mp_status s = mp_h5_file_check(w->file, err);
     if (s) return s;
-    if (stat(mp_out_temp(w->target), &st) == 0) w->file_bytes = st.st_size;
-    return mp_out_sync(w->target, err);
+    if (stat(mp_out_temp(w->target), &st) != 0)
+        return mp_error_errno(err, errno, "cannot write", w->spec->output.path);
+    w->file_bytes = st.st_size;
+    if (w->plan.options
+            .collective) { /* room that was reserved goes back where the length changes */
+        s = mp_out_truncate(w->target, w->file_bytes + 1, err);
+        if (!s) s = mp_out_truncate(w->target, w->file_bytes, err);
+    }
+    return s ? s : mp_out_sync(w->target, err);
+}
+
+/* Rank 0 makes the file and stores what all ranks make. Collective. */
+static mp_status write_alone(mp_h5_write *w, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    bool head = mp_comm_rank(w->c) == 0;
+    mp_status st = head ? mp_h5_write_create(w, mp_out_temp(w->target), NULL, &mine) : MP_OK;
+    st = agree(w, st, &mine, err);
+    if (!st) st = mp_h5_units_run(w, err);
+    if (st) return st;
+    return agree(w, head ? mp_h5_file_close(w->file, &mine) : MP_OK, &mine, err);
 }
 
 mp_status mp_h5_write_store(mp_h5_write *w, mp_out_file *scratch, int64_t bytes, mp_report *report,
@@ -242,10 +266,8 @@ mp_status mp_h5_write_store(mp_h5_write *w, mp_out_file *scratch, int64_t bytes,
     if (!st) st = share_seen(w, err);
     if (!st) st = make_plan(w, report, err);
     if (!st) st = gather_runs(w, err);
-    if (!st) st = agree(w, head ? create_file(w, &mine) : MP_OK, &mine, err);
-    if (!st) st = mp_h5_units_run(w, err);
-    if (!st) st = agree(w, head ? finish_file(w, &mine) : MP_OK, &mine, err);
-    return st;
+    if (!st) st = w->plan.options.collective ? mp_h5_collective_run(w, err) : write_alone(w, err);
+    return st ? st : agree(w, head ? check_file(w, &mine) : MP_OK, &mine, err);
 }
 
 mp_status mp_h5_write_commit(mp_h5_write *w, int64_t *bytes, mp_error *err) {

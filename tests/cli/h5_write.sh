@@ -125,6 +125,19 @@ succeeds 2 query wide.csv -q -o x.h5
 check "-q: no note" silent
 fails 2 "2000 columns do not fit in an HDF5 compound" query wide.csv --h5-layout compound -o no.h5
 
+# All ranks write together: the same content.
+for np in 0 2 5; do
+    for options in "" "--h5-layout columns" "--h5-compress none"; do
+        case $np$options in 0?* | 5*none) continue ;; esac
+        succeeds $np query in.csv $options --h5-collective -o x.h5
+        check "collective, $np ranks $options" is_table x.h5 pass.csv issf $(case $options in *col*) echo /data ;; esac)
+        check "h5diff, $np ranks $options" h5diff_says x.h5 "$([ "$options" = "--h5-layout columns" ] && echo cols.h5 || echo pass.h5)"
+    done
+    succeeds $np query in.csv --h5-collective --where 'n < 0' -o x.h5
+    check "collective, no rows" is_table x.h5 <(head -n 1 in.csv) issf
+done
+fails 2 "which has no LZF" query in.csv --h5-collective --h5-compress lzf -o no.h5
+
 # Odd names of columns.
 printf 'a/b,.,%%2F,_index,"x,y",ü\n1,2,3,4,5,6\n' >odd.csv
 succeeds 2 query odd.csv -o x.h5
@@ -155,6 +168,10 @@ for phase in plan scan output store commit; do
         check "$phase on rank $rank: no temporary" test "$(ls -A out)" = o.h5
     done
 done
+MPART_TEST_FAIL=1:store run 3 query in.csv --h5-collective -o out/o.h5
+check "store, collective: exit 1" has_code 1
+check "store, collective: the old file" same out/o.h5 <(echo before)
+check "store, collective: no temporary" test "$(ls -A out)" = o.h5
 rm out/o.h5
 for np in 0 3; do
     { cat in.csv && echo 1,2; } >bad.csv
@@ -186,7 +203,7 @@ small=$work/small
 mkdir "$small"
 if mount -t tmpfs -o size=250k tmpfs "$small" 2>/dev/null; then
     trap 'umount "$small"; rm -rf "$work"' EXIT
-    for options in "" "--scratch scratch" "--scratch scratch --h5-layout columns"; do
+    for options in "" "--scratch scratch" "--scratch scratch --h5-layout columns" "--scratch scratch --h5-collective"; do
         refuses 74 "mpart: cannot write: file '$small/o.h5': No space left on device" query in.csv $options -o "$small/o.h5"
         check "no temporary" no_output "$small"
     done

@@ -1,0 +1,15 @@
+/* h5_driver.h - one HDF5 file written by all ranks through MPI-IO.
+ * Inside the library ranks wait for each other in MPI itself, not in mp_comm_wait: whoever calls it
+ * brings them together first. */
+#ifndef MP_COMM_H5_DRIVER_H
+#define MP_COMM_H5_DRIVER_H
+
+#include "comm/comm.h"
+
+/* Property lists of the library: for a file that all ranks of c open together, and for transfers in
+ * which all of them take part. Local. MP_IO; release in any case. */
+MP_MUST_CHECK mp_status mp_h5_driver_new(const mp_comm *c, int64_t *access, int64_t *transfer,
+                                         mp_error *err);
+void mp_h5_driver_release(int64_t *access, int64_t *transfer);
+
+#endif
