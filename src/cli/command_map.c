@@ -32,6 +32,13 @@ static const mp_option map_options[] = {
      .help = "what the command reads (default csv, with a header)"},
     {.name = "raw", .kind = MP_OPT_FLAG, .at = AT(map.raw),
      .help = "what the commands print is bytes, not CSV with a header"},
+    {.name = "plugin", .kind = MP_OPT_TEXT, .arg = "FILE.so", .at = AT(map.plugin),
+     .help = "give the shards to a plug-in (mpart/plugin.h) instead of a command"},
+    {.name = "arg", .kind = MP_OPT_TEXTS, .arg = "K=V", .at = AT(map.args), .count_at = AT(map.n_args),
+     .help = "an argument of the plug-in (repeatable)"},
+    {.name = "in-process", .kind = MP_OPT_FLAG, .at = AT(map.in_process),
+     .help = "run the plug-in in mpart's own process: faster, but what it does\n"
+             "wrong ends the run"},
     {.name = "replace", .letter = 'I', .kind = MP_OPT_TEXT, .arg = "STR", .at = AT(map.place),
      .help = "what stands for the item, or a shard's file, instead of {}"},
     {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.output.path),
@@ -124,6 +131,30 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
     return st != MP_OK ? st : mp_check_h5_output(&inv->spec.output, err);
 }
 
+/* The plug-in as words of a command, for messages and the journal. */
+static mp_status check_plugin(mp_invocation *inv, mp_error *err) {
+    mp_map_spec *map = &inv->map;
+    if (!map->plugin && (map->n_args || map->in_process))
+        return wrong(err, NULL, "--arg and --in-process go with --plugin");
+    if (!map->plugin) return MP_OK;
+    if (map->items) return wrong(err, NULL, "--plugin is for tables, not for --items");
+    if (map->n_words > 0)
+        return wrong(err, NULL, "--plugin takes the place of a command behind --");
+    if (map->raw || map->shard_format || map->place)
+        return wrong(err, NULL, "--raw, --shard-format and -I go with a command");
+    for (int i = 0; i < map->n_args; i++)
+        if (map->args[i][0] == '=')
+            return wrong(err, "--arg name=value", "option '--arg': no name in front of '='");
+    map->n_words = 2 + map->n_args;
+    map->words = mp_arena_alloc(inv->arena, (size_t)map->n_words * sizeof *map->words, 8);
+    if (!map->words) return mp_error_nomem(err, map->n_words * 8, 0);
+    map->words[0] = "--plugin";
+    map->words[1] = map->plugin;
+    for (int i = 0; i < map->n_args; i++)
+        map->words[2 + i] = map->args[i];
+    return MP_OK;
+}
+
 mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
     mp_map_spec *map = &inv->map;
     mp_operands *o = &inv->operands;
@@ -131,6 +162,7 @@ mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
     map->words = o->operands + o->n_before;
     o->n_operands = o->n_before;
     mp_status st = map->items ? check_items(inv, err) : check_table(inv, err);
+    if (st == MP_OK) st = check_plugin(inv, err);
     if (st != MP_OK) return st;
     if (map->n_words == 0)
         return wrong(err, map->items ? items_example : table_example, "no command behind --");

@@ -415,17 +415,19 @@ const mp_command *mp_commands(void) {
          run_merge},
         {"map",
          "a command of yours on every shard of a table, or item of a list",
-         "INPUT...|--items FILE [options] [-o FILE] -- COMMAND [ARGUMENTS]",
+         "INPUT...|--items FILE [options] [-o FILE] (-- COMMAND [ARGUMENTS] | --plugin FILE.so)",
          "  mpirun -np 8 mpart map orders.csv --by customer -o scores.csv -- python3 score.py\n"
          "  mpirun -np 8 mpart map --items images.txt -o sizes.txt -- identify {}\n"
          "  find . -name '*.gz' -print0 | mpirun -np 4 mpart map -0 --items - -- gzip -t {}\n"
+         "  mpart map big.txt --plugin build/plugins/wordcount.so\n"
          "  mpirun -np 40 mpart map --items urls.txt --results pages --per-host 2 \\\n"
          "      --retries 3 --timeout 30 -- curl -sSf {}\n"
          "\n"
          "As many commands at a time as there are ranks, no shell. A shard comes on standard input\n"
          "as CSV with its header, and CSV with a header is what the command prints; {} is a file\n"
          "with the shard. Of a list, {} is the item, also inside an argument; without {} it is the\n"
-         "last one. {#} is the number of the shard or item.\n"
+         "last one. {#} is the number of the shard or item. A plug-in gets Arrow batches\n"
+         "(mpart/plugin.h), in a process of its own.\n"
          "MPART_SHARD, MPART_SHARDS, MPART_RANK and MPART_RANKS are set.\n",
          {map_groups},
          mp_command_map_check,

@@ -2,7 +2,7 @@
 #include "op/plugin_worker.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -134,11 +134,23 @@ mp_status mp_worker_begin(mp_worker *w, int64_t shard, int64_t timeout_ns, mp_er
     return w->a.in_process ? mp_worker_inside_begin(w, err) : begin_outside(w, err);
 }
 
-mp_status mp_worker_push(mp_worker *w, const mp_batch *batch, bool *taken, mp_error *err) {
-    *taken = true;
+mp_status mp_worker_push(mp_worker *w, const mp_batch *batch, mp_error *err) {
     if (w->failing || w->done) return MP_OK;
-    return w->a.in_process ? mp_worker_inside_push(w, batch, err)
-                           : mp_worker_put(w, batch, taken, err);
+    return w->a.in_process ? mp_worker_inside_push(w, batch, err) : mp_worker_put(w, batch, err);
+}
+
+bool mp_worker_full(const mp_worker *w) {
+    return w->waiting != NULL;
+}
+
+void mp_worker_stop(mp_worker *w) {
+    mp_error e = MP_ERROR_INIT;
+    if (!w->busy) return;
+    mp_error_set(&e, MP_FAILED, "the plug-in was ended", "it is not wanted any more");
+    if (w->a.in_process)
+        mp_worker_fail(w, MP_WORKER_SIGNAL, SIGTERM, &e);
+    else
+        mp_worker_kill(w, MP_WORKER_SIGNAL, SIGTERM, &e);
 }
 
 mp_status mp_worker_finish(mp_worker *w, bool cancel, mp_error *err) {
@@ -207,6 +219,7 @@ static mp_status step_outside(mp_worker *w, bool *did, mp_error *err) {
     bool ended = false;
     mp_status st = read_errors(w, did, err);
     if (st == MP_OK && !w->done) st = mp_worker_listen(w, did, &ended, err);
+    if (st == MP_OK && !w->done) st = mp_worker_put_waiting(w, did, err);
     if (st != MP_OK || w->done) return st;
     int64_t now = mp_clock_ns();
     if (ended) return watch_end(w, now, did, err);

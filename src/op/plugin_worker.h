@@ -56,17 +56,20 @@ void mp_worker_free(mp_worker **w);
 enum { MP_WORKER_CALL_S = 60 };
 MP_MUST_CHECK mp_status mp_worker_begin(mp_worker *w, int64_t shard, int64_t timeout_ns,
                                         mp_error *err);
-/* Rows of the shard, copied. *taken false: no room now; after a step try again. Once the shard has failed all are taken
- * and thrown away. A batch must have the columns of the input. */
-MP_MUST_CHECK mp_status mp_worker_push(mp_worker *w, const mp_batch *batch, bool *taken,
-                                       mp_error *err);
-/* All rows have been pushed; or with cancel: it is to be closed without its finish. */
+/* Rows of the shard, copied; not while mp_worker_full. Once the shard has failed all are thrown away. A batch must have
+ * the columns of the input. */
+MP_MUST_CHECK mp_status mp_worker_push(mp_worker *w, const mp_batch *batch, mp_error *err);
+/* There is no room for more rows before a step has found some. */
+bool mp_worker_full(const mp_worker *w);
+/* All rows have been pushed, and it is not full; or with cancel: it is to be closed without its finish. */
 MP_MUST_CHECK mp_status mp_worker_finish(mp_worker *w, bool cancel, mp_error *err);
 /* Takes what has come. *did: something has; *done: the shard is over, its result is there. */
 MP_MUST_CHECK mp_status mp_worker_step(mp_worker *w, bool *did, bool *done, mp_error *err);
 /* How long nothing can happen but by the descriptors, ns. */
 int64_t mp_worker_patience(const mp_worker *w);
 const mp_worker_result *mp_worker_result_of(const mp_worker *w);
+/* The shard under way is not wanted any more: its process is ended, or, in-process, no more is given to it. */
+void mp_worker_stop(mp_worker *w);
 /* Once this shard has failed there is no use in reading more of it. */
 bool mp_worker_failing(const mp_worker *w);
 /* Columns that come out, and the number of keys among them; NULL: not known yet. From the first shard that was opened

@@ -85,8 +85,9 @@ void mp_worker_end(mp_worker *w) {
     mp_shared_release(w->a.mem, &w->in);
     mp_shared_release(w->a.mem, &w->out);
     mp_mem_free(w->a.mem, w->copy);
-    w->copy = NULL;
-    w->copy_bytes = 0;
+    mp_mem_free(w->a.mem, w->waiting);
+    w->copy = w->waiting = NULL;
+    w->copy_bytes = w->waiting_bytes = 0;
     w->slot = MP_WORKER_NO_SLOT;
     w->filled = 0;
 }
@@ -134,15 +135,45 @@ static mp_status find_slot(mp_worker *w, size_t n, bool *found, mp_error *err) {
     return MP_OK;
 }
 
-mp_status mp_worker_put(mp_worker *w, const mp_batch *batch, bool *taken, mp_error *err) {
+/* There is no slot: the rows wait in memory of our own. */
+static mp_status keep_waiting(mp_worker *w, const mp_batch *batch, size_t need, mp_error *err) {
+    w->waiting = mp_mem_aligned(w->a.mem, 64, need);
+    if (!w->waiting) return mp_mem_error(w->a.mem, need, err);
+    w->waiting_bytes = (size_t)mp_frame_put(batch, w->a.input, w->waiting);
+    return MP_OK;
+}
+
+mp_status mp_worker_put(mp_worker *w, const mp_batch *batch, mp_error *err) {
+    bool found;
     int64_t need = mp_frame_bytes(batch, w->a.input);
     if (need < 0)
         return mp_error_set(err, MP_FAILED, "too much text",
                             "%d rows of it have 2 GiB or more in one column", (int)batch->n_rows);
-    mp_status st = find_slot(w, (size_t)need, taken, err);
-    if (st != MP_OK || !*taken) return st;
-    w->filled +=
-        (size_t)mp_frame_put(batch, w->a.input, mp_plugin_slot(&w->in, w->slot) + w->filled);
+    mp_status st = find_slot(w, (size_t)need, &found, err);
+    if (st != MP_OK) return st;
+    if (!found) return keep_waiting(w, batch, (size_t)need, err);
+    uint8_t *at = mp_plugin_slot(&w->in, w->slot) + w->filled;
+    w->filled += (size_t)mp_frame_put(batch, w->a.input, at);
+    return MP_OK;
+}
+
+static void drop_waiting(mp_worker *w) {
+    mp_mem_free(w->a.mem, w->waiting);
+    w->waiting = NULL;
+    w->waiting_bytes = 0;
+}
+
+mp_status mp_worker_put_waiting(mp_worker *w, bool *did, mp_error *err) {
+    bool found = false;
+    mp_status st = MP_OK;
+    if (w->failing) drop_waiting(w);
+    if (!w->waiting) return MP_OK;
+    st = find_slot(w, w->waiting_bytes, &found, err);
+    if (st != MP_OK || !found) return st;
+    memcpy(mp_plugin_slot(&w->in, w->slot) + w->filled, w->waiting, w->waiting_bytes);
+    w->filled += w->waiting_bytes;
+    drop_waiting(w);
+    *did = true;
     return MP_OK;
 }
 

@@ -17,6 +17,8 @@ struct mp_worker {
     bool free[MP_PLUGIN_SLOTS]; /* slots of in that are ours */
     uint32_t slot;              /* the one that is filled; MP_WORKER_NO_SLOT: none */
     size_t filled;
+    uint8_t *waiting; /* a frame that found no slot; NULL: none */
+    size_t waiting_bytes;
     uint8_t *copy; /* of a slot of out */
     size_t copy_bytes;
     int64_t ended_ns; /* the line is closed, the process not yet over; 0: not so */
@@ -57,8 +59,9 @@ MP_MUST_CHECK mp_status mp_worker_inside_finish(mp_worker *w, bool cancel, mp_er
 MP_MUST_CHECK mp_status mp_worker_start(mp_worker *w, mp_error *err);
 void mp_worker_end(mp_worker *w);
 MP_MUST_CHECK mp_status mp_worker_say_open(mp_worker *w, mp_error *err);
-MP_MUST_CHECK mp_status mp_worker_put(mp_worker *w, const mp_batch *batch, bool *taken,
-                                      mp_error *err);
+MP_MUST_CHECK mp_status mp_worker_put(mp_worker *w, const mp_batch *batch, mp_error *err);
+/* What waits goes into a slot, if there is one now. */
+MP_MUST_CHECK mp_status mp_worker_put_waiting(mp_worker *w, bool *did, mp_error *err);
 /* Hands the slot that is filled over. */
 void mp_worker_flush(mp_worker *w);
 void mp_worker_say(mp_worker *w, const mp_plugin_message *m, int fd);

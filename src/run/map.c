@@ -24,6 +24,7 @@ static mp_status agree(mp_map_job *j, mp_status st, const mp_error *mine, mp_err
 /* A command that cannot be run on any item is known before the first. */
 static mp_status check_command(mp_map_job *j, mp_error *err) {
     const char *path;
+    if (j->map->plugin) return mp_map_plugin_look(j, err);
     if (mp_unit_first_has_place(&j->command)) return MP_OK;
     int errnum = mp_child_find(j->command.words[0], &j->arena, &path);
     if (!errnum) return MP_OK;
@@ -169,7 +170,8 @@ static mp_status share_units(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = mp_comm_allreduce(j->c, &j->n_units, 1, MP_MAX, err);
     if (st != MP_OK || j->map->explain) return st;
     st = mp_map_work_open(j, &mine);
-    return agree(j, st, &mine, err);
+    st = agree(j, st, &mine, err);
+    return st == MP_OK && j->map->plugin ? mp_map_plugin_open(j, err) : st;
 }
 
 /* The hosts' names to rank 0, for the job log. Collective. */
@@ -194,7 +196,7 @@ static mp_status gather_hosts(mp_map_job *j, mp_error *err) {
             if (st != MP_OK) break;
         }
         if (!j->hosts) st = mp_mem_error(j->mem, n, &mine);
-        bool by_file = j->mode == MP_MAP_FILES || j->table.copied ||
+        bool by_file = j->parts || j->table.copied || mp_map_combines(j) ||
                        (j->mode == MP_MAP_SHARDS && mp_unit_has_place(&j->command)) ||
                        (j->headed && !j->streams);
         if (st == MP_OK && !j->journalled && !by_file) st = mp_map_hide(j, &mine);
@@ -217,16 +219,37 @@ static mp_status some_failed(const mp_map_job *j, int64_t n_failed, int64_t firs
     return MP_PARTIAL;
 }
 
-/* Rank 0: units that failed, in this run or (not tried again) in none. */
-static mp_status count_failed(const mp_map_job *j, mp_error *err) {
-    int64_t n = 0, first = -1;
-    for (int64_t i = 0; i < j->n_units; i++) {
-        if (j->results[i].outcome == MP_UNIT_OK || j->results[i].outcome == MP_UNIT_OUTCOMES)
-            continue;
+static int64_t n_failed(const mp_map_result *results, int64_t n_units, int64_t *first) {
+    int64_t n = 0;
+    *first = -1;
+    for (int64_t i = 0; i < n_units; i++) {
+        if (results[i].outcome == MP_UNIT_OK || results[i].outcome == MP_UNIT_OUTCOMES) continue;
         n++;
-        if (first < 0) first = i;
+        if (*first < 0) *first = i;
     }
-    return n > 0 ? some_failed(j, n, first, err) : MP_OK;
+    return n;
+}
+
+/* Rank 0: units that failed, in this run or (not tried again) in none. */
+static mp_status count_failed(mp_map_job *j, mp_error *err) {
+    int64_t first, n = n_failed(j->results, j->n_units, &first);
+    char why[128];
+    if (!j->shard_results) return n > 0 ? some_failed(j, n, first, err) : MP_OK;
+    if (n > 0) {
+        mp_map_outcome_text(&j->results[first], why, sizeof why);
+        mp_error_set(err, MP_PARTIAL, "some keys are not combined",
+                     "%" PRId64 " of %" PRId64 " parts of the keys failed; the first: %s", n,
+                     j->n_units, why);
+        return MP_PARTIAL;
+    }
+    n = n_failed(j->shard_results, j->n_shards, &first);
+    if (n == 0) return MP_OK;
+    mp_map_outcome_text(&j->shard_results[first], why, sizeof why);
+    mp_error_set(err, MP_PARTIAL, "some shards failed",
+                 "%" PRId64 " of %" PRId64 "; the first is %" PRId64 ": %s", n, j->n_shards,
+                 first + 1, why);
+    if (j->journalled) mp_error_hint(err, "--resume tries them again");
+    return MP_PARTIAL;
 }
 
 static void hint_resume(const mp_map_job *j, mp_error *err) {
@@ -277,17 +300,18 @@ static mp_status share_error(mp_map_job *j, mp_status st, mp_error *err) {
     return sent == MP_OK ? st : sent;
 }
 
-static mp_status run_units(mp_map_job *j, mp_error *err) {
+/* combining: the second phase of a map-reduce, which a resumed run does again. Collective. */
+static mp_status run_units(mp_map_job *j, bool combining, mp_error *err) {
     mp_units u = {.ctx = j,
                   .mem = j->mem,
                   .n_units = j->n_units,
-                  .done = j->kept,
+                  .done = combining ? NULL : j->kept,
                   .retries = j->map->retries,
                   .halt = (mp_halt)j->map->halt,
                   .group = j->group,
                   .n_groups = j->n_groups,
                   .per_group = j->map->per_host,
-                  .journalled = j->journalled,
+                  .journalled = j->journalled && !combining,
                   .stop_fd = j->stop.fd,
                   .epoll_fd = j->epoll_fd,
                   .describe = mp_map_describe,
@@ -320,7 +344,7 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "output", &mine);
     if (st == MP_OK && is_head(j)) st = mp_map_flush_joblog(j, &mine);
     st = agree(j, st, &mine, err);
-    if (st == MP_OK) st = mp_map_write(j, err);
+    if (st == MP_OK) st = mp_map_combines(j) ? mp_map_combine_write(j, err) : mp_map_write(j, err);
     if (st != MP_OK) return st;
     if (is_head(j)) {
         st = count_failed(j, &mine);
@@ -349,6 +373,7 @@ static void release(mp_map_job *j) {
     if (j->joblog_fd >= 0) close(j->joblog_fd);
     mp_mem_free(j->mem, j->group);
     mp_mem_free(j->mem, j->results);
+    mp_mem_free(j->mem, j->shard_results);
     mp_mem_free(j->mem, j->kept);
     mp_arena_release(&j->unit_arena);
     mp_arena_release(&j->log_arena);
@@ -364,7 +389,11 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = share_units(j, err);
     if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);
-    if (st == MP_OK) st = run_units(j, err);
+    if (st == MP_OK) st = run_units(j, false, err);
+    if (st == MP_OK && mp_map_combines(j)) {
+        st = mp_map_combine_open(j, err);
+        if (st == MP_OK) st = run_units(j, true, err);
+    }
     if (st == MP_OK) return finish(j, err);
     if (is_head(j)) (void)!mp_map_flush_joblog(j, &mine);
     return st;
@@ -388,8 +417,8 @@ mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp
                     .in_fd = -1,
                     .headed_by = -1,
                     .mode = map->items      ? MP_MAP_ITEMS
-                            : map->n_by > 0 ? MP_MAP_FILES
-                                            : MP_MAP_SHARDS,
+                            : map->n_by > 0 && !map->plugin ? MP_MAP_FILES
+                                                            : MP_MAP_SHARDS,
                     .headed = !map->items && !map->raw,
                     .ending = map->shard_format == MP_FORMAT_NDJSON ? ".ndjson" : ".csv"};
     j.command = (mp_unit_command){map->n_words, map->words, map->place, map->items != NULL};

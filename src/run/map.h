@@ -19,7 +19,11 @@ typedef struct {
     int shard_format;    /* mp_text_format: CSV or NDJSON */
     bool raw;            /* results are bytes, not tables */
     int n_words;
-    const char **words;  /* the command */
+    const char **words;  /* the command; with a plug-in: --plugin, its file, its arguments */
+    const char *plugin;  /* its file; NULL: a command */
+    int n_args;
+    const char **args; /* "key=value" */
+    bool in_process;
     const char *place;   /* "{}" */
     const char *results; /* folder; NULL: none */
     bool force;

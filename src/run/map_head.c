@@ -13,7 +13,8 @@ mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err) 
     mp_map_job *j = ctx;
     (void)err;
     if (j->mode == MP_MAP_ITEMS) mp_buf_text(desc, mp_map_item(j, unit));
-    if (j->mode == MP_MAP_SHARDS) mp_map_table_describe(&j->table, unit, desc);
+    if (j->mode == MP_MAP_SHARDS && !j->shard_results)
+        mp_map_table_describe(&j->table, unit, desc);
     return MP_OK;
 }
 
@@ -104,6 +105,9 @@ void mp_map_outcome_text(const mp_map_result *r, char *out, size_t cap) {
     case MP_UNIT_BAD:
         snprintf(out, cap, "its output is no table");
         break;
+    case MP_UNIT_FAILED:
+        snprintf(out, cap, "the plug-in failed");
+        break;
     case MP_UNIT_OUTCOMES:
         snprintf(out, cap, "not finished");
         break;
@@ -115,6 +119,7 @@ void mp_map_outcome_text(const mp_map_result *r, char *out, size_t cap) {
 void mp_map_facts(const mp_map_job *j, mp_buf *out) {
     mp_buf_printf(out, "command: ");
     put_words(j->command.words, j->command.n_words, out);
+    if (j->map->plugin) mp_map_plugin_facts(j, out);
     mp_buf_printf(out, "\noption -I: ");
     mp_map_quote(j->command.place, out);
     mp_buf_printf(out, "\noption --results: ");
@@ -225,7 +230,7 @@ static mp_status log_job(mp_map_job *j, const mp_unit_record *r, int src, mp_err
     int code = r->outcome == MP_UNIT_NO_RUN ? (r->code == ENOENT ? 127 : 126)
                : by_signal                  ? 0
                                             : r->code;
-    if (r->outcome == MP_UNIT_BAD && code == 0) code = 1;
+    if ((r->outcome == MP_UNIT_BAD || r->outcome == MP_UNIT_FAILED) && code == 0) code = 1;
     mp_buf_printf(&j->joblog, "%lld\t%s/%d\t%lld.%03d\t%10.3f\t0\t%lld\t%d\t%d\t",
                   (long long)r->unit + 1, j->hosts[src], src, (long long)(r->start_ms / 1000),
                   (int)(r->start_ms % 1000), (double)r->run_ns * 1e-9, (long long)r->len, code,
@@ -243,5 +248,6 @@ static mp_status log_job(mp_map_job *j, const mp_unit_record *r, int src, mp_err
 mp_status mp_map_ended(void *ctx, const mp_unit_record *r, int src, mp_error *err) {
     mp_map_job *j = ctx;
     set_result(j, r);
+    if (j->shard_results) return MP_OK; /* parts are no units of the user's */
     return j->joblog_fd < 0 ? MP_OK : log_job(j, r, src, err);
 }

@@ -52,6 +52,9 @@ typedef struct {
     mp_split_part *parts; /* FILES: rows and bytes of each, on every rank */
     const char *ending;   /* of files that hold shards */
     mp_buf records;       /* rank 0: of an earlier run, until the number of units is known */
+    struct mp_map_plugin *plugin; /* NULL: a command */
+    int64_t n_shards;             /* behind the phase that combines: of the one before */
+    mp_map_result *shard_results; /* rank 0: likewise */
 
     /* Rank 0. */
     mp_buf items;   /* texts, each with a NUL behind it */
@@ -117,6 +120,32 @@ mp_status mp_map_sync(void *ctx, mp_error *err);
 mp_status mp_map_work_open(mp_map_job *j, mp_error *err);
 void mp_map_work_close(mp_map_job *j);
 
+/* Bytes of the result of the unit under way; of its standard error. */
+mp_status mp_map_take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err);
+mp_status mp_map_take_err(void *ctx, const uint8_t *bytes, size_t n, mp_error *err);
+
+/* map_plugin.c */
+typedef struct mp_map_plugin mp_map_plugin;
+/* Rank 0: is its file there? What the results depend on, of it. */
+mp_status mp_map_plugin_look(const mp_map_job *j, mp_error *err);
+void mp_map_plugin_facts(const mp_map_job *j, mp_buf *out);
+/* Before the table is opened: its rows are to be batches for the plug-in. */
+void mp_map_plugin_table(mp_map_table *t);
+/* Collective, behind the table and mp_map_work_open: the plug-in is asked for its columns. */
+mp_status mp_map_plugin_open(mp_map_job *j, mp_error *err);
+void mp_map_plugin_close(mp_map_job *j);
+mp_status mp_map_plugin_begin(mp_map_job *j, int64_t unit, mp_rd *rd, mp_error *err);
+mp_status mp_map_plugin_step(mp_map_job *j, bool *did, bool *done, mp_error *err);
+int64_t mp_map_plugin_patience(mp_map_job *j);
+void mp_map_plugin_stop(mp_map_job *j);
+/* Of the unit that is done; err: why it failed. */
+mp_work_result mp_map_plugin_result(mp_map_job *j, mp_error *err);
+/* Are the rows of all shards combined by key? Collective: the units become the parts that are combined; their joined
+ * results become the output. */
+bool mp_map_combines(const mp_map_job *j);
+mp_status mp_map_combine_open(mp_map_job *j, mp_error *err);
+mp_status mp_map_combine_write(mp_map_job *j, mp_error *err);
+
 /* map_head.c, rank 0. */
 mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err);
 mp_status mp_map_ended(void *ctx, const mp_unit_record *r, int src, mp_error *err);
@@ -166,6 +195,10 @@ mp_status mp_map_read_log(mp_map_job *j, int fd, uint8_t *out, size_t n, int64_t
 mp_status mp_map_check_header(mp_map_job *j, int64_t unit, int64_t *skip, mp_error *err);
 /* map_write.c, collective: results into the file. */
 mp_status mp_map_write_file(mp_map_job *j, mp_error *err);
+/* The joined results, read as a table of these types (n 0: found out) and written as a query writes it, sorted by sort
+ * (NULL: as they are). */
+mp_status mp_map_convert(mp_map_job *j, const char *sort, mp_type_choice *types, int n,
+                         mp_error *err);
 /* Rank 0: a hidden run folder is taken away while its files are open: nothing can be left behind. */
 mp_status mp_map_hide(mp_map_job *j, mp_error *err);
 

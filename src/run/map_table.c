@@ -73,6 +73,33 @@ static mp_status cut_by_rows(mp_map_table *t, int64_t n_splits, mp_error *err) {
     return s.rows ? add_shard(t, &s, err) : MP_OK;
 }
 
+/* Files that were made for the units: the splits of a file are its unit's. */
+static mp_status cut_by_file(mp_map_table *t, int64_t n_splits, mp_error *err) {
+    const mp_feed *feed = t->job.feed;
+    mp_split_desc d;
+    mp_split_report r;
+    int64_t split = 0;
+    for (int64_t unit = 0; unit < t->n_file_units; unit++) {
+        mp_map_shard s = {.first = split, .take = -1};
+        for (; split < n_splits; split++) {
+            mp_feed_get(feed, split, &d, &r);
+            if (t->file_unit[d.file] != unit) break;
+            s.n++;
+            s.rows += r.n_rows;
+            s.bytes += d.len;
+        }
+        mp_status st = add_shard(t, &s, err);
+        if (st != MP_OK) return st;
+    }
+    return MP_OK;
+}
+
+static mp_status cut(mp_map_table *t, mp_error *err) {
+    int64_t n = mp_feed_splits(t->job.feed);
+    if (t->file_unit) return cut_by_file(t, n, err);
+    return t->rows > 0 ? cut_by_rows(t, n, err) : cut_by_bytes(t, n, err);
+}
+
 /* ---- the pass that numbers the rows ---- */
 
 static mp_status ignore_rows(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
@@ -102,7 +129,7 @@ static void choose_splits(mp_map_table *t) {
     if (want < 1) want = 1;
     /* many files: shards begin anywhere in them */
     if (table->n_files > 1 && want > 16) want = want / 16 + 1;
-    if (t->rows > 0) return;
+    if (t->rows > 0 || t->file_unit) return;
     table->split_bytes = want;
 }
 
@@ -115,7 +142,7 @@ static bool any_data(const mp_table *table) {
 /* Collective: the table; what only rank 0 can read, or only once, is copied into the run's folder
  * first. */
 static mp_status open_table(mp_map_table *t, mp_error *err) {
-    mp_status st = mp_map_use_copies(t, err);
+    mp_status st = t->file_unit ? MP_OK : mp_map_use_copies(t, err);
     if (st == MP_OK) st = mp_job_open_table(&t->job, err);
     if (st != MP_OK || !any_data(&t->job.table)) return st;
     st = mp_map_copy_streams(t, err);
@@ -130,8 +157,17 @@ static mp_status name_columns(mp_map_table *t, mp_error *err) {
     size_t n = (size_t)q->n_outputs;
     const char **names = mp_arena_alloc(&t->arena, n * sizeof *names + 1, sizeof *names);
     if (!names) return mp_mem_error(t->mem, n * sizeof *names, err);
-    for (size_t i = 0; i < n; i++)
+    mp_field *fields = mp_arena_alloc(&t->arena, n * sizeof *fields + 1, 8);
+    if (!fields) return mp_mem_error(t->mem, n * sizeof *fields, err);
+    for (size_t i = 0; i < n; i++) {
+        const mp_plan_value *v = &t->job.plan.values[i];
         names[i] = q->outputs[i].name;
+        fields[i] = (mp_field){.name = names[i], .type = v->type, .ts_sep = v->ts_sep};
+        /* all columns are passed on, in order; the one behind them is the name of the file */
+        if (v->type == MP_DECIMAL && (int)i < t->job.table.n_columns)
+            fields[i].scale = t->job.seen[i].scale;
+    }
+    t->schema = (mp_schema){(int32_t)n, fields};
     t->format = (mp_text_args){.format = (mp_text_format)t->spec.output.format,
                                .delimiter = ',',
                                .n_cols = q->n_outputs,
@@ -162,8 +198,7 @@ mp_status mp_map_table_open(mp_map_table *t, mp_error *err) {
     if (st == MP_OK) st = mp_comm_agree_on(t->c, name_columns(t, &mine), &mine, err);
     if (st != MP_OK) return st;
     if (mp_comm_rank(t->c) == 0) {
-        int64_t n = mp_feed_splits(j->feed);
-        st = t->rows > 0 ? cut_by_rows(t, n, &mine) : cut_by_bytes(t, n, &mine);
+        st = cut(t, &mine);
         t->n_shards = (int64_t)(t->shards.len / sizeof(mp_map_shard));
     }
     return mp_comm_agree_on(t->c, st, &mine, err);
@@ -196,6 +231,25 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc) {
 
 /* ---- every rank: the text of a shard ---- */
 
+/* Rows [low, high) of the batch belong to the shard. */
+static mp_status hand_on(mp_map_table *t, mp_batch *out, mp_error *err) {
+    int64_t n = out->n_rows, low = t->skip < n ? t->skip : n;
+    int64_t high = t->take >= 0 && t->take < n - low ? low + t->take : n;
+    t->skip -= low;
+    if (t->take >= 0) t->take -= high - low;
+    if (high == low) return MP_OK;
+    size_t bytes = (size_t)out->n_cols * sizeof(mp_col);
+    mp_col *cols = mp_arena_alloc(&t->job.batch_arena, bytes, 16);
+    if (!cols) return mp_mem_error(t->mem, bytes, err);
+    for (int32_t i = 0; i < out->n_cols; i++) {
+        cols[i] = out->cols[i];
+        if (cols[i].p) cols[i].p = (const char *)cols[i].p + low * mp_type_width(cols[i].type);
+        if (cols[i].valid) cols[i].valid += low;
+    }
+    mp_batch rows = {.n_rows = (int32_t)(high - low), .n_cols = out->n_cols, .cols = cols};
+    return t->take_rows(t->take_ctx, &rows, err);
+}
+
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
     mp_map_table *t = ctx;
     mp_job *j = &t->job;
@@ -204,6 +258,7 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     mp_arena_reset(&j->batch_arena);
     mp_status st = mp_job_values(j, j->plan.values, j->q.n_outputs, in, &out, err);
     if (st != MP_OK) return st;
+    if (t->take_rows) return hand_on(t, &out, err);
     bool cuts = t->skip > 0 || t->take >= 0;
     size_t from = t->text.len;
     mp_buf_clear(&t->row_ends);
@@ -237,7 +292,7 @@ mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err) {
     mp_buf_clear(&t->text);
     if (desc->bad)
         return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
-    mp_text_header(&t->format, &t->text);
+    if (!t->take_rows) mp_text_header(&t->format, &t->text);
     mp_status st = mp_buf_check(&t->text, err);
     return st == MP_OK ? mp_scan_read_begin(t->job.scan, &t->job.plan, consumer_of(t), err) : st;
 }
@@ -264,6 +319,10 @@ static mp_status read_more(mp_map_table *t, bool *end, mp_error *err) {
     if (st == MP_OK) st = mp_scan_read_step(t->job.scan, &done, err);
     if (done || t->take == 0) t->in_split = false;
     return st;
+}
+
+mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err) {
+    return read_more(t, end, err);
 }
 
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err) {

@@ -26,6 +26,13 @@ typedef struct {
     int64_t n_shards;
     mp_text_args format;
 
+    /* Rows as batches with types instead of text (plug-ins). */
+    mp_status (*take_rows)(void *ctx, const mp_batch *rows, mp_error *err); /* NULL: text */
+    void *take_ctx;
+    mp_schema schema;          /* of these batches, when the table is open */
+    const int64_t *file_unit;  /* each file's rows are those of a unit, ascending; NULL: cut it */
+    int64_t n_file_units;
+
     /* the shard under way */
     mp_scan_consumer consumer;
     mp_rd splits; /* their numbers and descriptions */
@@ -45,6 +52,8 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc);
 /* Every rank: one shard, in pieces; *n 0: at the end. desc must live as long. */
 mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err);
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err);
+/* The same for batches: take_rows is called for at most one. *end: there was none. */
+mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err);
 void mp_map_shard_end(mp_map_table *t);
 
 /* map_spool.c. Collective: every input that rank 0 has to read itself becomes a file in the run's folder,

@@ -86,7 +86,7 @@ bool mp_map_is_empty(const mp_map_job *j, int64_t unit) {
 }
 
 /* Rows by key, as files in the run's folder. Collective. */
-static mp_status make_files(mp_map_job *j, mp_error *err) {
+static mp_status make_files(mp_map_job *j, mp_schema *schema, mp_error *err) {
     mp_map_table *t = &j->table;
     mp_error mine = MP_ERROR_INIT;
     mp_split_spec split = {.method = MP_SPLIT_BY,
@@ -94,7 +94,6 @@ static mp_status make_files(mp_map_job *j, mp_error *err) {
                            .keys = j->map->by,
                            .n_parts = j->map->parts > 0 ? j->map->parts : MP_SPLIT_PARTS,
                            .format = (mp_text_format)j->map->shard_format};
-    mp_schema schema;
     mp_status st = mp_map_use_copies(t, err);
     if (st != MP_OK) return st;
     j->parts = mp_mem_calloc(j->mem, (size_t)split.n_parts, sizeof *j->parts);
@@ -102,8 +101,67 @@ static mp_status make_files(mp_map_job *j, mp_error *err) {
     st = mp_comm_agree_on(j->c, st, &mine, err);
     if (st == MP_OK)
         st = mp_split_spool(j->c, &t->spec, &split, j->folder, j->mem, &t->arena, j->report,
-                            j->parts, &schema, &t->n_bad, err);
+                            j->parts, schema, &t->n_bad, err);
     j->n_units = split.n_parts;
+    return st;
+}
+
+/* Files that were made are the inputs from now on, of a plug-in, which wants batches. What was text in the inputs stays
+ * text. Collective. */
+static mp_status read_files(mp_map_job *j, const mp_schema *schema, mp_error *err) {
+    mp_map_table *t = &j->table;
+    mp_input_spec *in = &t->spec.input, old = *in;
+    size_t n = (size_t)j->n_units, n_types = (size_t)(schema->n + old.n_types);
+    const char **paths = mp_arena_alloc(&t->arena, n * sizeof *paths, 8);
+    int64_t *units = mp_arena_alloc(&t->arena, n * sizeof *units, 8);
+    mp_type_choice *types = mp_arena_alloc(&t->arena, n_types * sizeof *types + 1, 8);
+    if (!paths || !units || !types) return mp_mem_error(j->mem, n * sizeof *paths, err);
+    *in = (mp_input_spec){.is_csv = true,
+                          .delimiter = ',',
+                          .quote = '"',
+                          .paths = paths,
+                          .types = types,
+                          .decimal_comma = old.decimal_comma,
+                          .thousands = old.thousands,
+                          .date_format = old.date_format};
+    for (size_t k = 0; k < n; k++) {
+        size_t bytes = strlen(j->folder) + 64;
+        char *path = mp_arena_alloc(&t->arena, bytes, 1);
+        if (!path) return mp_mem_error(j->mem, bytes, err);
+        snprintf(path, bytes, "%s/part-%05zu%s", j->folder, k, j->ending);
+        if (j->parts[k].rows == 0) continue;
+        units[in->n_paths] = (int64_t)k;
+        paths[in->n_paths++] = path;
+    }
+    for (int i = 0; i < old.n_types; i++)
+        types[in->n_types++] = old.types[i];
+    for (int32_t i = 0; i < schema->n; i++) {
+        bool chosen = false;
+        for (int k = 0; k < old.n_types; k++)
+            chosen = chosen || strcmp(old.types[k].name, schema->fields[i].name) == 0;
+        if (!chosen && schema->fields[i].type == MP_STRING)
+            types[in->n_types++] = (mp_type_choice){schema->fields[i].name, MP_STRING};
+    }
+    t->file_unit = units;
+    t->n_file_units = j->n_units;
+    return MP_OK;
+}
+
+/* Shards by key for a plug-in. Collective. */
+static mp_status make_keyed(mp_map_job *j, mp_error *err) {
+    mp_schema schema;
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = make_files(j, &schema, err);
+    if (st != MP_OK) return st;
+    int64_t n_bad = j->table.n_bad;
+    st = read_files(j, &schema, &mine);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    if (st != MP_OK) return st;
+    j->table.schema = schema;
+    if (j->table.spec.input.n_paths == 0) return MP_OK; /* no rows: no shards */
+    mp_map_plugin_table(&j->table);
+    st = mp_map_table_open(&j->table, err);
+    j->table.n_bad += n_bad;
     return st;
 }
 
@@ -122,8 +180,11 @@ mp_status mp_map_make_shards(mp_map_job *j, mp_error *err) {
     mp_buf_init(&t->text, j->mem);
     mp_buf_init(&t->row_ends, j->mem);
     mp_job_begin(&t->job, j->c, &t->spec, j->mem, j->report);
-    if (j->mode == MP_MAP_FILES) return make_files(j, err);
-    mp_status st = mp_map_table_open(t, err);
+    mp_schema schema;
+    if (j->mode == MP_MAP_FILES) return make_files(j, &schema, err);
+    bool keyed = j->map->plugin && j->map->n_by > 0;
+    if (j->map->plugin && !keyed) mp_map_plugin_table(t);
+    mp_status st = keyed ? make_keyed(j, err) : mp_map_table_open(t, err);
     if (st == MP_OK) j->n_units = t->n_shards;
     return st;
 }

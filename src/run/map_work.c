@@ -51,7 +51,7 @@ static mp_status write_file(int fd, const uint8_t *bytes, size_t n, const char *
     return MP_OK;
 }
 
-static mp_status take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
+mp_status mp_map_take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
     mp_map_job *j = ctx;
     if (j->out_fd >= 0) return write_file(j->out_fd, bytes, n, j->map->results, err);
     mp_map_head_take(j, bytes, n);
@@ -76,7 +76,7 @@ static void end_line(mp_map_job *j) {
     mp_buf_clear(&j->line);
 }
 
-static mp_status take_err(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
+mp_status mp_map_take_err(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
     mp_map_job *j = ctx;
     if (j->err_fd >= 0) {
         mp_status st = write_file(j->err_fd, bytes, n, j->map->results, err);
@@ -208,6 +208,20 @@ static void begin_command(mp_map_job *j, const char **words, const char **extra,
         mp_work_start(j->work, &args, j->map->timeout_ns);
 }
 
+static mp_status begin_plugin(mp_map_job *j, int64_t unit, mp_rd *rd, mp_error *err) {
+    mp_status st = MP_OK;
+    if (j->results_fd >= 0) {
+        st = open_own(j, "out", &j->out_fd, err);
+        if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
+    }
+    if (st == MP_OK) st = mp_map_plugin_begin(j, unit, rd, err);
+    if (st != MP_OK) {
+        close_own(j);
+        close_input(j);
+    }
+    return st;
+}
+
 mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
     mp_map_job *j = ctx;
     mp_rd rd = mp_rd_of(desc, len);
@@ -219,6 +233,7 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     mp_buf_clear(&j->line);
     mp_buf_clear(&j->log);
     mp_map_head_begin(j);
+    if (j->plugin) return begin_plugin(j, unit, &rd, err);
     mp_status st = open_input(j, &rd, &item, &stream, err);
     if (st != MP_OK) {
         close_input(j);
@@ -241,7 +256,8 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
 
 mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
     mp_map_job *j = ctx;
-    mp_status st = mp_work_step(j->work, did, done, err);
+    mp_status st = j->plugin ? mp_map_plugin_step(j, did, done, err)
+                             : mp_work_step(j->work, did, done, err);
     if (st != MP_OK) {
         close_own(j);
         close_input(j);
@@ -249,9 +265,21 @@ mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
     return st;
 }
 
+/* "mpart: ...", on one line. */
+static size_t error_line(const mp_error *why, char *text, size_t cap) {
+    size_t n = (size_t)snprintf(text, cap, "mpart: ");
+    n += mp_error_format(why, text + n, cap - n);
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '\n') text[i] = ' ';
+    return n;
+}
+
 /* Said where the command itself could not: as a shell says it. */
-static void say_not_run(mp_map_job *j, const mp_work_result *result) {
-    if (result->outcome == MP_UNIT_NO_RUN)
+static void say_not_run(mp_map_job *j, const mp_work_result *result, const mp_error *why) {
+    char text[4096];
+    if (why->status != MP_OK)
+        mp_buf_put(&j->line, text, error_line(why, text, sizeof text));
+    else if (result->outcome == MP_UNIT_NO_RUN)
         mp_buf_printf(&j->line, "mpart: cannot run the command: %s", strerror(result->code));
     else if (result->outcome == MP_UNIT_TIMEOUT)
         mp_buf_printf(&j->line, "mpart: ended: its time limit is over");
@@ -272,11 +300,13 @@ static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
 
 mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
-    mp_work_result result = mp_work_result_of(j->work);
+    mp_error why = MP_ERROR_INIT;
+    mp_work_result result =
+        j->plugin ? mp_map_plugin_result(j, &why) : mp_work_result_of(j->work);
     mp_status st = MP_OK;
     close_input(j);
     if (j->line.len > 0) end_line(j);
-    say_not_run(j, &result);
+    say_not_run(j, &result, &why);
     if (j->line.len > 0) end_line(j);
     st = write_lines(j, err);
     r->outcome = (int32_t)result.outcome;
@@ -305,12 +335,15 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
 
 int64_t mp_map_patience(void *ctx) {
     mp_map_job *j = ctx;
-    return mp_work_patience(j->work);
+    return j->plugin ? mp_map_plugin_patience(j) : mp_work_patience(j->work);
 }
 
 void mp_map_stop(void *ctx) {
     mp_map_job *j = ctx;
-    mp_work_stop(j->work);
+    if (j->plugin)
+        mp_map_plugin_stop(j);
+    else
+        mp_work_stop(j->work);
 }
 
 mp_status mp_map_sync(void *ctx, mp_error *err) {
@@ -339,13 +372,14 @@ mp_status mp_map_work_open(mp_map_job *j, mp_error *err) {
                          .epoll_fd = j->epoll_fd,
                          .mem = j->mem,
                          .ctx = j,
-                         .out = take_out,
-                         .err = take_err,
+                         .out = mp_map_take_out,
+                         .err = mp_map_take_err,
                          .in = j->mode == MP_MAP_SHARDS ? give_in : NULL};
     return mp_work_new(&args, &j->work, err);
 }
 
 void mp_map_work_close(mp_map_job *j) {
+    mp_map_plugin_close(j);
     mp_work_free(&j->work);
     mp_spawner_free(&j->spawner);
     close_own(j);

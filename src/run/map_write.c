@@ -103,8 +103,8 @@ static bool is_plain(const mp_map_job *j) {
            (j->spec->output.format <= MP_FORMAT_CSV && mp_text_packing_of(path) == MP_PACK_NONE);
 }
 
-/* The joined results, read as a table. */
-static mp_status convert(mp_map_job *j, mp_error *err) {
+mp_status mp_map_convert(mp_map_job *j, const char *sort, mp_type_choice *types, int n_types,
+                         mp_error *err) {
     size_t n = strlen(j->folder) + 24;
     char *path = mp_arena_alloc(&j->arena, n, 1);
     mp_error mine = MP_ERROR_INIT;
@@ -124,7 +124,10 @@ static mp_status convert(mp_map_job *j, mp_error *err) {
     spec.input.quote = '"';
     spec.input.delimiter = ',';
     spec.input.is_csv = true;
+    spec.input.types = types;
+    spec.input.n_types = n_types;
     spec.query.limit_rows = -1;
+    spec.query.sort = sort;
     mp_buf_init(&text, j->mem);
     mp_report_init(&report);
     st = mp_query_run(j->c, &spec, j->mem, &text, &report, err);
@@ -134,5 +137,5 @@ static mp_status convert(mp_map_job *j, mp_error *err) {
 }
 
 mp_status mp_map_write_file(mp_map_job *j, mp_error *err) {
-    return is_plain(j) ? join(j, j->spec->output.path, err) : convert(j, err);
+    return is_plain(j) ? join(j, j->spec->output.path, err) : mp_map_convert(j, NULL, NULL, 0, err);
 }

@@ -113,10 +113,9 @@ static const mp_worker_result *run_shard(mp_worker *w, int64_t shard, int n_batc
     assert_int_equal(mp_worker_begin(w, shard, (int64_t)(timeout_s * 1e9), &err), MP_OK);
     for (int i = 0; i < n_batches; i++) {
         mp_batch batch = rows((int64_t)i * ROWS);
-        for (bool taken = false; !taken;) {
-            assert_int_equal(mp_worker_push(w, &batch, &taken, &err), MP_OK);
-            if (!taken) step(w);
-        }
+        assert_int_equal(mp_worker_push(w, &batch, &err), MP_OK);
+        while (mp_worker_full(w))
+            step(w);
     }
     assert_int_equal(mp_worker_finish(w, false, &err), MP_OK);
     while (!done)
@@ -229,11 +228,9 @@ static void test_combine(void **state) {
     mp_col cols[] = {{.type = MP_STRING, .str = words}, {.type = MP_INT64, .i64 = counts}};
     mp_batch batch = {.n_rows = 5, .n_cols = 2, .cols = cols};
     mp_error err = MP_ERROR_INIT;
-    bool taken;
     mp_buf_clear(&out);
     assert_int_equal(mp_worker_begin(w, 0, 0, &err), MP_OK);
-    assert_int_equal(mp_worker_push(w, &batch, &taken, &err), MP_OK);
-    assert_true(taken);
+    assert_int_equal(mp_worker_push(w, &batch, &err), MP_OK);
     assert_int_equal(mp_worker_finish(w, false, &err), MP_OK);
     while (!step(w))
         ;
@@ -396,15 +393,13 @@ static void test_large_values(void **state) {
         mp_col cols[] = {{.type = MP_STRING, .str = &str}, {.type = MP_INT64, .i64 = numbers}};
         mp_batch large = {.n_rows = 1, .n_cols = 2, .cols = cols}, small = rows(0);
         mp_error err = MP_ERROR_INIT;
-        bool taken = false;
         mp_buf_clear(&out);
         assert_int_equal(mp_worker_begin(w, shard, 0, &err), MP_OK);
-        for (int i = 0; i < 9; i++)
-            for (taken = false; !taken;) {
-                assert_int_equal(mp_worker_push(w, i % 3 == 1 ? &large : &small, &taken, &err),
-                                 MP_OK);
-                if (!taken) step(w);
-            }
+        for (int i = 0; i < 9; i++) {
+            assert_int_equal(mp_worker_push(w, i % 3 == 1 ? &large : &small, &err), MP_OK);
+            while (mp_worker_full(w))
+                step(w);
+        }
         assert_int_equal(mp_worker_finish(w, false, &err), MP_OK);
         while (!step(w))
             ;
@@ -485,14 +480,14 @@ static void test_memory(void **state) {
         mp_mem mem;
         mp_worker *w = NULL;
         mp_error err = MP_ERROR_INIT;
-        bool taken = true, did, done;
+        bool did, done;
         mp_mem_init(&mem, limit + 1);
         mp_worker_args a = args_of(path("hostile"), NULL, 0);
         a.mem = &mem;
         mp_status st = mp_worker_new(&a, &w, &err);
         if (st == MP_OK) st = mp_worker_begin(w, 0, 0, &err);
         mp_batch batch = rows(0);
-        if (st == MP_OK) st = mp_worker_push(w, &batch, &taken, &err);
+        if (st == MP_OK) st = mp_worker_push(w, &batch, &err);
         if (st == MP_OK) st = mp_worker_finish(w, false, &err);
         for (done = false; st == MP_OK && !done;)
             st = mp_worker_step(w, &did, &done, &err);
