@@ -1,8 +1,10 @@
-/* check_split.c - which of the ways to split is asked for, with what belongs to it.
+/* check_split.c - split and merge: which of the ways to split is asked for, with what belongs to it.
  * Invariant: exactly one way; what belongs to another one is an error, not ignored. */
 #include "cli/check_split.h"
 
 #include <string.h>
+
+#include "io/output.h"
 
 static mp_status wrong(mp_error *err, const char *why, const char *hint) {
     mp_error_set(err, MP_USAGE, NULL, "%s", why);
@@ -73,4 +75,15 @@ mp_status mp_check_split(mp_invocation *inv, mp_error *err) {
     if (st == MP_OK) st = check_parts(s, err);
     s->format = inv->split_by.format < 0 ? MP_FORMAT_CSV : (mp_text_format)inv->split_by.format;
     return st;
+}
+
+mp_status mp_check_merge(mp_invocation *inv, mp_error *err) {
+    const mp_output_spec *o = &inv->spec.output;
+    mp_status st = mp_check_query(inv, err);
+    if (st != MP_OK || !inv->is_virtual) return st;
+    if (inv->spec.query.sort)
+        return wrong(err, "--virtual keeps the order of the files: no --sort", NULL);
+    if (!o->path || o->format != MP_FORMAT_H5)
+        return wrong(err, "--virtual writes HDF5", "name the output: -o all.h5");
+    return MP_OK;
 }

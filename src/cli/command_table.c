@@ -26,11 +26,6 @@ static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
                                          {"h5", MP_FORMAT_H5, NULL},
                                          {NULL, 0, NULL}};
-static const mp_word shard_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
-                                        {"tsv", MP_FORMAT_TSV, NULL},
-                                        {"ndjson", MP_FORMAT_NDJSON, NULL},
-                                        {"h5", 0, "not written by split yet"},
-                                        {NULL, 0, NULL}};
 static const mp_word h5_layouts[] = {
     {"compound", MP_H5_OUT_TABLE, NULL}, {"columns", MP_H5_OUT_COLUMNS, NULL}, {NULL, 0, NULL}};
 static const mp_word h5_compressions[] = {{"deflate", MP_H5_PACK_DEFLATE, NULL},
@@ -190,7 +185,7 @@ static const mp_option split_options[] = {
      .help = "N rows a shard, in input order"},
     {.name = "each", .kind = MP_OPT_NAMES, .arg = "KEYS", .at = AT(split_by.each), .count_at = AT(split_by.n_each),
      .help = "a folder for each value: region=EU/part-00000.csv"},
-    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson", .at = AT(split_by.format), .words = shard_formats,
+    {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson|h5", .at = AT(split_by.format), .words = output_formats,
      .help = "form of the shards (default csv)"},
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
      .help = "put the shards in place of those of a folder that is not empty"},
@@ -200,6 +195,8 @@ static const mp_option merge_options[] = {
     {.name = "sort", .kind = MP_OPT_TEXT, .arg = "KEYS", .at = AT(spec.query.sort),
      .help = "the inputs are in this order (which is checked), and so is\n"
              "the output: '-total, region'"},
+    {.name = "virtual", .kind = MP_OPT_FLAG, .at = AT(is_virtual),
+     .help = "HDF5 files: the output refers to them, no row is copied"},
 };
 /* clang-format on */
 
@@ -297,7 +294,7 @@ mp_status mp_check_output_name(const char *path, int *format, mp_error *err) {
     return MP_OK;
 }
 
-static mp_status check_query(mp_invocation *inv, mp_error *err) {
+mp_status mp_check_query(mp_invocation *inv, mp_error *err) {
     mp_status st = mp_check_input(inv, err);
     if (st == MP_OK)
         st = mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);
@@ -367,7 +364,7 @@ static mp_status run_split(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp
 
 static mp_status run_merge(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
                            mp_report *report, mp_error *err) {
-    return mp_merge_run(c, &inv->spec, mem, out, report, err);
+    return mp_merge_run(c, &inv->spec, inv->is_virtual, mem, out, report, err);
 }
 
 static mp_status run_map(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
@@ -388,7 +385,7 @@ const mp_command *mp_commands(void) {
          "or - for standard input. Steps: where, select, by and agg, having, distinct, sort,\n"
          "offset and limit. The answer is the same for any number of ranks.\n",
          {query_groups},
-         check_query,
+         mp_check_query,
          run_query},
         {"split",
          "a table as a folder of shards: by key, range, rows or one per value",
@@ -411,7 +408,7 @@ const mp_command *mp_commands(void) {
          "A folder made by split is read in the order of its manifest, and its files must\n"
          "have the manifest's checksums. Columns are matched by name.\n",
          {merge_groups},
-         check_query,
+         mp_check_merge,
          run_merge},
         {"map",
          "a command of yours on every shard of a table, or item of a list",

@@ -28,6 +28,7 @@ typedef struct {
     mp_spec spec;    /* query, info; spec.run for all */
     mp_gen_spec gen; /* gen */
     mp_split_spec split;
+    bool is_virtual; /* merge */
     bool json;       /* info */
     mp_map_spec map; /* map */
     /* What the options leave here until they are checked together. */

@@ -310,6 +310,24 @@ void mp_manifest_check_free(mp_manifest_check **c) {
     *c = NULL;
 }
 
+mp_status mp_manifest_sum(const char *path, int64_t *bytes, uint64_t *xxh64, mp_error *err) {
+    /* a check against nothing, which goes on to the end of the file */
+    const mp_manifest_shard any = {.path = path, .bytes = INT64_MAX};
+    mp_manifest_check *c = NULL;
+    bool done = false;
+    mp_status st = mp_manifest_check_new("", &any, &c, err);
+    while (!st && !done) {
+        st = mp_manifest_check_step(c, &done, NULL);
+        if (st != MP_DATA) continue;
+        *bytes = c->bytes;
+        *xxh64 = XXH64_digest(&c->sum);
+        st = MP_OK;
+    }
+    if (st) st = mp_error_set(err, st, "cannot read", "its checksum is needed");
+    mp_manifest_check_free(&c);
+    return st;
+}
+
 /* ---- names ---- */
 
 char *mp_shard_name(mp_arena *arena, int64_t shard, const char *ending) {

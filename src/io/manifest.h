@@ -42,6 +42,9 @@ MP_MUST_CHECK mp_status mp_manifest_read(const char *folder, mp_arena *arena, mp
 /* folder/path, in arena; NULL: no memory. */
 char *mp_manifest_path(mp_arena *arena, const char *folder, const char *path);
 
+/* Bytes and checksum of a file. MP_IO. */
+MP_MUST_CHECK mp_status mp_manifest_sum(const char *path, int64_t *bytes, uint64_t *xxh64,
+                                        mp_error *err);
 /* Is a shard's file there, with the size that the manifest says? MP_IO, MP_DATA. */
 MP_MUST_CHECK mp_status mp_manifest_look(const char *folder, const mp_manifest_shard *shard,
                                          mp_error *err);

@@ -213,10 +213,12 @@ mp_status mp_h5_write_create(mp_h5_write *w, const char *path, const mp_h5_drive
     mp_buf query;
     mp_buf_init(&query, w->mem);
     query_text(&w->spec->query, &query);
+    const mp_output_spec *o = &w->spec->output;
+    const mp_input_spec *told = o->h5_inputs ? o->h5_inputs : &w->spec->input;
     mp_h5_origin origin = {.version = w->spec->run.version ? w->spec->run.version : "",
                            .query = (const char *)query.data,
-                           .n_inputs = w->spec->input.n_paths,
-                           .inputs = w->spec->input.paths};
+                           .n_inputs = told->n_paths,
+                           .inputs = told->paths};
     mp_status st = mp_buf_check(&query, err);
     if (!st)
         st = mp_h5_file_create(path, w->spec->output.path, &w->plan, &origin, driver, w->mem,

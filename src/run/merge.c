@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "run/merge_priv.h"
 
-mp_status mp_merge_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *text,
+mp_status mp_merge_run(mp_comm *c, const mp_spec *spec, bool is_virtual, mp_mem *mem, mp_buf *text,
                        mp_report *report, mp_error *err) {
     mp_job j;
     double start = mp_clock_s();
@@ -16,7 +16,7 @@ mp_status mp_merge_run(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_buf *tex
     if (!st) {
         mp_job_begin(&j, c, spec, mem, report);
         if (spec->query.sort) j.pass = mp_merge_pass;
-        st = mp_job_run_query(&j, text, err);
+        st = is_virtual ? mp_merge_virtual(&j, text, err) : mp_job_run_query(&j, text, err);
         mp_job_end(&j);
     }
     report->seconds = mp_clock_s() - start;

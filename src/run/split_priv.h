@@ -88,7 +88,10 @@ mp_status mp_split_described(void *ctx, const uint8_t *bytes, size_t n, int64_t 
 /* What all ranks know of their shards, as the manifest, in arena (rank 0). Collective. */
 mp_status mp_split_list(mp_split *s, mp_arena *arena, mp_manifest *out, mp_error *err);
 
-/* ".csv" */
+/* split_h5.c: the shards, CSV so far, as HDF5; m is rank 0's. Collective. */
+mp_status mp_split_to_h5(mp_split *s, mp_manifest *m, mp_error *err);
+
+/* ".csv", also of shards that are to become HDF5. */
 const char *mp_split_ending(mp_text_format format);
 
 #endif

@@ -11,11 +11,12 @@
 
 static void begin(mp_split *s, mp_comm *c, const mp_spec *spec, const mp_split_spec *split,
                   mp_mem *mem, mp_report *report) {
+    bool h5 = split->format == MP_FORMAT_H5;
     *s = (mp_split){.spec = split, .split = -1, .n_shards = split->n_parts};
     mp_job_begin(&s->job, c, spec, mem, report);
-    s->text = (mp_text_args){.format = split->format,
+    s->text = (mp_text_args){.format = h5 ? MP_FORMAT_CSV : split->format,
                              .delimiter = split->format == MP_FORMAT_TSV ? '\t' : ',',
-                             .comment = spec->input.comment};
+                             .comment = h5 ? 0 : spec->input.comment};
     mp_buf_init(&s->lines, mem);
     mp_buf_init(&s->line_ends, mem);
     mp_buf_init(&s->keys, mem);
@@ -132,7 +133,10 @@ static mp_status finish(mp_split *s, mp_shard_folder *folder, mp_error *err) {
     mp_manifest m;
     int64_t n_bad = 0;
     mp_status st = mp_split_list(s, &j->arena, &m, err);
-    if (!st) st = mp_comm_agree_on(j->c, mp_shard_files_sync(s->files, &mine), &mine, err);
+    if (!st && s->spec->format == MP_FORMAT_H5)
+        st = mp_split_to_h5(s, &m, err);
+    else if (!st)
+        st = mp_comm_agree_on(j->c, mp_shard_files_sync(s->files, &mine), &mine, err);
     if (!st) st = mp_job_write_rejects(j, &n_bad, err);
     if (st) return st;
     st = mp_fault_check(mp_comm_rank(j->c), MP_FAULT_LAST, &mine);

@@ -62,6 +62,42 @@ done
 fails 65 "row 200002" merge numbers.csv --sort k
 fails 65 "row 200001" merge words.csv --sort k
 
+# ---- virtual: no row is copied; parts and whole can be moved together ----
+mkdir parts 'parts/50% of'
+printf 'id,name,v,b\n1,a,0.5,true\n2,bb,,false\n' >1.csv
+printf 'id,name,v,b\n3,cccc,7.25,\n4,d,1.5,true\n5,,2.5,true\n' >2.csv
+run 0 query 1.csv -o parts/1.h5
+run 0 query 2.csv -o 'parts/50% of/2.h5'
+run 0 query 1.csv 2.csv
+cp "$out" want.csv
+for np in 0 3; do
+    run $np merge parts/1.h5 'parts/50% of/2.h5' --virtual -o whole$np.h5
+    check "exit code 0" has_code 0
+    check "says nothing" silent
+    run 2 query whole$np.h5
+    check "the rows of both" same "$out" want.csv
+done
+check "the same bytes" same whole0.h5 whole3.h5
+mkdir away && mv parts whole0.h5 away
+run 0 query away/whole0.h5
+check "moved together" same "$out" want.csv
+fails 2 "--virtual takes HDF5 files alone, not '1.csv'" merge 1.csv 2.csv --virtual -o out/v.h5
+fails 2 "--virtual writes HDF5" merge away/parts/1.h5 --virtual -o out/v.csv
+fails 2 "no --sort" merge away/parts/1.h5 --virtual --sort id -o out/v.h5
+run 0 query in.csv --select 'id as a' -o other.h5
+fails 65 "columns differ" merge away/parts/1.h5 other.h5 --virtual -o out/v.h5
+run 0 query 1.csv --select 'id, name, v, name as b' -o other.h5
+fails 65 "types differ" merge away/parts/1.h5 other.h5 --virtual -o out/v.h5
+MPART_TEST_FAIL=0:commit run 2 merge away/parts/1.h5 --virtual -o out/v.h5
+check "exit code 1" has_code 1
+check "nothing is left" no_output out
+succeeds 2 split in.csv -o h5 --by id --parts 3 --format h5
+succeeds 2 merge h5 --virtual -o out/v.h5
+run 2 query out/v.h5 && cp "$out" v.csv
+run 0 query h5
+check "shards of split" same "$out" v.csv
+rm -f out/v.h5
+
 # ---- what cannot be ----
 succeeds 2 split in.csv -o shards --by id --parts 4
 fails 65 "columns differ" merge in.csv a.csv

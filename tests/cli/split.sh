@@ -71,6 +71,23 @@ for i in range(500): print(json.dumps({'k': i % 17, 's': 't%d' % (i % 5), 'n': N
 splits in.ndjson --by k --parts 4 --format ndjson
 splits in.ndjson --each s --format ndjson
 
+# HDF5: the same files for any number of ranks; the rows of the CSV shards.
+(echo 'i,t,x,day,b,n' && awk 'BEGIN { for (i = 0; i < 900; i++)
+    printf "%d,%s,%.2f,2024-01-%02d,%s,\n", i % 13, i % 5 ? "w" i % 11 : "\"a,b\"", i / 7, i % 28 + 1, i % 3 ? "true" : "" }') >plain.csv
+for way in '--by i --parts 3' '--each b'; do
+    rm -rf want out csv
+    succeeds 0 split plain.csv -o want --format h5 $way
+    check "'$way' as HDF5: says nothing" silent
+    succeeds 3 split plain.csv -o out --format h5 $way
+    check "'$way' as HDF5: the same folder" same_folder out want
+    check "'$way' as HDF5: no other files" [ -z "$(find out -type f ! -name '*.h5' ! -name manifest.json)" ]
+    succeeds 2 split plain.csv -o csv $way
+    run 2 query out --select 'i,t,x,b' && cp "$work/out" h5.rows
+    run 0 query csv --select 'i,t,float(x) as x,b'
+    check "'$way' as HDF5: the rows" same "$work/out" h5.rows
+done
+rm -rf want out csv
+
 # ---- the shard of a key does not depend on the table: equal values of other types and spellings meet ----
 (echo k,a && seq -f '%.0f,x' 1 60) >ints.csv
 (echo a,k && seq -f 'y,%.1f' 1 60 && echo y,0.5) >decimals.csv
