@@ -12,7 +12,7 @@
 
 #include "io/h5_tree.h"
 
-enum { CPU_LIMIT_S = 30, MOST_LISTED = 8 };
+enum { CPU_LIMIT_S = 30, MOST_LISTED = 8, MOST_LINKS = 8 };
 static const rlim_t SPACE_LIMIT = (rlim_t)16 << 30;
 
 /* ---- the library ---- */
@@ -209,25 +209,39 @@ static mp_status leads_nowhere(mp_h5_in *in, const mp_h5_node *n) {
     return MP_DATA;
 }
 
-static mp_status named_table(mp_h5_in *in, const mp_h5_list *nodes, const char *object,
-                             int32_t *at) {
+/* The records of a pandas table have their names beside them. */
+static mp_status take_node(mp_h5_in *in, const mp_h5_list *nodes, size_t i, int32_t *at) {
+    mp_h5_node *n = node_at(nodes, i);
+    *at = (int32_t)i;
+    if (n->parent >= 0 && n->kind == 'd' &&
+        mp_h5_kind_of(in, nodes, n->parent) == MP_H5_PANDAS_TABLE)
+        *at = n->parent;
+    node_at(nodes, (size_t)*at)->table = mp_h5_kind_of(in, nodes, *at);
+    return node_at(nodes, (size_t)*at)->table ? MP_OK : no_table(in, n->path);
+}
+
+/* A path below a link to a group, with the group's own name: what the walk knows it by. */
+static const char *follow(mp_h5_in *in, const mp_h5_list *nodes, const mp_h5_node *link,
+                          const char *rest) {
+    const char *to = link->note ? link->note + strlen("-> ") : "";
+    const char *up = link->parent >= 0 ? node_at(nodes, (size_t)link->parent)->path : "/";
+    return mp_h5_text(in, "%s/%s%s", *to == '/' ? "" : up, to, rest);
+}
+
+static mp_status named_table(mp_h5_in *in, const mp_h5_list *nodes, const char *object, int32_t *at,
+                             int links) {
     const char *path = clean_path(in, object);
     if (!path) return MP_NOMEM;
     for (size_t i = 0; i < nodes->n; i++) {
-        mp_h5_node *n = node_at(nodes, i);
+        const mp_h5_node *n = node_at(nodes, i);
         size_t len = strlen(n->path);
-        if (n->kind == 'l' && strncmp(n->path, path, len) == 0 && (!path[len] || path[len] == '/'))
-            return leads_nowhere(in, n);
-        if (strcmp(n->path, path) != 0) continue;
-        *at = (int32_t)i;
-        /* the records of a pandas table have their names beside them */
-        mp_h5_node *up = n->parent >= 0 ? node_at(nodes, (size_t)n->parent) : NULL;
-        if (up && n->kind == 'd' && mp_h5_kind_of(in, nodes, n->parent) == MP_H5_PANDAS_TABLE) {
-            *at = n->parent;
-            n = up;
+        bool below = strncmp(n->path, path, len) == 0 && (!path[len] || path[len] == '/');
+        if (below && n->kind == 'l') return leads_nowhere(in, n);
+        if (below && n->alias && n->kind == 'g' && links < MOST_LINKS) {
+            const char *other = follow(in, nodes, n, path + len);
+            return other ? named_table(in, nodes, other, at, links + 1) : MP_NOMEM;
         }
-        n->table = mp_h5_kind_of(in, nodes, *at);
-        return n->table ? MP_OK : no_table(in, path);
+        if (strcmp(n->path, path) == 0) return take_node(in, nodes, i, at);
     }
     return no_object(in, nodes, object);
 }
@@ -244,7 +258,7 @@ static mp_status answer(mp_h5_in *in, const mp_h5_question *q, mp_buf *out) {
         mp_h5_tree_put(in, &nodes, out);
         return mp_buf_check(out, in->err);
     }
-    st = q->object ? named_table(in, &nodes, q->object, &at) : only_table(in, &nodes, &at);
+    st = q->object ? named_table(in, &nodes, q->object, &at, 0) : only_table(in, &nodes, &at);
     if (!st) st = mp_h5_make_table(in, &nodes, at, &table);
     if (!st) mp_h5_layout_encode(&table, out);
     return st ? st : mp_buf_check(out, in->err);

@@ -515,7 +515,8 @@ def majority(p):
     with h5py.File(p, "w") as f:
         f["g/x"], f["g/y"], f["g/version"], f["g/scalar"] = np.arange(9), np.arange(9.), np.arange(2), 1
         f["g/z"] = h5py.SoftLink("/g/x")
-    return ":g", {"x": np.arange(9), "y": np.arange(9.)}
+        f["h"] = h5py.SoftLink("g")
+    return ":h", {"x": np.arange(9), "y": np.arange(9.)}
 
 
 def make_bad(d):
