@@ -98,11 +98,14 @@ static mp_status make_files(mp_map_job *j, mp_schema *schema, mp_error *err) {
     if (st != MP_OK) return st;
     j->parts = mp_mem_calloc(j->mem, (size_t)split.n_parts, sizeof *j->parts);
     if (!j->parts) st = mp_mem_error(j->mem, (size_t)split.n_parts * sizeof *j->parts, &mine);
+    if (j->dir && !j->map->explain) mp_run_dir_clear_parts(j->dir);
     st = mp_comm_agree_on(j->c, st, &mine, err);
-    if (st == MP_OK)
+    j->n_units = split.n_parts;
+    for (int64_t i = 0; st == MP_OK && j->map->explain && i < j->n_units; i++)
+        j->parts[i].rows = 1; /* as far as can be told without reading */
+    if (st == MP_OK && !j->map->explain)
         st = mp_split_spool(j->c, &t->spec, &split, j->folder, j->mem, &t->arena, j->report,
                             j->parts, schema, &t->n_bad, err);
-    j->n_units = split.n_parts;
     return st;
 }
 
@@ -152,7 +155,7 @@ static mp_status make_keyed(mp_map_job *j, mp_error *err) {
     mp_schema schema;
     mp_error mine = MP_ERROR_INIT;
     mp_status st = make_files(j, &schema, err);
-    if (st != MP_OK) return st;
+    if (st != MP_OK || j->map->explain) return st;
     int64_t n_bad = j->table.n_bad;
     st = read_files(j, &schema, &mine);
     st = mp_comm_agree_on(j->c, st, &mine, err);

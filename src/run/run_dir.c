@@ -77,6 +77,16 @@ static int sweep(mp_run_dir *d, bool remove_ours) {
     return strangers;
 }
 
+void mp_run_dir_clear_parts(mp_run_dir *d) {
+    int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir && fd >= 0) close(fd);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (strncmp(e->d_name, "part-", 5) == 0 || strncmp(e->d_name, "shard-", 6) == 0)
+            (void)unlinkat(d->fd, e->d_name, 0);
+    if (dir) closedir(dir);
+}
+
 void mp_run_dir_remove(mp_run_dir *d) {
     close_fd(&d->journal_fd);
     sweep(d, true);

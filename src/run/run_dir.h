@@ -34,6 +34,8 @@ bool mp_run_dir_is_kept(const mp_run_dir *d);
 int mp_run_dir_run(const mp_run_dir *d);
 /* Append to the journal and sync it. */
 MP_MUST_CHECK mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err);
+/* Away with what units read (part-*, shard-*): it is made anew. */
+void mp_run_dir_clear_parts(mp_run_dir *d);
 /* All is done and written: away with it. */
 void mp_run_dir_remove(mp_run_dir *d);
 

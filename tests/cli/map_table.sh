@@ -114,6 +114,15 @@ check "exit code 0" has_code 0
 check "the whole table" same again.csv want
 check "one shard ran twice" [ "$(sort ran | uniq -d)" = 3 ]
 rm -f ok ran
+run 2 map in.csv --by k --parts 8 -o again.csv -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
+check "by key: exit code 3" has_code 3
+run 0 map in.csv --by k --parts 8 -o again.csv --explain -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
+check "by key: which is done again" [ "$(grep -c redone "$out")" = 1 ]
+touch ok
+succeeds 3 map in.csv --by k --parts 8 -o again.csv --resume -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
+check "by key: one shard ran twice" [ "$(sort ran | uniq -d)" = 3 ]
+check "by key: the whole table" same <(sort again.csv) <(sort want)
+rm -f ok ran
 run 2 map in.csv --rows 500 -o again.csv -- false
 run 2 map in.csv --rows 400 -o again.csv --resume -- false
 check "other shards are refused" says_once "option --rows changed: it was 500, it is 400"

@@ -29,7 +29,11 @@ for i in $(seq "${KILLS:-200}"); do
     : >ran
     mpirun -np $np "$MPART" map "${args[@]}" >"$out" 2>"$err" &
     job=$!
-    sleep $((RANDOM % 2)).$((RANDOM % 900 + 100))
+    units=$((RANDOM % 70))
+    for _ in $(seq 300); do
+        [ "$(wc -l <ran)" -gt $units ] && break
+        sleep 0.02
+    done
     ranks=($(pgrep -P $job -x mpart))
     victim=$job
     [ $((RANDOM % 4)) != 0 ] && [ ${#ranks[@]} -gt 0 ] && victim=${ranks[RANDOM % ${#ranks[@]}]}
