@@ -67,6 +67,13 @@ static const mp_option map_options[] = {
      .help = "go on from the journal: what is done is not done again"},
     {.name = "explain", .kind = MP_OPT_FLAG, .at = AT(map.explain),
      .help = "say what --resume would keep and what it would do again, and why"},
+    {.name = "dict", .kind = MP_OPT_FLAG, .at = AT(map.dict),
+     .help = "one dictionary for all commands: $MPART_DICT is a Unix socket that\n"
+             "speaks as Redis does"},
+    {.name = "dict-in", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_in),
+     .help = "what the dictionary begins with: columns key and value, .csv or .ndjson"},
+    {.name = "dict-out", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_out),
+     .help = "what it has at the end, by key, .csv or .ndjson"},
 };
 /* clang-format on */
 
@@ -95,6 +102,27 @@ static mp_status wrong(mp_error *err, const char *hint, const char *why) {
     mp_error_set(err, MP_USAGE, NULL, "%s", why);
     if (hint) mp_error_hint(err, "%s", hint);
     return MP_USAGE;
+}
+
+static mp_status check_dict_file(const char *option, const char *name, mp_error *err) {
+    mp_text_format format;
+    if (!name) return MP_OK;
+    if (strcmp(name, "-") != 0 && mp_text_format_of(name, &format) &&
+        (format == MP_FORMAT_CSV || format == MP_FORMAT_NDJSON) &&
+        mp_text_packing_of(name) == MP_PACK_NONE)
+        return MP_OK;
+    mp_error_set(err, MP_USAGE, NULL, "option '%s': '%s' is neither .csv nor .ndjson", option,
+                 name);
+    return MP_USAGE;
+}
+
+static mp_status check_dict(mp_map_spec *map, mp_error *err) {
+    if (map->dict_in || map->dict_out) map->dict = true;
+    if (map->dict && map->resume)
+        return wrong(err, "what the dictionary had is lost with the run; leave out --resume",
+                     "--resume goes without --dict");
+    mp_status st = check_dict_file("--dict-in", map->dict_in, err);
+    return st == MP_OK ? check_dict_file("--dict-out", map->dict_out, err) : st;
 }
 
 static const char items_example[] = "mpart map --items list.txt -o out.txt -- command {}";
@@ -168,6 +196,8 @@ mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
         return wrong(err, map->items ? items_example : table_example, "no command behind --");
     if (!map->words[0][0]) return wrong(err, NULL, "the name of the command is empty");
     if (!map->place) map->place = "{}";
+    st = check_dict(map, err);
+    if (st != MP_OK) return st;
     if (map->results && inv->spec.output.path)
         return wrong(err, "-o joins what is printed, --results keeps it apart",
                      "-o and --results exclude each other");

@@ -67,6 +67,11 @@ static uint8_t *put_string(uint8_t *to, const uint8_t *p, size_t n) {
     return to;
 }
 
+void mp_json_put_string(mp_buf *b, const void *p, size_t n) {
+    if (!mp_buf_reserve(b, 6 * n + 2)) return;
+    b->len = (size_t)(put_string(b->data + b->len, p, n) - b->data);
+}
+
 static void put_text(mp_buf *out, const char *p, size_t n) {
     if (!mp_buf_reserve(out, 6 * n + 2)) return;
     out->len = (size_t)(put_string(out->data + out->len, (const uint8_t *)p, n) - out->data);

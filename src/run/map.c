@@ -319,6 +319,7 @@ static mp_status run_units(mp_map_job *j, bool combining, mp_error *err) {
                   .commit = mp_map_commit,
                   .push = mp_map_push,
                   .enough = mp_map_enough,
+                  .beside = j->dict ? mp_map_dict_round : NULL,
                   .begin = mp_map_begin,
                   .step = mp_map_step,
                   .end = mp_map_end,
@@ -345,6 +346,7 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
     if (st == MP_OK && is_head(j)) st = mp_map_flush_joblog(j, &mine);
     st = agree(j, st, &mine, err);
     if (st == MP_OK) st = mp_map_combines(j) ? mp_map_combine_write(j, err) : mp_map_write(j, err);
+    if (st == MP_OK) st = mp_map_dict_write(j, err);
     if (st != MP_OK) return st;
     if (is_head(j)) {
         st = count_failed(j, &mine);
@@ -389,14 +391,18 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = share_units(j, err);
     if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);
+    if (st == MP_OK) st = mp_map_dict_open(j, err);
     if (st == MP_OK) st = run_units(j, false, err);
     if (st == MP_OK && mp_map_combines(j)) {
         st = mp_map_combine_open(j, err);
         if (st == MP_OK) st = run_units(j, true, err);
     }
-    if (st == MP_OK) return finish(j, err);
-    if (is_head(j)) (void)!mp_map_flush_joblog(j, &mine);
-    return st;
+    if (st == MP_OK) st = mp_map_dict_settle(j, err);
+    if (st == MP_OK)
+        st = finish(j, err);
+    else if (is_head(j))
+        (void)!mp_map_flush_joblog(j, &mine);
+    return mp_map_dict_close(j, st, err);
 }
 
 mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp_mem *mem,

@@ -32,6 +32,8 @@ typedef struct {
     const char *joblog;
     const char *run_dir;
     bool resume, explain;
+    bool dict;                      /* the shared dictionary for the commands */
+    const char *dict_in, *dict_out; /* files; NULL: none */
     const char *resume_command; /* what to type to go on */
 } mp_map_spec;
 

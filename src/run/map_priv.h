@@ -100,7 +100,22 @@ typedef struct {
     mp_buf head;        /* the header of the result under way */
     bool head_done, in_quotes;
     uint8_t last_byte; /* of the result */
+    struct mp_map_dict *dict; /* NULL: none */
 } mp_map_job;
+
+/* map_dict.c: the dictionary beside the units, if it was asked for. */
+/* Collective: on every rank dictionary and socket, and what --dict-in has. */
+mp_status mp_map_dict_open(mp_map_job *j, mp_error *err);
+/* MPART_DICT=...; NULL: there is no dictionary. */
+const char *mp_map_dict_variable(const mp_map_job *j);
+/* For mp_units.beside. */
+mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err);
+/* Collective, behind the units: clients are sent away, what they have sent is carried out. */
+mp_status mp_map_dict_settle(mp_map_job *j, mp_error *err);
+/* Collective, behind settle: --dict-out. */
+mp_status mp_map_dict_write(mp_map_job *j, mp_error *err);
+/* Collective: the end of it, with the run's status. */
+mp_status mp_map_dict_close(mp_map_job *j, mp_status st, mp_error *err);
 
 /* map_items.c, rank 0: the list of items, and their hosts. */
 mp_status mp_map_read_items(mp_map_job *j, mp_error *err);

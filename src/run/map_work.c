@@ -243,7 +243,8 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     const char *extra[] = {variable(j, "MPART_SHARD", unit),
                            variable(j, "MPART_SHARDS", j->n_units),
                            variable(j, "MPART_RANK", mp_comm_rank(j->c)),
-                           variable(j, "MPART_RANKS", mp_comm_size(j->c)), NULL};
+                           variable(j, "MPART_RANKS", mp_comm_size(j->c)),
+                           mp_map_dict_variable(j), NULL};
     if (!words || !extra[0] || !extra[1] || !extra[2] || !extra[3])
         return mp_mem_error(j->mem, strlen(item), err);
     if (j->results_fd >= 0) {

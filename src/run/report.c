@@ -118,8 +118,12 @@ void mp_report_json(const mp_report *r, const char *command, mp_buf *out) {
         mp_buf_printf(out,
                       ", \"rows\": %" PRId64 ", \"bytes\": %" PRId64
                       ", \"seconds\": %.6f, \"peak_rss\": %" PRId64 ", \"peak_anon\": %" PRId64
-                      ", \"exchanged\": %" PRId64 "}",
+                      ", \"exchanged\": %" PRId64,
                       k->rows, k->bytes, k->seconds, k->peak_rss, k->peak_anon, k->exchanged);
+        if (r->dict)
+            mp_buf_printf(out, ", \"dict_keys\": %" PRId64 ", \"dict_operations\": %" PRId64,
+                          k->dict_keys, k->dict_operations);
+        mp_buf_printf(out, "}");
     }
     mp_buf_printf(out, "\n  ]\n}\n");
 }

@@ -21,6 +21,7 @@ typedef struct {
     int64_t peak_rss;               /* bytes, VmHWM */
     int64_t peak_anon;              /* bytes of its own memory: the most RssAnon that was sampled */
     int64_t peak_counted;           /* bytes, mp_mem peak */
+    int64_t dict_keys, dict_operations; /* of the dictionary's keys that it owned */
     char host[64];
 } mp_report_rank;
 
@@ -33,6 +34,7 @@ typedef struct {
 
 typedef struct {
     int n_ranks;
+    bool dict; /* there was a dictionary */
     mp_report_rank *ranks; /* n_ranks on rank 0, else NULL */
     int n_phases;
     mp_report_phase phases[MP_REPORT_PHASES];

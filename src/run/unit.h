@@ -46,6 +46,9 @@ typedef struct {
     /* Rank 0, about every 0.2 s. */
     void (*tick)(void *ctx);
 
+    /* Every rank, every round: what goes on beside. NULL: nothing. */
+    mp_status (*beside)(void *ctx, bool *did, mp_error *err);
+
     /* Every rank; they do not block. One unit at a time. */
     mp_status (*begin)(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err);
     mp_status (*step)(void *ctx, bool *did, bool *done, mp_error *err);

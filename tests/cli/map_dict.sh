@@ -1,0 +1,127 @@
+# map_dict.sh - the shared dictionary beside commands: exact counters, the same bytes for any number of ranks, what --dict-in takes,
+# what is refused, and that nothing is left behind, whichever rank fails.
+. "$(dirname "$0")/lib.sh"
+export TMPDIR=$work/tmp
+mkdir "$TMPDIR"
+examples=$here/../../scripts/examples
+seq 1 24 >list
+cat >count.py <<END
+import sys
+sys.path.insert(0, "$examples")
+from mpart_dict import Dict
+d, i = Dict(), int(sys.argv[1])
+d.many([("INCR", "shared%d" % (k % 50)) for k in range(500)])
+d("INCRBY", "sum", i)
+d("HINCRBY", "by three", "rest %d" % (i % 3), 1)
+d("SADD", "odd,\"set\"", "m%d" % (i % 4), b"x\ny")
+d("SETNX", b"first %d" % (i // 10), 1) and d("INCR", "firsts")
+while True:  # a counter by compare-and-swap
+    old = d("GET", "cas")
+    if old is None and d("SETNX", "cas", 1) or old is not None and d("CAS", "cas", old, int(old) + 1):
+        break
+END
+refused() {
+    local code=$1 text=$2
+    shift 2
+    run 2 "$@" </dev/null
+    check "exit code $code" has_code "$code"
+    check "says once '$text'" says_once "$text"
+    check "one message" one_message
+}
+
+# ---- exact, and the same bytes ----
+for np in 0 2 5; do
+    succeeds $np map --items list --dict-out d$np.csv --stats s.json -- python3 count.py
+    check "no folder of a socket is left" [ -z "$(ls -A "$TMPDIR")" ]
+    succeeds $np map --items list --dict-out d$np.ndjson -- python3 count.py
+    check "shared counters" [ "$(grep -c '^shared[0-9]*,240$' d$np.csv)" = 50 ]
+    check "a sum" [ "$(grep '^sum,' d$np.csv)" = sum,300 ]
+    check "a counter by compare-and-swap" [ "$(grep '^cas,' d$np.csv)" = cas,24 ]
+    check "exactly one is the first" [ "$(grep '^firsts,' d$np.csv)" = firsts,3 ]
+    check "CSV does not depend on the ranks" same d$np.csv d0.csv
+    check "NDJSON does not depend on the ranks" same d$np.ndjson d0.ndjson
+    check "--stats" python3 - $np <<'END'
+import json, sys
+ranks = json.load(open("s.json"))["ranks"]
+assert len(ranks) == max(1, int(sys.argv[1]))
+assert sum(r["dict_keys"] for r in ranks) == 58 and sum(r["dict_operations"] for r in ranks) >= 24 * 503, ranks
+END
+done
+check "read by others" python3 - <<'END'
+import csv, json
+rows = list(csv.reader(open("d0.csv", newline="", encoding="latin-1")))
+assert rows[0] == ["key", "value"] and [r[0] for r in rows[1:]] == sorted(r[0] for r in rows[1:])
+lines = [json.loads(l) for l in open("d0.ndjson")]
+assert [l["key"] for l in lines] == [r[0] for r in rows[1:]]
+d = {l["key"]: l["value"] for l in lines}
+assert d["by three"] == {"rest 0": 8, "rest 1": 8, "rest 2": 8}, d
+assert d['odd,"set"'] == ["m0", "m1", "m2", "m3", "x\ny"] and d["sum"] == 300 and d["first 2"] == "1"
+END
+
+# ---- in, and out again ----
+echo x >one
+for np in 0 3; do
+    succeeds $np map --items one --dict-in d0.ndjson --dict-out again.ndjson -- true
+    check "NDJSON there and back" same again.ndjson d0.ndjson
+    succeeds $np map --items one --dict-in d0.csv --dict-out again.csv -- true
+    check "CSV there and back" same again.csv d0.csv
+    succeeds $np map --items one --dict-in d0.csv -- python3 -c "import sys; sys.path.insert(0, '$examples')
+from mpart_dict import Dict; d = Dict(); print(d('INCR', 'sum'), d('GET', 'first 2'), d('DBSIZE'))"
+    check "numbers count as such" prints "301 b'1' 58"
+done
+printf 'value,other,key\r\n"a ""b""\n",x,k\r\n,,\n' >odd.csv
+succeeds 2 map --items one --dict-in odd.csv --dict-out odd.ndjson -- true
+check "columns by name" same odd.ndjson <(printf '{"key":"","value":""}\n{"key":"k","value":"a \\"b\\"\\n"}\n')
+python3 -c 'print("key,value"); [print("key%06d,%d" % (i * 7919 % 100003, i)) for i in range(100003)]' >many.csv
+{ head -n 1 many.csv && tail -n +2 many.csv | LC_ALL=C sort; } >want
+for np in 0 3; do
+    succeeds $np map --items one --dict-in many.csv --dict-out many.out.csv -- true
+    check "many keys, in order" same many.out.csv want
+done
+
+# ---- a crawl: every page once ----
+mkdir web
+for i in $(seq 0 19); do
+    for k in 1 2 3 5 8; do echo "<a href=\"p$(((i * 3 + k) % 20)).html\">"; done >web/p$i.html
+done
+for i in 0 5 7 11; do echo "file://$PWD/web/p$i.html"; done >seeds
+succeeds 4 map --items seeds -o pages.tsv --dict --dict-out counts.csv -- python3 "$examples/crawl.py" {} 9
+check "every page once" [ "$(cut -f1 pages.tsv | sort | uniq | wc -l) $(wc -l <pages.tsv)" = "20 20" ]
+check "counted" grep -qx 'pages:localhost,20' counts.csv
+
+# ---- memory ----
+succeeds 2 map --items one --memory 16M --dict -- python3 -c "import sys; sys.path.insert(0, '$examples')
+from mpart_dict import Dict
+d = Dict(); n = 0
+try:
+    for n in range(1000): d('SET', 'k%d' % n, b'v' * 100000)
+except RuntimeError as why: print(n > 100, 'maxmemory' in str(why), '12.0 MiB' in str(why), d('STRLEN', 'k0'))"
+check "the limit is an answer that names it" prints "True True True 100000"
+
+# ---- refused ----
+refused 2 "'x.h5' is neither .csv nor .ndjson" map --items one --dict-out x.h5 -- true
+refused 2 "'-' is neither" map --items one --dict-in - -- true
+refused 2 "--resume goes without --dict" map --items one -o o --dict --resume -- true
+refused 74 "cannot read: file 'none.csv'" map --items one --dict-in none.csv -- true
+printf 'k,v\n1,2\n' >bad.csv
+refused 65 "there are no columns 'key' and 'value'" map --items one --dict-in bad.csv --dict-out no.csv -- true
+printf 'key,value\n1,2\n3\n' >bad.csv
+refused 65 "file 'bad.csv', row 2: another number of fields" map --items one --dict-in bad.csv --dict-out no.csv -- true
+printf '{"key":"a","value":1}\n{"key":2,"value":1}\n' >bad.ndjson
+refused 65 "row 2: an object with a text 'key'" map --items one --dict-in bad.ndjson --dict-out no.csv -- true
+refused 74 "cannot" map --items one --dict-out none/d.csv -- true
+check "nothing is written" [ ! -e no.csv ]
+
+# ---- one rank fails; a unit fails ----
+for rank in 0 1 2; do
+    for phase in dict units output dict-out; do
+        MPART_TEST_FAIL=$rank:$phase run 3 map --items list --dict-out no.csv -- true
+        check "rank $rank fails in $phase: exit code 1" has_code 1
+        check "one message" one_message
+        check "nothing is left" [ -z "$(ls -A "$TMPDIR")$(ls -A | grep -E '^no|mpart')" ]
+    done
+done
+run 3 map --items list --dict-out some.csv -- sh -c 'python3 count.py $0; [ $0 = 7 ] && kill -9 $$; [ $0 != 9 ]'
+check "exit code 3" has_code 3
+check "what was done is there" grep -qx sum,300 some.csv
+finish
