@@ -114,7 +114,8 @@ struct mpart_arg {
 struct mpart_open {
     uint32_t size; /* sizeof(struct mpart_open) of the mpart that calls */
     uint32_t role; /* enum mpart_role */
-    int64_t shard; /* from 0; with MPART_COMBINE the number of the part */
+    int64_t
+        shard; /* from 0; with MPART_COMBINE the number of the part; -1: it is only asked for its columns */
     int64_t n_args;
     const struct mpart_arg *args; /* valid until close */
     /* The columns of the input: format "+s", one child a column. Valid until open returns; may be moved (copy the

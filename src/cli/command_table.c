@@ -412,7 +412,7 @@ const mp_command *mp_commands(void) {
          run_merge},
         {"map",
          "a command of yours on every shard of a table, or item of a list",
-         "INPUT...|--items FILE [options] [-o FILE] (-- COMMAND [ARGUMENTS] | --plugin FILE.so)",
+         "INPUT...|--items FILE [options] [-o FILE] --plugin FILE.so | -- COMMAND [ARGUMENTS]",
          "  mpirun -np 8 mpart map orders.csv --by customer -o scores.csv -- python3 score.py\n"
          "  mpirun -np 8 mpart map --items images.txt -o sizes.txt -- identify {}\n"
          "  find . -name '*.gz' -print0 | mpirun -np 4 mpart map -0 --items - -- gzip -t {}\n"

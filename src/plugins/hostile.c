@@ -3,7 +3,8 @@
  *                        outside negative short length columns buffers missing released; schemas: nested empty keys; pass
  *     --arg in=WHERE     open process finish close (default process)
  *     --arg shard=N      in that shard only
- *     --arg text=TEXT    only with a batch that has this text in a column */
+ *     --arg text=TEXT    only with a batch that has this text in a column
+ *     --arg unless=FILE  only as long as there is no such file */
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -128,6 +129,8 @@ static int open_shard(struct mpart_open *o, void **self, char *error) {
     h->where = mpart_find_arg(o, "in", "process");
     h->text = mpart_find_arg(o, "text", NULL);
     h->armed = !shard || strtoll(shard, NULL, 10) == o->shard;
+    const char *unless = mpart_find_arg(o, "unless", NULL);
+    if (unless && access(unless, F_OK) == 0) h->armed = false;
     if (h->armed && is(h->where, "open") && misbehave(h, error) != 0) {
         free(h);
         return 1;
