@@ -206,6 +206,110 @@ static mp_status find_type(virtual_file *v) {
     return st;
 }
 
+/* ---- what attributes say of the columns: units of dates and the like ---- */
+
+/* One text of any length, copied. */
+static void *attribute_text(virtual_file *v, hid_t attr, hid_t type, size_t *n) {
+    char *text = NULL, *to = NULL;
+    if (H5Aread(attr, type, &text) < 0 || !text) return NULL;
+    *n = strlen(text) + 1;
+    to = mp_arena_alloc(&v->arena, *n, 16);
+    if (to) memcpy(to, text, *n);
+    H5free_memory(text);
+    return to;
+}
+
+/* The bytes of an attribute; NULL: it has none, or they are of a kind that is left out. */
+static void *attribute_bytes(virtual_file *v, hid_t attr, hid_t type, size_t *n) {
+    hid_t space = H5Aget_space(attr);
+    hssize_t elements = space >= 0 ? H5Sget_simple_extent_npoints(space) : -1;
+    if (space >= 0) H5Sclose(space);
+    if (H5Tis_variable_str(type) > 0)
+        return elements == 1 ? attribute_text(v, attr, type, n) : NULL;
+    bool elsewhere =
+        H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tdetect_class(type, H5T_REFERENCE) > 0;
+    *n = elements > 0 ? (size_t)elements * H5Tget_size(type) : 0;
+    if (elsewhere || *n == 0 || *n > 1 << 20) return NULL;
+    void *to = mp_arena_alloc(&v->arena, *n, 16);
+    return to && H5Aread(attr, type, to) >= 0 ? to : NULL;
+}
+
+static bool copy_attribute(virtual_file *v, hid_t from, hid_t to, const char *name) {
+    hid_t attr = H5Aopen(from, name, H5P_DEFAULT), copy = -1;
+    hid_t type = attr >= 0 ? H5Aget_type(attr) : -1, space = attr >= 0 ? H5Aget_space(attr) : -1;
+    size_t n;
+    void *bytes = type >= 0 ? attribute_bytes(v, attr, type, &n) : NULL;
+    if (bytes) copy = H5Acreate2(to, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const void *value = bytes && H5Tis_variable_str(type) > 0 ? (const void *)&bytes : bytes;
+    bool ok = !bytes || (copy >= 0 && H5Awrite(copy, type, value) >= 0);
+    if (copy >= 0) H5Aclose(copy);
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (attr >= 0) H5Aclose(attr);
+    return ok;
+}
+
+/* Is an attribute of one table the same in another one? */
+static bool same_attribute(virtual_file *v, hid_t a, hid_t b, const char *name) {
+    if (H5Aexists(b, name) <= 0) return false;
+    hid_t x = H5Aopen(a, name, H5P_DEFAULT), y = H5Aopen(b, name, H5P_DEFAULT);
+    hid_t tx = x >= 0 ? H5Aget_type(x) : -1, ty = y >= 0 ? H5Aget_type(y) : -1;
+    bool same = tx >= 0 && ty >= 0 && H5Tequal(tx, ty) > 0;
+    size_t n = 0, m = 0;
+    const void *p = same ? attribute_bytes(v, x, tx, &n) : NULL;
+    const void *q = same ? attribute_bytes(v, y, ty, &m) : NULL;
+    if (same && p) same = q && n == m && memcmp(p, q, n) == 0;
+    if (tx >= 0) H5Tclose(tx);
+    if (ty >= 0) H5Tclose(ty);
+    if (x >= 0) H5Aclose(x);
+    if (y >= 0) H5Aclose(y);
+    return same;
+}
+
+typedef struct {
+    virtual_file *v;
+    hid_t other; /* the table that gets the attributes, or is to have them */
+    bool copies;
+} attribute_walk;
+
+static herr_t on_attribute(hid_t set, const char *name, const H5A_info_t *info, void *ctx) {
+    attribute_walk *w = ctx;
+    (void)info;
+    if (strncmp(name, "mpart_", 6) == 0) return 0; /* the origin of one part */
+    if (w->copies) return copy_attribute(w->v, set, w->other, name) ? 0 : -1;
+    return strncmp(name, "FIELD_", 6) != 0 || same_attribute(w->v, set, w->other, name) ? 0 : 1;
+}
+
+/* 0: done; > 0: they differ; < 0: failed. */
+static herr_t walk_attributes(virtual_file *v, hid_t from, hid_t other, bool copies) {
+    attribute_walk w = {v, other, copies};
+    hsize_t at = 0;
+    return H5Aiterate2(from, H5_INDEX_NAME, H5_ITER_INC, &at, on_attribute, &w);
+}
+
+/* Columns mean the same in all parts, and in the table, which gets their attributes. */
+static mp_status take_attributes(virtual_file *v, hid_t table) {
+    mp_status st = MP_OK;
+    hid_t file = H5Fopen(v->parts[0].path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t first = file >= 0 ? H5Dopen2(file, v->parts[0].dataset, H5P_DEFAULT) : -1;
+    if (first < 0 || walk_attributes(v, first, table, true) != 0) st = failed(v, v->parts[0].path);
+    for (int i = 1; i < v->n && !st; i++) {
+        const mp_h5_part *p = &v->parts[i];
+        hid_t f = H5Fopen(p->path, H5F_ACC_RDONLY, H5P_DEFAULT);
+        hid_t set = f >= 0 ? H5Dopen2(f, p->dataset, H5P_DEFAULT) : -1;
+        if (set < 0)
+            st = failed(v, p->path);
+        else if (walk_attributes(v, first, set, false) != 0 ||
+                 walk_attributes(v, set, first, false) != 0)
+            st = differs(v, p, NULL, "its columns have other units than in the first part");
+        if (set >= 0) H5Dclose(set);
+        if (f >= 0) H5Fclose(f);
+    }
+    if (first >= 0) H5Dclose(first);
+    if (file >= 0) H5Fclose(file);
+    return st;
+}
+
 /* ---- datasets ---- */
 
 /* Rows [at, at + n_rows) are those of a dataset of a part. */
@@ -265,6 +369,7 @@ static mp_status add_set(virtual_file *v, const char *object, hid_t type, const 
     mp_status st = ok ? map_parts(v, create, column) : failed(v, v->target);
     if (!st) set = H5Dcreate2(v->file, object, type, space, link, create, H5P_DEFAULT);
     if (!st && set < 0) st = failed(v, v->target);
+    if (!st && !column) st = take_attributes(v, set);
     if (set >= 0 && H5Dclose(set) < 0 && !st) st = failed(v, v->target);
     if (space >= 0) H5Sclose(space);
     if (link >= 0) H5Pclose(link);

@@ -64,8 +64,8 @@ fails 65 "row 200001" merge words.csv --sort k
 
 # ---- virtual: no row is copied; parts and whole can be moved together ----
 mkdir parts 'parts/50% of'
-printf 'id,name,v,b\n1,a,0.5,true\n2,bb,,false\n' >1.csv
-printf 'id,name,v,b\n3,cccc,7.25,\n4,d,1.5,true\n5,,2.5,true\n' >2.csv
+printf 'id,name,v,b,day\n1,a,0.5,true,2024-02-29\n2,bb,,false,\n' >1.csv
+printf 'id,name,v,b,day\n3,cccc,7.25,,1999-12-31\n4,d,1.5,true,\n5,,2.5,true,2024-01-01\n' >2.csv
 run 0 query 1.csv -o parts/1.h5
 run 0 query 2.csv -o 'parts/50% of/2.h5'
 run 0 query 1.csv 2.csv
@@ -86,7 +86,7 @@ fails 2 "--virtual writes HDF5" merge away/parts/1.h5 --virtual -o out/v.csv
 fails 2 "no --sort" merge away/parts/1.h5 --virtual --sort id -o out/v.h5
 run 0 query in.csv --select 'id as a' -o other.h5
 fails 65 "columns differ" merge away/parts/1.h5 other.h5 --virtual -o out/v.h5
-run 0 query 1.csv --select 'id, name, v, name as b' -o other.h5
+run 0 query 1.csv --select 'id, name, v, name as b, day' -o other.h5
 fails 65 "types differ" merge away/parts/1.h5 other.h5 --virtual -o out/v.h5
 MPART_TEST_FAIL=0:commit run 2 merge away/parts/1.h5 --virtual -o out/v.h5
 check "exit code 1" has_code 1
