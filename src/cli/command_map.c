@@ -121,6 +121,8 @@ static mp_status check_dict(mp_map_spec *map, mp_error *err) {
     if (map->dict && map->resume)
         return wrong(err, "what the dictionary had is lost with the run; leave out --resume",
                      "--resume goes without --dict");
+    if (map->dict && map->plugin)
+        return wrong(err, NULL, "--dict is for commands, not for --plugin");
     mp_status st = check_dict_file("--dict-in", map->dict_in, err);
     return st == MP_OK ? check_dict_file("--dict-out", map->dict_out, err) : st;
 }

@@ -102,6 +102,7 @@ check "the limit is an answer that names it" prints "True True True 100000"
 refused 2 "'x.h5' is neither .csv nor .ndjson" map --items one --dict-out x.h5 -- true
 refused 2 "'-' is neither" map --items one --dict-in - -- true
 refused 2 "--resume goes without --dict" map --items one -o o --dict --resume -- true
+refused 2 "--dict is for commands, not for --plugin" map d0.csv -o o.csv --dict --plugin x.so
 refused 74 "cannot read: file 'none.csv'" map --items one --dict-in none.csv -- true
 printf 'k,v\n1,2\n' >bad.csv
 refused 65 "there are no columns 'key' and 'value'" map --items one --dict-in bad.csv --dict-out no.csv -- true

@@ -19,7 +19,7 @@ dies() {
 MPART_TEST_FAIL=list run 0
 check "the list" has_code 0
 phases=$(awk '{ print $1 }' "$out")
-check "12 phases" [ "$(echo "$phases" | wc -l)" = 12 ]
+check "14 phases" [ "$(echo "$phases" | wc -l)" = 14 ]
 
 # Every phase, each rank once; and in all the kinds of query that come to it.
 n=0
@@ -31,6 +31,7 @@ for phase in $phases; do
     merge) set -- "--by g --agg sum(v)" "--distinct --select s" ;;
     sort) set -- "--sort -v" "--by g --agg max(s) --sort g" ;;
     units) continue ;; # of map: map_items.sh
+    dict | dict-out) continue ;; # of map --dict: map_dict.sh
     store) continue ;; # of HDF5 outputs: h5_write.sh
     gather) set -- "--by g --agg sum(v)" "--sort -v --limit 5" ;;
     *) set -- "--where v>3" "--by id,s --agg sum(v)" "--sort -v" ;;
