@@ -94,9 +94,10 @@ static mp_status choose_form(mp_h5_plan *p, mp_error *err) {
     return MP_OK;
 }
 
-static uint32_t width_of(mp_type stored, uint32_t longest) {
-    if (stored == MP_STRING) return longest ? longest : 1;
-    return stored == MP_BOOL ? 1 : 8;
+static uint32_t width_of(const mp_h5_rows *r, int c, uint32_t longest) {
+    if (r->types[c] == MP_STRING) return longest ? longest : 1;
+    if (r->types[c] == MP_BOOL) return 1;
+    return (uint32_t)(r->bytes[c] < 0 ? -r->bytes[c] : r->bytes[c]);
 }
 
 static mp_status find_widths(mp_h5_plan *p, const mp_h5_seen *seen, int64_t *row_bytes,
@@ -105,7 +106,7 @@ static mp_status find_widths(mp_h5_plan *p, const mp_h5_seen *seen, int64_t *row
     int widest = 0;
     *row_bytes = 0;
     for (int c = 0; c < r->n_cols; c++) {
-        p->widths[c] = width_of(r->types[c], seen->longest[c]);
+        p->widths[c] = width_of(r, c, seen->longest[c]);
         p->nulls[c] = r->types[c] != MP_FLOAT64 && (seen->nulls[c / 8] >> (c % 8) & 1);
         p->at[c] = (uint32_t)(*row_bytes < UINT32_MAX ? *row_bytes : 0);
         *row_bytes += p->widths[c];
@@ -200,6 +201,20 @@ static inline uint32_t put_text(const mp_h5_unit *u, const uint8_t *text, uint32
     return len;
 }
 
+/* A number or bool, little-endian, in width bytes, which hold it. */
+static inline void put_fixed(mp_type type, const uint8_t *in, uint32_t width, uint8_t *out) {
+    if (width == 8) {
+        memcpy(out, in, 8);
+    } else if (type == MP_FLOAT64) {
+        double v;
+        memcpy(&v, in, sizeof v);
+        float narrow = (float)v;
+        memcpy(out, &narrow, sizeof narrow);
+    } else {
+        memcpy(out, in, width);
+    }
+}
+
 static void fill_table(const mp_h5_plan *p, const mp_h5_unit *u, int64_t from, int64_t n,
                        size_t element_bytes, uint8_t *out) {
     const mp_h5_rows *r = &p->rows;
@@ -210,10 +225,8 @@ static void fill_table(const mp_h5_plan *p, const mp_h5_unit *u, int64_t from, i
             uint8_t *to = out + p->at[c];
             if (r->types[c] == MP_STRING)
                 text += put_text(u, text, mp_h5_load32(in), p->widths[c], to);
-            else if (r->types[c] == MP_BOOL)
-                *to = *in;
             else
-                memcpy(to, in, 8);
+                put_fixed(r->types[c], in, p->widths[c], to);
         }
     }
 }
@@ -227,7 +240,7 @@ static void fill_values(const mp_h5_plan *p, int c, mp_h5_unit *u, int64_t from,
         if (type == MP_STRING)
             u->texts[i] += put_text(u, u->texts[i], mp_h5_load32(in), width, out);
         else
-            memcpy(out, in, width);
+            put_fixed(type, in, width, out);
     }
 }
 

@@ -18,16 +18,20 @@ static uint32_t null_bytes(const mp_h5_rows *r) {
     return ((uint32_t)r->n_cols + 7) / 8;
 }
 
-mp_status mp_h5_rows_init(mp_h5_rows *r, const char *const *names, const mp_type *types, int n_cols,
-                          mp_arena *arena, mp_error *err) {
+mp_status mp_h5_rows_init(mp_h5_rows *r, const char *const *names, const mp_type *types,
+                          const int8_t *widths, int n_cols, mp_arena *arena, mp_error *err) {
     size_t n = (size_t)n_cols;
     mp_type *stored = mp_arena_alloc(arena, n * sizeof *stored + 1, 8);
-    *r = (mp_h5_rows){.n_cols = n_cols, .names = names, .types = stored};
+    int8_t *bytes = mp_arena_alloc(arena, n + 1, 8);
+    *r = (mp_h5_rows){.n_cols = n_cols, .names = names, .types = stored, .bytes = bytes};
     r->fixed_at = mp_arena_alloc(arena, n * sizeof *r->fixed_at + 1, 8);
-    if (!stored || !r->fixed_at) return mp_mem_error(arena->mem, n * 8, err);
+    if (!stored || !bytes || !r->fixed_at) return mp_mem_error(arena->mem, n * 8, err);
     uint32_t at = 4 + null_bytes(r);
     for (size_t c = 0; c < n; c++) {
         stored[c] = mp_h5_stored_type(types[c]);
+        bytes[c] = 8;
+        if (widths && widths[c] && (types[c] == MP_INT64 || types[c] == MP_FLOAT64))
+            bytes[c] = widths[c];
         r->fixed_at[c] = at;
         at += mp_h5_fixed_bytes(stored[c]);
     }
@@ -43,6 +47,10 @@ typedef struct {
     size_t at[MP_BATCH_ROWS + 1], text[MP_BATCH_ROWS];
 } records;
 
+static inline uint32_t text_len(const mp_col *col, size_t i) {
+    return mp_col_is_null(col, (int64_t)i) ? 0 : col->str[i].len;
+}
+
 /* Where every record begins, from 0 on. */
 static bool place_records(const mp_h5_rows *r, const mp_batch *in, records *w) {
     size_t n = (size_t)in->n_rows;
@@ -52,7 +60,7 @@ static bool place_records(const mp_h5_rows *r, const mp_batch *in, records *w) {
         const mp_col *col = &in->cols[c];
         if (r->types[c] != MP_STRING || col->type != MP_STRING) continue;
         for (size_t i = 0; i < n; i++)
-            w->text[i] += col->str[i].len;
+            w->text[i] += text_len(col, i);
     }
     size_t end = 0;
     bool fits = true;
@@ -77,7 +85,7 @@ static void put_heads(const mp_h5_rows *r, size_t n, records *w) {
 
 static void put_strings(const mp_col *col, size_t n, uint32_t fixed_at, records *w) {
     for (size_t i = 0; i < n; i++) {
-        uint32_t len = col->str[i].len;
+        uint32_t len = text_len(col, i);
         memcpy(w->bytes + w->at[i] + fixed_at, &len, sizeof len);
         if (len) memcpy(w->bytes + w->text[i], col->str[i].p, len);
         w->text[i] += len;

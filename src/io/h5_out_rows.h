@@ -14,17 +14,19 @@ typedef struct {
     int n_cols;
     const char *const *names;
     const mp_type
-        *types;         /* as stored: MP_BOOL MP_INT64 MP_FLOAT64 MP_DATE MP_TIMESTAMP MP_STRING */
-    uint32_t *fixed_at; /* n_cols: the fixed part in a record */
+        *types;          /* as stored: MP_BOOL MP_INT64 MP_FLOAT64 MP_DATE MP_TIMESTAMP MP_STRING */
+    const int8_t *bytes; /* of numbers in the file: 8, 4, 2, 1; negative: without sign */
+    uint32_t *fixed_at;  /* n_cols: the fixed part in a record */
     uint32_t fixed_bytes; /* where the strings of a record begin */
 } mp_h5_rows;
 
 /* The type that a column of values of type t is stored as. */
 mp_type mp_h5_stored_type(mp_type t);
-/* types: of the values. names are kept, the rest is in the arena. MP_NOMEM. */
+/* types: of the values; widths: bytes of their numbers in the file (0: 8; floats 4 or 8), which hold
+ * them all, NULL: 8. names are kept, the rest is in the arena. MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_h5_rows_init(mp_h5_rows *r, const char *const *names,
-                                        const mp_type *types, int n_cols, mp_arena *arena,
-                                        mp_error *err);
+                                        const mp_type *types, const int8_t *widths, int n_cols,
+                                        mp_arena *arena, mp_error *err);
 
 /* All rows of in (its columns hold values of the types of init) behind out; row_ends (may be NULL)
  * gets the end of each as i64. Check both with mp_buf_check afterwards. */

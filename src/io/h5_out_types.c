@@ -54,16 +54,35 @@ static hid_t bool_type(void) {
     return -1;
 }
 
+static hid_t int_type(int bytes) {
+    switch (bytes) {
+    case 1:
+        return H5T_STD_I8LE;
+    case -1:
+        return H5T_STD_U8LE;
+    case 2:
+        return H5T_STD_I16LE;
+    case -2:
+        return H5T_STD_U16LE;
+    case 4:
+        return H5T_STD_I32LE;
+    case -4:
+        return H5T_STD_U32LE;
+    default:
+        return H5T_STD_I64LE;
+    }
+}
+
 static hid_t column_type(const mp_h5_plan *p, int c) {
     switch (p->rows.types[c]) {
     case MP_BOOL:
         return bool_type();
     case MP_FLOAT64:
-        return H5Tcopy(H5T_IEEE_F64LE);
+        return H5Tcopy(p->rows.bytes[c] == 4 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE);
     case MP_STRING:
         return mp_h5_string_type(p->widths[c]);
     default:
-        return H5Tcopy(H5T_STD_I64LE);
+        return H5Tcopy(int_type(p->rows.bytes[c]));
     }
 }
 

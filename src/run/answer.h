@@ -24,10 +24,11 @@ MP_MUST_CHECK mp_status mp_answer_format(const mp_spec *spec, mp_text_format *ou
  * be undone, so standard output may get them at once. Named before. */
 MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *err);
 /* The outputs, before the first row is formatted. names live until finish; types are read in HDF5
- * answers alone, where they are those of the batches (MP_NULL: no value has one). MP_NOMEM.
+ * answers alone, where they are those of the batches (MP_NULL: no value has one), and widths is as mp_table_width says,
+ * NULL: nothing is known. MP_NOMEM.
  * Local. */
 MP_MUST_CHECK mp_status mp_answer_columns(mp_answer *a, const char *const *names,
-                                          const mp_type *types, int n_cols, mp_error *err);
+                                          const mp_type *types, const int8_t *widths, int n_cols, mp_error *err);
 /* Rows as text, to the end of out; row_ends may be NULL. Local. */
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends);
 /* --offset or --limit is given: row ends are needed. */

@@ -82,10 +82,10 @@ const char *mp_h5_write_scratch(const mp_h5_write *w) {
 /* ---- rows ---- */
 
 mp_status mp_h5_write_columns(mp_h5_write *w, const char *const *names, const mp_type *types,
-                              int n_cols, mp_error *err) {
+                              const int8_t *widths, int n_cols, mp_error *err) {
     mp_h5_seen_release(&w->seen);
     mp_arena_reset(&w->columns_arena);
-    mp_status st = mp_h5_rows_init(&w->rows, names, types, n_cols, &w->columns_arena, err);
+    mp_status st = mp_h5_rows_init(&w->rows, names, types, widths, n_cols, &w->columns_arena, err);
     return st ? st : mp_h5_seen_init(&w->seen, &w->rows, &w->columns_arena, w->mem, err);
 }
 

@@ -24,7 +24,8 @@ const char *mp_h5_write_scratch(const mp_h5_write *w);
 
 /* The columns of the rows that follow; names live until the end. Local. */
 MP_MUST_CHECK mp_status mp_h5_write_columns(mp_h5_write *w, const char *const *names,
-                                            const mp_type *types, int n_cols, mp_error *err);
+                                            const mp_type *types, const int8_t *widths, int n_cols,
+                                            mp_error *err);
 /* Rows as records, to the end of out. Local. */
 void mp_h5_write_rows(const mp_h5_write *w, const mp_batch *in, mp_buf *out, mp_buf *row_ends);
 /* Forget the rows that were placed before; args: those of the scratch file's ordered sink, which is

@@ -1,6 +1,8 @@
 /* query_write.c - results, as batches or as text, become numbered pieces of the answer.
  * Invariant: a rank submits its pieces in ascending order; every number is some rank's. Batches:
  * the pieces of rank r come before those of rank r + 1. */
+#include <stdlib.h>
+
 #include "run/query_priv.h"
 
 /* So many rows wait in scratch until the run commits: a run that fails has written nothing. More
@@ -13,17 +15,31 @@ typedef struct {
     void *fill_ctx;
 } writer;
 
+/* The width of output i where it is a column as it is, or a key that is one. */
+static int8_t output_width(const mp_job *j, int i) {
+    const char *name = mp_expr_column_name(j->q.outputs[i].expr);
+    if (name && j->q.grouped)
+        name = name[0] == '\x03'
+                   ? mp_expr_column_name(j->q.keys[strtol(name + 1, NULL, 10)].expr)
+                   : NULL;
+    for (int c = 0; name && c < j->table.n_columns; c++)
+        if (strcmp(j->table.names[c], name) == 0) return mp_table_width(&j->table, c);
+    return 0;
+}
+
 mp_status mp_job_name_outputs(mp_job *j, mp_error *err) {
     size_t n = (size_t)j->q.n_outputs;
     const mp_plan_value *values = j->q.grouped ? j->results.values : j->plan.values;
     const char **names = mp_arena_alloc(&j->arena, n * sizeof *names + 1, 16);
     mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types + 1, 16);
-    if (!names || !types) return mp_mem_error(j->mem, n * sizeof *names, err);
+    int8_t *widths = mp_arena_alloc(&j->arena, n + 1, 16);
+    if (!names || !types || !widths) return mp_mem_error(j->mem, n * sizeof *names, err);
     for (size_t i = 0; i < n; i++) {
         names[i] = j->q.outputs[i].name;
         types[i] = values[i].type;
+        widths[i] = mp_table_has(&j->table, MP_READ_H5) ? output_width(j, (int)i) : 0;
     }
-    return mp_answer_columns(j->answer, names, types, (int)n, err);
+    return mp_answer_columns(j->answer, names, types, widths, (int)n, err);
 }
 
 mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {

@@ -149,6 +149,35 @@ import h5py
 g = h5py.File("x.h5")["data"]
 print(*g.attrs["column-order"], g.attrs["_index"], len(g), g["a%2Fb"][0])')" = "a%2Fb %2E %252F _index x,y ü _index_ 7 1"
 
+# Numbers keep the width of the file they come from; back to text, it is the table again.
+cat >"$work/widths.py" <<'PY'
+import h5py, numpy as np, sys
+if sys.argv[1] == "make":
+    a = np.zeros(5, dtype=[(n, n) for n in ("i1", "u1", "<i2", ">u2", "i4", "u4", "i8", "f4", "f8", "?")])
+    for n in a.dtype.names:
+        kind = a.dtype[n].kind
+        if kind in "iu":
+            a[n][:3] = [np.iinfo(a.dtype[n]).min, np.iinfo(a.dtype[n]).max, 7]
+        else:
+            a[n] = [1.1, -2, 0.25, 1e3, np.nan] if kind == "f" else [1, 0, 1, 0, 0]
+    h5py.File("w.h5", "w")["t"] = a
+else:
+    a, t, c = (h5py.File(f)[p] for f, p in (("w.h5", "t"), ("t.h5", "data/table"), ("c.h5", "data")))
+    for n in a.dtype.names:
+        kind = a.dtype[n].newbyteorder("<")
+        assert t.dtype[n] == c[n].dtype == kind, (n, t.dtype[n], c[n].dtype)
+        assert np.array_equal(a[n], t[n], kind.kind == "f") and np.array_equal(a[n], c[n][:], kind.kind == "f"), n
+    g = h5py.File("g.h5")["data/table"]
+    assert g.dtype["u1"] == np.uint8 and g.dtype["s"] == np.int64, g.dtype
+PY
+$py "$work/widths.py" make
+succeeds 0 query w.h5 -o t.h5
+succeeds 2 query w.h5 --h5-layout columns -o c.h5
+succeeds 2 query w.h5 --by u1 --agg 'sum(i1) as s' -o g.h5
+check "widths" $py "$work/widths.py" compare
+succeeds 2 query types0.h5 --select 'i, s, b, d, t' -o x.csv
+check "and back" same x.csv <("$MPART" query types.csv --select 'i, s, b, d, t' | sed 's/\([0-9]\)T/\1 /')
+
 # Origin: what the query was, not where it went or who ran it.
 succeeds 2 query in.csv --where 'n < 5' --sort -n -o x.h5
 check "origin" test "$($py -c '
