@@ -381,9 +381,9 @@ const mp_command *mp_commands(void) {
          "  mpirun -np 4 mpart query 'logs/*.csv' --where 'status >= 500' -o errors.csv\n"
          "  zcat big.csv.gz | mpart query - --agg 'count(), mean(price)'\n"
          "\n"
-         "INPUT is a file (.csv, .tsv, also packed: .gz, .zst), a glob in quotes, a folder,\n"
-         "or - for standard input. Steps: where, select, by and agg, having, distinct, sort,\n"
-         "offset and limit. The answer is the same for any number of ranks.\n",
+         "INPUT is a file (.csv, .tsv, .ndjson, .txt, also packed: .gz, .zst; .h5, or an object\n"
+         "in it, file.h5:/group/name), a glob in quotes, a folder, or - for standard input.\n"
+         "Steps: where, select, by and agg, having, distinct, sort, offset and limit. The answer is the same for any number of ranks.\n",
          {query_groups},
          mp_check_query,
          run_query},
