@@ -383,7 +383,8 @@ const mp_command *mp_commands(void) {
          "\n"
          "INPUT is a file (.csv, .tsv, .ndjson, .txt, also packed: .gz, .zst; .h5, or an object\n"
          "in it, file.h5:/group/name), a glob in quotes, a folder, or - for standard input.\n"
-         "Steps: where, select, by and agg, having, distinct, sort, offset and limit. The answer is the same for any number of ranks.\n",
+         "Steps: where, select, by and agg, having, distinct, sort, offset and limit.\n"
+         "The answer is the same for any number of ranks.\n",
          {query_groups},
          mp_check_query,
          run_query},
