@@ -128,12 +128,12 @@ static mp_status read_test_splits(mp_run_spec *run, mp_arena *arena, mp_error *e
     return MP_OK;
 }
 
-static mp_status read_arguments(job *j, mp_error *err) {
+static mp_status read_arguments(job *j, const char *program, mp_error *err) {
     mp_run_spec *run = &j->inv.spec.run;
     mp_status st = mp_command_parse(j->argc, j->argv, &j->arena, &j->inv, err);
     if (st != MP_OK) return st;
     const char *guess = getenv("MPART_GUESS");
-    run->inspector = "/proc/self/exe";
+    run->inspector = program;
     run->version = mp_version();
     run->guess_wrong = guess && strcmp(guess, "wrong") == 0;
     return read_test_splits(run, &j->arena, err);
@@ -219,7 +219,8 @@ static mp_status write_out(mp_comm *c, const mp_buf *out, mp_error *err) {
     return st;
 }
 
-mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, mp_job_result *result) {
+mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, const char *program,
+                     mp_job_result *result) {
     job j = {0};
     mp_error *err = &result->error;
     mp_error_init(err);
@@ -227,7 +228,7 @@ mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, mp_job_resul
     mp_arena_init(&j.arena, NULL);
     mp_status st = share_arguments(&j, c, argc, argv, err);
     if (st == MP_OK) {
-        (void)read_arguments(&j, err);
+        (void)read_arguments(&j, program, err);
         st = mp_comm_agree(c, err);
     }
     mp_buf out;

@@ -96,9 +96,12 @@ static mp_status new_worker(mp_map_plugin *p, uint32_t role, const mp_schema *in
                         .rows = take_rows,
                         .err = take_err};
     mp_worker_free(&p->worker);
-    if (!a.program && !a.in_process)
-        return mp_error_set(err, MP_FAILED, "cannot start the process of the plug-in",
-                            "this program is not mpart");
+    if (!a.program && !a.in_process) {
+        mp_error_set(err, MP_USAGE, "cannot start the process of the plug-in",
+                     "this program is not mpart itself");
+        mp_error_hint(err, "--in-process runs it here");
+        return MP_USAGE;
+    }
     return mp_worker_new(&a, &p->worker, err);
 }
 
