@@ -30,6 +30,9 @@ static const mp_option map_options[] = {
      .help = "shards of N rows"},
     {.name = "shard-format", .kind = MP_OPT_WORD, .arg = "csv|ndjson", .at = AT(map.shard_format), .words = shard_formats,
      .help = "what the command reads (default csv, with a header)"},
+    {.name = "bisect", .kind = MP_OPT_FLAG, .at = AT(map.bisect),
+     .help = "where the command crashes or passes --timeout, find the rows it\n"
+             "does so on, leave them out (--rejects), exit 3"},
     {.name = "raw", .kind = MP_OPT_FLAG, .at = AT(map.raw),
      .help = "what the commands print is bytes, not CSV with a header"},
     {.name = "plugin", .kind = MP_OPT_TEXT, .arg = "FILE.so", .at = AT(map.plugin),
@@ -138,9 +141,9 @@ static mp_status check_items(const mp_invocation *inv, mp_error *err) {
         mp_error_hint(err, "%s", items_example);
         return MP_USAGE;
     }
-    if (map->n_by || map->parts || map->rows || map->shard_format || map->raw)
+    if (map->n_by || map->parts || map->rows || map->shard_format || map->raw || map->bisect)
         return wrong(err, "an item is a unit by itself",
-                     "--by, --parts, --rows, --shard-format and --raw are for tables");
+                     "--by, --parts, --rows, --shard-format, --raw and --bisect are for tables");
     return MP_OK;
 }
 
@@ -155,6 +158,8 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
         return wrong(err, NULL, "option '--parts': at most 1000000");
     if (map->n_by && inv->spec.input.rejects)
         return wrong(err, NULL, "--rejects goes without --by");
+    if (map->bisect && (map->n_by || map->plugin || map->results))
+        return wrong(err, NULL, "--bisect goes without --by, --plugin and --results");
     mp_status st = mp_check_input(inv, err);
     if (st != MP_OK || map->raw || map->results) return st;
     st = mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);

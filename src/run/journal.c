@@ -18,9 +18,10 @@ void mp_journal_put(mp_buf *out, const mp_unit_record *r) {
     size_t from = out->len;
     mp_buf_printf(out,
                   "unit %" PRId64 " %d %d %" PRId64 " %" PRId64 " %" PRId64 " %016" PRIx64
-                  " %d %d %d %d %" PRId64 " %" PRId64,
+                  " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64,
                   r->unit, r->run, r->rank, r->offset, r->len, r->head_len, r->head_hash,
-                  r->outcome, r->code, r->tries, r->bad, r->start_ms, r->run_ns);
+                  r->outcome, r->code, r->tries, r->bad, r->start_ms, r->run_ns, r->reject_len,
+                  r->n_rejected);
     put_check(out, from);
 }
 
@@ -57,8 +58,8 @@ static bool checked(const char *text, size_t len, char *line) {
 }
 
 static bool read_record(const char *line, mp_unit_record *r) {
-    enum { WORDS = 13 };
-    static const int bases[WORDS] = {10, 10, 10, 10, 10, 10, 16, 10, 10, 10, 10, 10, 10};
+    enum { WORDS = 15 };
+    static const int bases[WORDS] = {10, 10, 10, 10, 10, 10, 16, 10, 10, 10, 10, 10, 10, 10, 10};
     uint64_t w[WORDS];
     if (!read_words(line, WORDS, bases, w)) return false;
     *r = (mp_unit_record){.unit = (int64_t)w[0],
@@ -73,8 +74,11 @@ static bool read_record(const char *line, mp_unit_record *r) {
                           .tries = (int32_t)w[9],
                           .bad = (int32_t)w[10],
                           .start_ms = (int64_t)w[11],
-                          .run_ns = (int64_t)w[12]};
-    return r->offset >= 0 && r->len >= 0 && r->head_len >= 0 && r->head_len <= r->len;
+                          .run_ns = (int64_t)w[12],
+                          .reject_len = (int64_t)w[13],
+                          .n_rejected = (int64_t)w[14]};
+    return r->offset >= 0 && r->len >= 0 && r->reject_len >= 0 && r->head_len >= 0 &&
+           r->head_len <= r->len;
 }
 
 void mp_journal_read(const char *text, size_t len, void *ctx,

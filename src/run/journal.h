@@ -15,6 +15,8 @@ typedef struct {
     uint64_t head_hash; /* of the header's text */
     int64_t start_ms;   /* since 1970 */
     int64_t run_ns;
+    int64_t reject_len; /* bytes behind them: rows that --bisect rejected */
+    int64_t n_rejected;
     int32_t run, rank;
     int32_t outcome; /* mp_unit_outcome */
     int32_t code;

@@ -348,6 +348,8 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = mp_map_combines(j) ? mp_map_combine_write(j, err) : mp_map_write(j, err);
     if (st == MP_OK) st = mp_map_dict_write(j, err);
     if (st != MP_OK) return st;
+    if (j->map->bisect) st = mp_map_write_rejects(j, err);
+    if (st != MP_OK) return st;
     if (is_head(j)) {
         st = count_failed(j, &mine);
         if (st == MP_OK && j->journalled) mp_run_dir_remove(j->dir);
@@ -368,6 +370,7 @@ static void release(mp_map_job *j) {
     mp_buf_release(&j->starts);
     mp_buf_release(&j->records);
     mp_buf_release(&j->head);
+    mp_buf_release(&j->cut.rejects);
     mp_buf_release(&j->joblog);
     mp_buf_release(&j->log);
     mp_buf_release(&j->line);
@@ -422,7 +425,7 @@ mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp
                     .err_fd = -1,
                     .in_fd = -1,
                     .headed_by = -1,
-                    .mode = map->items      ? MP_MAP_ITEMS
+                    .mode = map->items                      ? MP_MAP_ITEMS
                             : map->n_by > 0 && !map->plugin ? MP_MAP_FILES
                                                             : MP_MAP_SHARDS,
                     .headed = !map->items && !map->raw,
@@ -431,8 +434,8 @@ mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp
     mp_arena_init(&j.arena, mem);
     mp_arena_init(&j.unit_arena, mem);
     mp_arena_init(&j.log_arena, mem);
-    mp_buf *const bufs[] = {&j.items, &j.starts, &j.joblog,  &j.log,
-                            &j.line,  &j.lines,  &j.records, &j.head};
+    mp_buf *const bufs[] = {&j.items, &j.starts,  &j.joblog, &j.log,        &j.line,
+                            &j.lines, &j.records, &j.head,   &j.cut.rejects};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         mp_buf_init(bufs[i], mem);
     mp_error mine = MP_ERROR_INIT;

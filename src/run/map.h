@@ -17,10 +17,11 @@ typedef struct {
     const char **by;
     int64_t parts, rows; /* 0: not given */
     int shard_format;    /* mp_text_format: CSV or NDJSON */
+    bool bisect;         /* find the rows that the command crashes on */
     bool raw;            /* results are bytes, not tables */
     int n_words;
-    const char **words;  /* the command; with a plug-in: --plugin, its file, its arguments */
-    const char *plugin;  /* its file; NULL: a command */
+    const char **words; /* the command; with a plug-in: --plugin, its file, its arguments */
+    const char *plugin; /* its file; NULL: a command */
     int n_args;
     const char **args; /* "key=value" */
     bool in_process;

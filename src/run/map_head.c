@@ -13,8 +13,7 @@ mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err) 
     mp_map_job *j = ctx;
     (void)err;
     if (j->mode == MP_MAP_ITEMS) mp_buf_text(desc, mp_map_item(j, unit));
-    if (j->mode == MP_MAP_SHARDS && !j->shard_results)
-        mp_map_table_describe(&j->table, unit, desc);
+    if (j->mode == MP_MAP_SHARDS && !j->shard_results) mp_map_table_describe(&j->table, unit, desc);
     return MP_OK;
 }
 
@@ -32,6 +31,8 @@ static void set_result(mp_map_job *j, const mp_unit_record *r) {
                                           .rank = r->rank,
                                           .tries = r->tries,
                                           .code = r->code,
+                                          .reject_len = r->reject_len,
+                                          .n_rejected = r->n_rejected,
                                           .outcome = (uint8_t)r->outcome};
 }
 
@@ -148,9 +149,9 @@ static bool result_there(mp_map_job *j, int64_t unit) {
     const mp_map_result *r = &j->results[unit];
     struct stat st;
     if (j->map->results && !mp_map_is_empty(j, unit)) return file_there(j, unit);
-    if (r->len == 0) return true;
+    if (r->len + r->reject_len == 0) return true;
     int fd = mp_map_log_fd(j, r->run, r->rank, NULL);
-    return fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= r->offset + r->len;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= r->offset + r->len + r->reject_len;
 }
 
 mp_status mp_map_keep(mp_map_job *j, mp_error *err) {

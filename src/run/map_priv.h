@@ -18,8 +18,37 @@ typedef struct {
     int32_t run, rank;
     int32_t tries;
     int32_t code;
+    int64_t reject_len; /* bytes behind the result: rows that --bisect rejected */
+    int64_t n_rejected;
     uint8_t outcome; /* mp_unit_outcome; MP_UNIT_OUTCOMES: not done */
 } mp_map_result;
+
+/* Rows [low, low + n) of a shard. */
+typedef struct {
+    int64_t low, n;
+} mp_map_range;
+
+/* --bisect: the parts of the unit under way. */
+typedef struct {
+    const uint8_t *desc; /* of the unit */
+    size_t len;
+    mp_map_range now, todo[128]; /* a stack; halving comes to an end long before */
+    int n_todo;
+    bool used;    /* the shard was halved */
+    bool headed;  /* a part has given a header */
+    int64_t from; /* where the result of the part begins in the log */
+    int64_t head_len;
+    uint64_t head_hash;
+    mp_buf rejects; /* lines for --rejects */
+    int64_t n_rejected;
+} mp_map_cut;
+
+typedef enum {
+    MP_CUT_OVER,  /* the result of the run is that of the unit */
+    MP_CUT_AGAIN, /* cut.now is to be run */
+    MP_CUT_DONE,  /* all parts are done, the unit has ended well */
+    MP_CUT_BAD    /* the header of a part is another one */
+} mp_cut_step;
 
 /* Why a unit's output cannot be used (mp_unit_record.bad). */
 typedef enum { MP_BAD_NONE, MP_BAD_LONG_HEADER } mp_unit_bad;
@@ -99,8 +128,12 @@ typedef struct {
     char *shard_path;   /* of a file that was made for the unit under way; NULL */
     mp_buf head;        /* the header of the result under way */
     bool head_done, in_quotes;
-    uint8_t last_byte; /* of the result */
+    uint8_t last_byte;        /* of the result */
     struct mp_map_dict *dict; /* NULL: none */
+    mp_map_cut cut;
+    mp_cut_step cut_step;
+    bool stopping; /* what runs is being ended */
+
 } mp_map_job;
 
 /* map_dict.c: the dictionary beside the units, if it was asked for. */
@@ -184,6 +217,8 @@ bool mp_map_is_empty(const mp_map_job *j, int64_t unit);
 
 /* map_units.c: the units of tables. */
 /* Rank 0: the inputs and how they are cut, as lines. */
+/* Collective, behind the units: --rejects with the rows that --bisect found; *n_bad has all of them. */
+mp_status mp_map_write_rejects(mp_map_job *j, mp_error *err);
 void mp_map_table_facts(const mp_map_job *j, mp_buf *out);
 /* Collective, behind the run's folder: the shards. */
 mp_status mp_map_make_shards(mp_map_job *j, mp_error *err);
@@ -194,6 +229,13 @@ void mp_map_head_begin(mp_map_job *j);
 void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n);
 /* len: of the result. False: it is no table. */
 bool mp_map_head_end(mp_map_job *j, int64_t len, mp_unit_record *r);
+
+/* map_bisect.c, every rank. */
+/* A unit of that many rows begins. desc stays. */
+void mp_map_cut_begin(mp_map_job *j, const uint8_t *desc, size_t len, int64_t rows);
+/* A run has ended; ended: the header of its result. */
+mp_status mp_map_cut_next(mp_map_job *j, const mp_work_result *result, mp_unit_record *ended,
+                          mp_cut_step *step, mp_error *err);
 
 /* map_merge.c: results into one output. */
 mp_status mp_map_open_target(mp_map_job *j, mp_error *err);

@@ -194,7 +194,12 @@ mp_status mp_map_table_open(mp_map_table *t, mp_error *err) {
     j->pass = count_rows;
     if (st == MP_OK) st = mp_job_run_passes(j, err);
     if (j->scan) mp_job_note_scan(j);
-    if (st == MP_OK) st = mp_job_write_rejects(j, &t->n_bad, err);
+    if (st == MP_OK && t->bisects) { /* they are written when all are known */
+        st = mp_scan_rejects(j->scan, &t->rejects, &t->n_bad, &mine);
+        st = mp_comm_agree_on(t->c, st, &mine, err);
+    } else if (st == MP_OK) {
+        st = mp_job_write_rejects(j, &t->n_bad, err);
+    }
     if (st == MP_OK) st = mp_comm_agree_on(t->c, name_columns(t, &mine), &mine, err);
     if (st != MP_OK) return st;
     if (mp_comm_rank(t->c) == 0) {
@@ -214,6 +219,7 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc) {
     mp_map_shard s = mp_map_shard_of(t, unit);
     mp_buf_i64(desc, s.skip);
     mp_buf_i64(desc, s.take);
+    mp_buf_i64(desc, s.rows);
     mp_buf_u32(desc, (uint32_t)s.n);
     for (int64_t i = s.first; i < s.first + s.n; i++) {
         mp_split_desc d;
@@ -223,6 +229,7 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc) {
         mp_buf_init(&one, NULL);
         mp_split_desc_put(&one, &d);
         mp_buf_i64(desc, i);
+        mp_buf_i64(desc, t->bisects ? mp_feed_rows_before(t->job.feed, i) : 0);
         mp_buf_bytes(desc, one.data, one.len);
         if (one.failed) desc->failed = true;
         mp_buf_release(&one);
@@ -250,6 +257,14 @@ static mp_status hand_on(mp_map_table *t, mp_batch *out, mp_error *err) {
     return t->take_rows(t->take_ctx, &rows, err);
 }
 
+/* Where a row of the batch comes from, for --rejects. */
+static void note_place(mp_map_table *t, const mp_batch *in, int64_t row) {
+    if (row < 0 || !in->rec) return;
+    t->at_file = in->file_no;
+    t->at_offset = in->base + in->rec[row];
+    t->at_row = t->rows_before + in->first_row + 1 + (in->row_no ? (int64_t)in->row_no[row] : row);
+}
+
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
     mp_map_table *t = ctx;
     mp_job *j = &t->job;
@@ -269,6 +284,7 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     /* rows [low, high) of the batch belong to the shard */
     int64_t n = in->n_rows, low = t->skip < n ? t->skip : n;
     int64_t high = t->take >= 0 && t->take < n - low ? low + t->take : n;
+    note_place(t, in, high > low ? high - 1 : -1);
     const int64_t *ends = (const int64_t *)(const void *)t->row_ends.data;
     size_t begin = low ? (size_t)ends[low - 1] : from, end = high ? (size_t)ends[high - 1] : from;
     memmove(t->text.data + from, t->text.data + begin, end - begin);
@@ -286,6 +302,7 @@ static const mp_scan_consumer *consumer_of(mp_map_table *t) {
 mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err) {
     t->skip = mp_rd_i64(desc);
     t->take = mp_rd_i64(desc);
+    t->shard_rows = mp_rd_i64(desc);
     t->n_left = mp_rd_u32(desc);
     t->splits = *desc;
     t->in_split = false;
@@ -308,6 +325,7 @@ static mp_status read_more(mp_map_table *t, bool *end, mp_error *err) {
         }
         t->n_left--;
         int64_t split = mp_rd_i64(&t->splits);
+        t->rows_before = mp_rd_i64(&t->splits);
         size_t n = 0;
         const void *d = mp_rd_bytes(&t->splits, &n);
         if (t->splits.bad || !d)
@@ -323,6 +341,11 @@ static mp_status read_more(mp_map_table *t, bool *end, mp_error *err) {
 
 mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err) {
     return read_more(t, end, err);
+}
+
+void mp_map_shard_narrow(mp_map_table *t, int64_t low, int64_t n) {
+    t->skip += low;
+    t->take = n;
 }
 
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err) {

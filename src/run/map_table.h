@@ -20,6 +20,8 @@ typedef struct {
     mp_arena arena;
     const char *folder;  /* of the run */
     int64_t parts, rows; /* 0: not given */
+    bool bisects;        /* rows may be rejected one by one */
+    mp_buf rejects;      /* rank 0: those that the scan rejected, when bisects */
     bool copied;         /* inputs are in the run's folder */
     int64_t n_bad;       /* rows that were rejected */
     mp_buf shards;       /* rank 0: mp_map_shard */
@@ -29,8 +31,8 @@ typedef struct {
     /* Rows as batches with types instead of text (plug-ins). */
     mp_status (*take_rows)(void *ctx, const mp_batch *rows, mp_error *err); /* NULL: text */
     void *take_ctx;
-    mp_schema schema;          /* of these batches, when the table is open */
-    const int64_t *file_unit;  /* each file's rows are those of a unit, ascending; NULL: cut it */
+    mp_schema schema;         /* of these batches, when the table is open */
+    const int64_t *file_unit; /* each file's rows are those of a unit, ascending; NULL: cut it */
     int64_t n_file_units;
 
     /* the shard under way */
@@ -40,6 +42,11 @@ typedef struct {
     bool in_split;
     int64_t skip, take;
     mp_buf text, row_ends;
+    int64_t rows_before; /* of the split under way, in its file */
+    int64_t shard_rows;
+    /* place of the last row that was made, where rows are cut off */
+    int32_t at_file;
+    int64_t at_row, at_offset;
     bool given; /* text is with the caller until it asks again */
 } mp_map_table;
 
@@ -51,6 +58,8 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc);
 
 /* Every rank: one shard, in pieces; *n 0: at the end. desc must live as long. */
 mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err);
+/* Behind begin: only n of its rows, from low on. */
+void mp_map_shard_narrow(mp_map_table *t, int64_t low, int64_t n);
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err);
 /* The same for batches: take_rows is called for at most one. *end: there was none. */
 mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err);

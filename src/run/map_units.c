@@ -63,6 +63,7 @@ void mp_map_table_facts(const mp_map_job *j, mp_buf *out) {
     put_texts(out, "--by", j->map->by, j->map->n_by);
     put_number(out, "--shard-format", j->map->shard_format);
     put_number(out, "--raw", j->map->raw);
+    put_number(out, "--bisect", j->map->bisect);
     /* one that cannot be listed is an error later on, where the table is opened */
     if (mp_input_list(j->spec->input.paths, j->spec->input.n_paths, &arena, &inputs, &n, NULL) ==
         MP_OK)
@@ -182,6 +183,8 @@ mp_status mp_map_make_shards(mp_map_job *j, mp_error *err) {
     mp_buf_init(&t->shards, j->mem);
     mp_buf_init(&t->text, j->mem);
     mp_buf_init(&t->row_ends, j->mem);
+    mp_buf_init(&t->rejects, j->mem);
+    t->bisects = j->map->bisect;
     mp_job_begin(&t->job, j->c, &t->spec, j->mem, j->report);
     mp_schema schema;
     if (j->mode == MP_MAP_FILES) return make_files(j, &schema, err);
@@ -199,6 +202,7 @@ void mp_map_release_shards(mp_map_job *j) {
     mp_buf_release(&t->shards);
     mp_buf_release(&t->text);
     mp_buf_release(&t->row_ends);
+    mp_buf_release(&t->rejects);
     mp_mem_free(j->mem, j->parts);
     mp_arena_release(&t->arena);
 }

@@ -54,8 +54,11 @@ static mp_status write_file(int fd, const uint8_t *bytes, size_t n, const char *
 mp_status mp_map_take_out(void *ctx, const uint8_t *bytes, size_t n, mp_error *err) {
     mp_map_job *j = ctx;
     if (j->out_fd >= 0) return write_file(j->out_fd, bytes, n, j->map->results, err);
+    size_t before = j->head.len;
     mp_map_head_take(j, bytes, n);
-    return put_log(j, bytes, n, err);
+    /* of the parts of a shard only the first writes its header */
+    size_t head = j->cut.headed ? j->head.len - before : 0;
+    return put_log(j, bytes + head, n - head, err);
 }
 
 /* ---- standard error ---- */
@@ -176,6 +179,7 @@ static mp_status open_input(mp_map_job *j, mp_rd *rd, const char **item, int *st
         return j->in_fd >= 0 ? MP_OK : mp_error_errno(err, errno, "cannot read a shard", *item);
     }
     mp_status st = mp_map_shard_begin(&j->table, rd, err);
+    if (j->cut.used) mp_map_shard_narrow(&j->table, j->cut.now.low, j->cut.now.n);
     if (st != MP_OK || !by_path) {
         *stream = MP_CHILD_PIPE;
         return st;
@@ -222,6 +226,26 @@ static mp_status begin_plugin(mp_map_job *j, int64_t unit, mp_rd *rd, mp_error *
     return st;
 }
 
+static mp_status start_command(mp_map_job *j, int64_t unit, const char *item, int stream,
+                               mp_error *err) {
+    mp_status st = MP_OK;
+    const char **words = mp_unit_words(&j->command, item, j->number, &j->unit_arena);
+    const char *extra[] = {variable(j, "MPART_SHARD", unit),
+                           variable(j, "MPART_SHARDS", j->n_units),
+                           variable(j, "MPART_RANK", mp_comm_rank(j->c)),
+                           variable(j, "MPART_RANKS", mp_comm_size(j->c)),
+                           mp_map_dict_variable(j),
+                           NULL};
+    if (!words || !extra[0] || !extra[1] || !extra[2] || !extra[3])
+        return mp_mem_error(j->mem, strlen(item), err);
+    if (j->results_fd >= 0 && j->out_fd < 0) {
+        st = open_own(j, "out", &j->out_fd, err);
+        if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
+    }
+    if (st == MP_OK) begin_command(j, words, extra, stream);
+    return st;
+}
+
 mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
     mp_map_job *j = ctx;
     mp_rd rd = mp_rd_of(desc, len);
@@ -230,35 +254,83 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     mp_arena_reset(&j->unit_arena);
     j->number = unit + 1;
     j->unit_from = j->log_end;
+    j->stopping = false;
     mp_buf_clear(&j->line);
     mp_buf_clear(&j->log);
     mp_map_head_begin(j);
+    mp_map_cut_begin(j, desc, len, 0);
     if (j->plugin) return begin_plugin(j, unit, &rd, err);
     mp_status st = open_input(j, &rd, &item, &stream, err);
     if (st != MP_OK) {
         close_input(j);
         return st;
     }
-    const char **words = mp_unit_words(&j->command, item, j->number, &j->unit_arena);
-    const char *extra[] = {variable(j, "MPART_SHARD", unit),
-                           variable(j, "MPART_SHARDS", j->n_units),
-                           variable(j, "MPART_RANK", mp_comm_rank(j->c)),
-                           variable(j, "MPART_RANKS", mp_comm_size(j->c)),
-                           mp_map_dict_variable(j), NULL};
-    if (!words || !extra[0] || !extra[1] || !extra[2] || !extra[3])
-        return mp_mem_error(j->mem, strlen(item), err);
-    if (j->results_fd >= 0) {
-        st = open_own(j, "out", &j->out_fd, err);
-        if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
+    if (j->map->bisect) j->cut.now.n = j->table.shard_rows;
+    return start_command(j, unit, item, stream, err);
+}
+
+/* The last line of a table gets its newline, so that the next one can follow. */
+static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
+    int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
+    if (!mp_map_head_end(j, len, r)) {
+        mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
+        end_line(j);
+        return write_lines(j, err);
     }
-    if (st == MP_OK) begin_command(j, words, extra, stream);
+    if (j->last_byte == '\n') return MP_OK;
+    if (!j->head_done) r->head_len++;
+    return put_log(j, (const uint8_t *)"\n", 1, err);
+}
+
+/* A run has ended: with --bisect there may be more of its unit. */
+static mp_status next_part(mp_map_job *j, bool *done, mp_error *err) {
+    mp_work_result result = mp_work_result_of(j->work);
+    mp_unit_record part = {.outcome = MP_UNIT_OK};
+    mp_cut_step step;
+    mp_status st = MP_OK;
+    close_input(j);
+    if (result.outcome == MP_UNIT_OK) st = end_result(j, &part, err);
+    if (st == MP_OK) st = mp_map_cut_next(j, &result, &part, &step, err);
+    if (st != MP_OK) return st;
+    j->cut_step = step;
+    if (step != MP_CUT_AGAIN) return MP_OK;
+    mp_rd rd = mp_rd_of(j->cut.desc, j->cut.len);
+    const char *item;
+    int stream;
+    if (result.outcome == MP_UNIT_OK) st = flush_log(j, err);
+    j->cut.from = j->log_end;
+    mp_map_head_begin(j);
+    mp_arena_reset(&j->unit_arena);
+    if (st == MP_OK) st = open_input(j, &rd, &item, &stream, err);
+    if (st == MP_OK) st = start_command(j, j->number - 1, item, stream, err);
+    *done = false;
     return st;
+}
+
+/* What --bisect made of the unit. */
+static mp_status end_parts(mp_map_job *j, mp_unit_record *r, mp_error *err) {
+    if (j->cut_step == MP_CUT_BAD) {
+        r->outcome = MP_UNIT_BAD;
+        mp_buf_printf(&j->line, "mpart: parts of the shard gave different headers");
+        end_line(j);
+        return write_lines(j, err);
+    }
+    r->outcome = MP_UNIT_OK;
+    r->code = 0;
+    r->head_len = j->cut.head_len;
+    r->head_hash = j->cut.head_hash;
+    mp_status st = flush_log(j, err);
+    r->len = j->log_end - j->unit_from;
+    r->reject_len = (int64_t)j->cut.rejects.len;
+    r->n_rejected = j->cut.n_rejected;
+    return st == MP_OK ? put_log(j, j->cut.rejects.data, j->cut.rejects.len, err) : st;
 }
 
 mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
     mp_map_job *j = ctx;
-    mp_status st = j->plugin ? mp_map_plugin_step(j, did, done, err)
-                             : mp_work_step(j->work, did, done, err);
+    mp_status st =
+        j->plugin ? mp_map_plugin_step(j, did, done, err) : mp_work_step(j->work, did, done, err);
+    if (st == MP_OK && *done && j->map->bisect) st = next_part(j, done, err);
     if (st != MP_OK) {
         close_own(j);
         close_input(j);
@@ -286,24 +358,10 @@ static void say_not_run(mp_map_job *j, const mp_work_result *result, const mp_er
         mp_buf_printf(&j->line, "mpart: ended: its time limit is over");
 }
 
-/* The last line of a table gets its newline, so that the next one can follow. */
-static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
-    int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
-    if (!mp_map_head_end(j, len, r)) {
-        mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
-        end_line(j);
-        return write_lines(j, err);
-    }
-    if (j->last_byte == '\n') return MP_OK;
-    if (!j->head_done) r->head_len++;
-    return put_log(j, (const uint8_t *)"\n", 1, err);
-}
-
 mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
     mp_error why = MP_ERROR_INIT;
-    mp_work_result result =
-        j->plugin ? mp_map_plugin_result(j, &why) : mp_work_result_of(j->work);
+    mp_work_result result = j->plugin ? mp_map_plugin_result(j, &why) : mp_work_result_of(j->work);
     mp_status st = MP_OK;
     close_input(j);
     if (j->line.len > 0) end_line(j);
@@ -322,7 +380,12 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
         close_own(j);
         return st;
     }
-    if (result.outcome == MP_UNIT_OK && st == MP_OK) st = end_result(j, r, err);
+    bool parts = j->map->bisect && j->cut.used && !j->stopping &&
+                 (j->cut_step == MP_CUT_DONE || j->cut_step == MP_CUT_BAD);
+    if (parts && st == MP_OK)
+        st = end_parts(j, r, err);
+    else if (result.outcome == MP_UNIT_OK && st == MP_OK)
+        st = end_result(j, r, err);
     if (r->outcome != MP_UNIT_OK) {
         j->log_end = j->unit_from;
         mp_buf_clear(&j->log);
@@ -330,7 +393,7 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     }
     if (st == MP_OK) st = flush_log(j, err);
     r->offset = j->unit_from;
-    r->len = j->log_end - j->unit_from;
+    if (!parts) r->len = j->log_end - j->unit_from;
     return st;
 }
 
@@ -341,6 +404,7 @@ int64_t mp_map_patience(void *ctx) {
 
 void mp_map_stop(void *ctx) {
     mp_map_job *j = ctx;
+    j->stopping = true;
     if (j->plugin)
         mp_map_plugin_stop(j);
     else

@@ -106,6 +106,34 @@ run 0 query want --where 'id <= 1800 or id > 2700'
 check "the others are written" same failed.csv "$out"
 rm -rf failed*
 
+# ---- rows that a command cannot take ----
+{ echo id,v && seq 1 300 | sed 's/.*/&,x&/'; } >poison.csv
+cat >take.sh <<'SH'
+while read -r line; do
+    case $line in 77,* | 150,*) kill -SEGV $$ ;; 200,*) sleep 20 ;; esac
+    echo "$line"
+done
+SH
+printf '%s\n' file,row,offset,reason,record \
+    '"poison.csv",77,519,"ended by signal 11 (Segmentation fault)","77,x77"' \
+    '"poison.csv",150,1130,"ended by signal 11 (Segmentation fault)","150,x150"' \
+    '"poison.csv",200,1580,"its time limit was over","200,x200"' >rejects.want
+grep -vE '^(77|150|200),' poison.csv >poison.want
+for np in 0 3; do
+    run $np map poison.csv --rows 100 --bisect --timeout 0.5 --rejects rejects -o taken.csv -- sh take.sh
+    check "exit code 3" has_code 3
+    check "says how many" says_once "mpart: rows were rejected: 3 bad rows left out or mended"
+    check "--bisect: the other rows" same taken.csv poison.want
+    check "--bisect: these rows" same rejects rejects.want
+    rm -f taken.csv rejects
+done
+run 2 map poison.csv --parts 1 --bisect -- sh -c 'read -r head; echo "$head"; kill -9 $$'
+check "no row can be taken" says_once "mpart: rows were rejected: 300 bad rows left out or mended"
+check "nothing is left of them" is_empty "$out"
+run 2 map poison.csv --rows 100 --bisect -o taken.csv -- sh -c 'exit 5'
+check "an exit code is no crash" says_once "mpart: some shards failed: 3 of 3; the first is 1 ('shard 1'): exit code 5"
+rm -rf taken.csv*
+
 # ---- going on ----
 run 2 map in.csv --rows 500 -o again.csv -- sh -c 'echo $MPART_SHARD >>ran; [ $MPART_SHARD != 3 ] || [ -e ok ] || exit 1; cat'
 touch ok

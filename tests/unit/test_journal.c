@@ -23,6 +23,8 @@ static mp_unit_record record_of(int i) {
                             .code = i * 7,
                             .tries = i,
                             .bad = i % 2,
+                            .reject_len = i * 11,
+                            .n_rejected = i % 6,
                             .start_ms = 1700000000000 + i,
                             .run_ns = (int64_t)i << 40};
 }
