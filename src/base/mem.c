@@ -175,8 +175,7 @@ bool mp_space_grow(mp_mem *m, mp_space *s, size_t n_bytes) {
     size_t more = n_bytes - s->bytes;
     if (!admits(m, more) || !make_space(s, n_bytes)) return false;
     /* a small one does not deserve a page of 2 MiB */
-    if (n_bytes >= HUGE_FROM && s->bytes < HUGE_FROM)
-        ask_for_huge_pages(s->p, s->reserved_bytes);
+    if (n_bytes >= HUGE_FROM && s->bytes < HUGE_FROM) ask_for_huge_pages(s->p, s->reserved_bytes);
     s->bytes = n_bytes;
     if (!m) return true;
     m->used_bytes += (int64_t)more;

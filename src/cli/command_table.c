@@ -9,8 +9,8 @@
 #include "data/date.h"
 #include "io/h5_out.h"
 #include "io/output.h"
-#include "run/query_run.h"
 #include "run/merge.h"
+#include "run/query_run.h"
 #include "run/split_run.h"
 
 #define AT(field) offsetof(mp_invocation, field)
@@ -19,8 +19,8 @@
 enum { INPUT_CSV, INPUT_TSV, INPUT_NDJSON, INPUT_LINES, INPUT_H5 };
 
 static const mp_word input_formats[] = {
-    {"csv", INPUT_CSV, NULL},     {"tsv", INPUT_TSV, NULL},    {"ndjson", INPUT_NDJSON, NULL},
-    {"lines", INPUT_LINES, NULL}, {"h5", INPUT_H5, NULL}, {NULL, 0, NULL}};
+    {"csv", INPUT_CSV, NULL},     {"tsv", INPUT_TSV, NULL}, {"ndjson", INPUT_NDJSON, NULL},
+    {"lines", INPUT_LINES, NULL}, {"h5", INPUT_H5, NULL},   {NULL, 0, NULL}};
 static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {"tsv", MP_FORMAT_TSV, NULL},
                                          {"ndjson", MP_FORMAT_NDJSON, NULL},
@@ -208,7 +208,7 @@ static const mp_option_group output_group = GROUP("output", output_options);
 static const mp_option_group common_group = GROUP("common options", common_options);
 static const mp_option_group info_group = GROUP("info", info_options);
 static const mp_option_group map_output_group = {"form of a table's results", output_options + 1,
-                                                  COUNT_OF(output_options) - 1};
+                                                 COUNT_OF(output_options) - 1};
 static const mp_option_group gen_group = GROUP("sample data", gen_options);
 static const mp_option_group merge_group = GROUP("merging", merge_options);
 static const mp_option_group split_group = GROUP("shards", split_options);
@@ -223,8 +223,8 @@ static const mp_option_group *const merge_groups[] = {&merge_group, &input_group
 static const mp_option_group *const split_groups[] = {&split_group, &input_group, &common_group,
                                                       NULL};
 
-static const mp_option_group *const map_groups[] = {&mp_map_group, &input_group, &map_output_group, &common_group,
-                                                    NULL};
+static const mp_option_group *const map_groups[] = {&mp_map_group, &input_group, &map_output_group,
+                                                    &common_group, NULL};
 
 static bool is_digit_or_sign(char c) {
     return (c >= '0' && c <= '9') || c == '-' || c == '+';
@@ -421,9 +421,11 @@ const mp_command *mp_commands(void) {
          "  mpirun -np 40 mpart map --items urls.txt --results pages --per-host 2 \\\n"
          "      --retries 3 --timeout 30 -- curl -sSf {}\n"
          "\n"
-         "As many commands at a time as there are ranks, no shell. A shard comes on standard input\n"
+         "As many commands at a time as there are ranks, no shell. A shard comes on standard "
+         "input\n"
          "as CSV with its header, and CSV with a header is what the command prints; {} is a file\n"
-         "with the shard. Of a list, {} is the item, also inside an argument; without {} it is the\n"
+         "with the shard. Of a list, {} is the item, also inside an argument; without {} it is "
+         "the\n"
          "last one. {#} is the number of the shard or item. A plug-in gets Arrow batches\n"
          "(mpart/plugin.h), in a process of its own.\n"
          "MPART_SHARD, MPART_SHARDS, MPART_RANK and MPART_RANKS are set.\n",

@@ -5,8 +5,8 @@
 
 #include "cli/options.h"
 #include "comm/comm.h"
-#include "plan/split_plan.h"
 #include "plan/spec.h"
+#include "plan/split_plan.h"
 #include "run/gen.h"
 #include "run/map.h"
 #include "run/report.h"

@@ -6,16 +6,16 @@
 #include "base/buf.h"
 
 typedef enum {
-    MP_OPT_FLAG,  /* bool: true when given */
-    MP_OPT_TEXT,  /* const char *, not empty */
-    MP_OPT_TEXTS, /* repeatable: const char ** and int count */
-    MP_OPT_NAMES, /* a,b,c with `odd, names` in backticks: const char ** and int count */
-    MP_OPT_TYPES, /* name:type,...: mp_type_choice * and int count; repeatable */
-    MP_OPT_COUNT, /* int64_t >= least; 1000000, 1e6, 1.5e6 */
-    MP_OPT_SIZE,  /* int64_t bytes >= least; 512M, 1.5G */
+    MP_OPT_FLAG,    /* bool: true when given */
+    MP_OPT_TEXT,    /* const char *, not empty */
+    MP_OPT_TEXTS,   /* repeatable: const char ** and int count */
+    MP_OPT_NAMES,   /* a,b,c with `odd, names` in backticks: const char ** and int count */
+    MP_OPT_TYPES,   /* name:type,...: mp_type_choice * and int count; repeatable */
+    MP_OPT_COUNT,   /* int64_t >= least; 1000000, 1e6, 1.5e6 */
+    MP_OPT_SIZE,    /* int64_t bytes >= least; 512M, 1.5G */
     MP_OPT_SECONDS, /* int64_t nanoseconds >= least; 90, 0.5 */
-    MP_OPT_BYTE,  /* char: one byte, or one of words */
-    MP_OPT_WORD   /* int: one of words */
+    MP_OPT_BYTE,    /* char: one byte, or one of words */
+    MP_OPT_WORD     /* int: one of words */
 } mp_option_kind;
 
 typedef struct {

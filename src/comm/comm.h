@@ -24,9 +24,9 @@ typedef enum {
     MP_TAG_PACKED,    /* packed output: its ordered sink (run/order_pack) */
     MP_TAG_DICT,      /* dictionary: operations, quiet points, ends */
     MP_TAG_DICT_ANSWER,
-    MP_TAG_UNIT,      /* hand-out of units and their records (run/unit) */
-    MP_TAG_VERDICT,   /* agreement and the other collectives */
-    MP_TAG_USER,      /* tests */
+    MP_TAG_UNIT,    /* hand-out of units and their records (run/unit) */
+    MP_TAG_VERDICT, /* agreement and the other collectives */
+    MP_TAG_USER,    /* tests */
     MP_TAG_COUNT
 } mp_tag;
 

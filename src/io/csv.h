@@ -92,7 +92,7 @@ typedef mp_status (*mp_csv_reject_fn)(void *ctx, int64_t row_in_split, int64_t o
 
 typedef struct {
     const mp_csv_dialect *dialect;
-    int n_columns; /* of the file */
+    int n_columns;            /* of the file */
     const char *const *names; /* n_columns, where records name their values; else NULL */
     bool other_keys;          /* a name that is none of these is passed over, not a bad row */
     int n_wanted;

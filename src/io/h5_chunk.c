@@ -22,7 +22,8 @@ mp_status mp_h5_packer_new(mp_h5_packing compress, int level, mp_mem *mem, mp_h5
     mp_buf_init(&p->shuffled, mem);
     if (compress == MP_H5_PACK_DEFLATE) p->deflate = libdeflate_alloc_compressor(level);
     if (compress == MP_H5_PACK_LZF) p->table = mp_mem_alloc(mem, MP_LZF_TABLE * sizeof *p->table);
-    if ((compress == MP_H5_PACK_DEFLATE && !p->deflate) || (compress == MP_H5_PACK_LZF && !p->table)) {
+    if ((compress == MP_H5_PACK_DEFLATE && !p->deflate) ||
+        (compress == MP_H5_PACK_LZF && !p->table)) {
         mp_h5_packer_free(&p);
         return mp_mem_error(mem, MP_LZF_TABLE * sizeof *p->table, err);
     }

@@ -109,9 +109,10 @@ static mp_status add_folder(list *l, const char *folder) {
     s = read_folder(folder, false, l->arena, &paths, &n, l->err);
     if (s != MP_OK) return s;
     if (n == 0) {
-        mp_error_set(l->err, MP_IO, "nothing to read",
-                     "the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl, .txt or .h5, "
-                     "text plain or with .gz or .zst");
+        mp_error_set(
+            l->err, MP_IO, "nothing to read",
+            "the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl, .txt or .h5, "
+            "text plain or with .gz or .zst");
         mp_error_file(l->err, folder);
         mp_error_hint(l->err, "name the files themselves; any ending is read as CSV then");
         return MP_IO;

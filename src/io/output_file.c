@@ -226,8 +226,7 @@ static mp_status write_direct(mp_out_file *f, int64_t offset, const void *bytes,
  * small pieces, whose first and last pages others write, too. A hint: failures do not count. */
 static void start_writing(int fd, int64_t offset, size_t n) {
     enum { FROM_BYTES = 64 << 10 };
-    if (n >= FROM_BYTES)
-        (void)!sync_file_range(fd, (off_t)offset, (off_t)n, SYNC_FILE_RANGE_WRITE);
+    if (n >= FROM_BYTES) (void)!sync_file_range(fd, (off_t)offset, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
 mp_status mp_out_write_at(mp_out_file *f, int64_t offset, const void *bytes, size_t n,

@@ -12,7 +12,7 @@ typedef uint8_t bytes16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
 
 enum {
-    NUM_ROOM = 50,   /* a number, date or bool, and its quotes */
+    NUM_ROOM = 50, /* a number, date or bool, and its quotes */
     SHORT = 16,
     STRING_ROOM = 2 * SHORT + 2 /* a short one, with quotes */
 };

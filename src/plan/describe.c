@@ -45,7 +45,7 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
                       csv ? form : mp_source_of(file->format)->name,
                       file->h5        ? "scattered as ranges of rows"
                       : file->by_data ? "read by rank 0 and scattered as blocks of records"
-                                    : "scattered as byte ranges");
+                                      : "scattered as byte ranges");
     }
     if (t->n_files > 20) mp_buf_printf(out, "  and %d more\n", t->n_files - 20);
     if (by_data < t->n_files)

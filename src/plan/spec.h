@@ -22,9 +22,9 @@ typedef struct {
     bool tsv;    /* --input-format tsv */
     bool is_csv; /* --input-format csv, or an option that makes it CSV: the name does not matter */
     mp_read_format format; /* --input-format ndjson or lines; MP_READ_CSV: none of these */
-    char delimiter; /* 0: from the name, else sniffed */
-    char quote;     /* '"'; 0: none */
-    char comment;   /* 0: none */
+    char delimiter;        /* 0: from the name, else sniffed */
+    char quote;            /* '"'; 0: none */
+    char comment;          /* 0: none */
     bool no_header;
     int n_names;
     const char **names;

@@ -400,7 +400,8 @@ mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error 
                        .size_bytes = file->size_bytes};
         bool opened = file->by_data;
         if (file->h5) {
-            mp_error_set(err, MP_IO, "cannot open", "a rank does not see this HDF5 file as rank 0 does");
+            mp_error_set(err, MP_IO, "cannot open",
+                         "a rank does not see this HDF5 file as rank 0 does");
             mp_error_file(err, file->path);
             mp_error_hint(err, "every rank reads it: put it where all hosts see it");
             return MP_IO;

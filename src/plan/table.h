@@ -22,10 +22,11 @@ typedef struct {
     int n_matched;       /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
     bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
-    int64_t text_bytes;       /* that ranges are of: plain; size_bytes where it is not packed; HDF5: rows */
-    const mp_h5_layout *h5;   /* HDF5: splits are ranges of its rows; else NULL */
-    mp_str h5_bytes;          /* the same in wire form */
-    int64_t split_rows;       /* HDF5 */
+    int64_t
+        text_bytes; /* that ranges are of: plain; size_bytes where it is not packed; HDF5: rows */
+    const mp_h5_layout *h5; /* HDF5: splits are ranges of its rows; else NULL */
+    mp_str h5_bytes;        /* the same in wire form */
+    int64_t split_rows;     /* HDF5 */
     const mp_pack_index
         *index; /* rank 0: of a packed file that is scattered as ranges; else NULL */
 } mp_table_file;
@@ -35,15 +36,15 @@ typedef struct {
     mp_table_file *files;
     int n_columns; /* of the files, over all */
     const char **names;
-    mp_evidence *sample;         /* of the samples' values */
-    mp_type *fixed;              /* --types; MP_TYPE_COUNT: not fixed */
-    bool typed;                  /* HDF5: fixed are the types of the files, whose rows cannot be bad */
-    bool sample_is_all;          /* the samples held every record: types are final */
-    double row_bytes;            /* mean of the samples, 0: unknown */
-    int64_t total_bytes;         /* of the files whose size is known (packed size) */
-    int64_t text_bytes;          /* plain, of all; 0: not known */
-    int64_t split_bytes;         /* of one range */
-    mp_csv_dialect dialect;      /* of the CSV files; delimiter: by file */
+    mp_evidence *sample;    /* of the samples' values */
+    mp_type *fixed;         /* --types; MP_TYPE_COUNT: not fixed */
+    bool typed;             /* HDF5: fixed are the types of the files, whose rows cannot be bad */
+    bool sample_is_all;     /* the samples held every record: types are final */
+    double row_bytes;       /* mean of the samples, 0: unknown */
+    int64_t total_bytes;    /* of the files whose size is known (packed size) */
+    int64_t text_bytes;     /* plain, of all; 0: not known */
+    int64_t split_bytes;    /* of one range */
+    mp_csv_dialect dialect; /* of the CSV files; delimiter: by file */
     const char *filename_column; /* --filename, comes last; NULL: none */
 } mp_table;
 

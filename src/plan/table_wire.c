@@ -122,8 +122,7 @@ mp_status mp_table_decode(const mp_spec *spec, const uint8_t *bytes, size_t len,
 
 /* After split_bytes, or split_rows; in a packed file, some way behind the next point from there on. */
 static int64_t natural_end(const mp_table *t, const mp_table_file *f, int64_t begin) {
-    if (f->h5)
-        return f->split_rows < f->text_bytes - begin ? begin + f->split_rows : f->text_bytes;
+    if (f->h5) return f->split_rows < f->text_bytes - begin ? begin + f->split_rows : f->text_bytes;
     if (!f->index) return begin + t->split_bytes;
     int64_t len = t->split_bytes < PACKED_RANGE_MIN   ? PACKED_RANGE_MIN
                   : t->split_bytes > PACKED_RANGE_MAX ? PACKED_RANGE_MAX

@@ -159,7 +159,8 @@ mp_order *mp_answer_order(mp_answer *a) {
     return a->order;
 }
 
-mp_status mp_answer_columns(mp_answer *a, const char *const *names, const mp_type *types, const int8_t *widths, int n_cols, mp_error *err) {
+mp_status mp_answer_columns(mp_answer *a, const char *const *names, const mp_type *types,
+                            const int8_t *widths, int n_cols, mp_error *err) {
     a->text.names = names;
     a->text.n_cols = n_cols;
     return a->h5 ? mp_h5_write_columns(a->h5, names, types, widths, n_cols, err) : MP_OK;

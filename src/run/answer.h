@@ -28,7 +28,8 @@ MP_MUST_CHECK mp_status mp_answer_begin(mp_answer *a, bool is_final, mp_error *e
  * NULL: nothing is known. MP_NOMEM.
  * Local. */
 MP_MUST_CHECK mp_status mp_answer_columns(mp_answer *a, const char *const *names,
-                                          const mp_type *types, const int8_t *widths, int n_cols, mp_error *err);
+                                          const mp_type *types, const int8_t *widths, int n_cols,
+                                          mp_error *err);
 /* Rows as text, to the end of out; row_ends may be NULL. Local. */
 void mp_answer_format_rows(const mp_answer *a, const mp_batch *in, mp_buf *out, mp_buf *row_ends);
 /* --offset or --limit is given: row ends are needed. */

@@ -106,9 +106,8 @@ static void put_text(const info *o, mp_buf *out) {
                   (long long)(h5 ? t->files[0].split_rows : t->split_bytes), h5 ? "rows" : "bytes");
     mp_buf_printf(out, "columns: %d\n", t->n_columns);
     for (int c = 0; c < t->n_columns; c++)
-        mp_buf_printf(out, "  %-*s  %-9s  %lld null%s\n", width, t->names[c],
-                      type_text(o, c), (long long)o->nulls[c],
-                      o->nulls[c] == 1 ? "" : "s");
+        mp_buf_printf(out, "  %-*s  %-9s  %lld null%s\n", width, t->names[c], type_text(o, c),
+                      (long long)o->nulls[c], o->nulls[c] == 1 ? "" : "s");
 }
 
 void mp_info_put_json_text(mp_buf *out, const char *s) {

@@ -35,7 +35,7 @@ typedef struct {
     bool resume, explain;
     bool dict;                      /* the shared dictionary for the commands */
     const char *dict_in, *dict_out; /* files; NULL: none */
-    const char *resume_command; /* what to type to go on */
+    const char *resume_command;     /* what to type to go on */
 } mp_map_spec;
 
 /* The word for a shell, to the end of out. Local. */

@@ -16,7 +16,7 @@
 typedef struct mp_order mp_order;
 
 typedef struct {
-    mp_out_file *file;       /* every rank, for pieces written at their offset; NULL: a stream */
+    mp_out_file *file; /* every rank, for pieces written at their offset; NULL: a stream */
     /* Called with the text of every piece of this rank (what skip and limit leave of it) when its
      * place in the file is known; NULL: not wanted. */
     mp_status (*placed)(void *ctx, int64_t offset, const uint8_t *text, size_t n, mp_error *err);

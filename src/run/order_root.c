@@ -145,9 +145,8 @@ static mp_status advance_file(mp_order *o, mp_error *err) {
 static mp_status write_stream(mp_order *o, const void *text, size_t len, mp_error *err) {
     if (o->closed || len == 0) return MP_OK;
     mp_error why = MP_ERROR_INIT;
-    mp_status s = o->args.take
-                      ? o->args.take(o->args.ctx, text, len, &why)
-                      : mp_stdout_write(o->args.stream_fd, text, len, &o->closed, &why);
+    mp_status s = o->args.take ? o->args.take(o->args.ctx, text, len, &why)
+                               : mp_stdout_write(o->args.stream_fd, text, len, &o->closed, &why);
     if (s != MP_OK) {
         o->failed = o->closed = true;
         if (o->args.take) o->error = why;

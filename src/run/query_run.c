@@ -344,7 +344,8 @@ mp_status mp_info_run(mp_comm *c, const mp_spec *spec, bool json, mp_mem *mem, m
     bool one = !is_tree || n_tables == 1;
     if (!st && one) st = mp_job_open_table(&j, err);
     if (!st && one)
-        st = mp_info_of_table(c, spec, &j.table, &j.streams, json, &objects, mem, text, report, err);
+        st =
+            mp_info_of_table(c, spec, &j.table, &j.streams, json, &objects, mem, text, report, err);
     if (!st && !one) put_objects(&objects, json, text);
     mp_buf_release(&objects);
     mp_job_end(&j);

@@ -19,9 +19,8 @@ typedef struct {
 static int8_t output_width(const mp_job *j, int i) {
     const char *name = mp_expr_column_name(j->q.outputs[i].expr);
     if (name && j->q.grouped)
-        name = name[0] == '\x03'
-                   ? mp_expr_column_name(j->q.keys[strtol(name + 1, NULL, 10)].expr)
-                   : NULL;
+        name = name[0] == '\x03' ? mp_expr_column_name(j->q.keys[strtol(name + 1, NULL, 10)].expr)
+                                 : NULL;
     for (int c = 0; name && c < j->table.n_columns; c++)
         if (strcmp(j->table.names[c], name) == 0) return mp_table_width(&j->table, c);
     return 0;

@@ -34,7 +34,7 @@ typedef struct {
 
 typedef struct {
     int n_ranks;
-    bool dict; /* there was a dictionary */
+    bool dict;             /* there was a dictionary */
     mp_report_rank *ranks; /* n_ranks on rank 0, else NULL */
     int n_phases;
     mp_report_phase phases[MP_REPORT_PHASES];

@@ -26,7 +26,8 @@ static int make_file(void **state) {
     hid_t space = H5Screate_simple(1, &n, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(plist, 1, &chunk);
     for (int i = 0; i < 2; i++) {
-        hid_t d = H5Dcreate2(f, i ? "y" : "x", H5T_STD_I64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+        hid_t d =
+            H5Dcreate2(f, i ? "y" : "x", H5T_STD_I64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
         H5Dwrite(d, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
         H5Dclose(d);
     }
@@ -123,6 +124,7 @@ static void other_programs(void **state) {
 int main(void) {
     setenv("OMPI_COMM_WORLD_RANK", "0", 1);
     setenv("PMIX_RANK", "0", 1);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_process), cmocka_unit_test(other_programs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_process),
+                                       cmocka_unit_test(other_programs)};
     return cmocka_run_group_tests(tests, make_file, drop_file);
 }

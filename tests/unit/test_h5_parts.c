@@ -40,9 +40,9 @@ static void lzf(void **state) {
     assert_int_equal(mp_h5_lzf(run, sizeof run, many, sizeof many), 265);
     for (int i = 0; i < 265; i++)
         assert_int_equal(many[i], 'z');
-    assert_int_equal(mp_h5_lzf(packed, sizeof packed, out, 9), -1);  /* no room */
+    assert_int_equal(mp_h5_lzf(packed, sizeof packed, out, 9), -1); /* no room */
     assert_int_equal(mp_h5_lzf(packed, 6, out, sizeof out), 9);
-    assert_int_equal(mp_h5_lzf(packed, 5, out, sizeof out), -1);     /* cut in a reference */
+    assert_int_equal(mp_h5_lzf(packed, 5, out, sizeof out), -1);         /* cut in a reference */
     assert_int_equal(mp_h5_lzf((uint8_t[]){1 << 5, 0}, 2, out, 64), -1); /* before the beginning */
     assert_int_equal(mp_h5_lzf((uint8_t[]){31, 1, 2}, 3, out, 64), -1);
     for (int i = 0; i < 20000; i++) { /* anything: never outside */
@@ -69,7 +69,8 @@ static void unshuffle(void **state) {
                     for (size_t b = 0; b < size; b++)
                         for (size_t i = 0; i < n / size; i++)
                             in[b * (n / size) + i] = want[i * size + b];
-                if (size > 1 && size <= n) memcpy(in + n / size * size, want + n / size * size, n % size);
+                if (size > 1 && size <= n)
+                    memcpy(in + n / size * size, want + n / size * size, n % size);
                 mp_h5_unshuffle(in, n, size, out);
                 assert_memory_equal(out, want, n);
                 free(in), free(want), free(out);
@@ -112,14 +113,16 @@ static void pipelines(void **state) {
     assert_int_equal(mp_h5_unpacker_new(NULL, &u, &err), MP_OK);
     assert_int_equal(mp_h5_unpack(u, &a, 0, packed, n, out, &err), MP_OK);
     assert_memory_equal(out, plain, 800);
-    assert_int_equal(mp_h5_unpack(u, &a, 2, plain, 804, out, &err), MP_OK); /* deflate was left out */
+    assert_int_equal(mp_h5_unpack(u, &a, 2, plain, 804, out, &err),
+                     MP_OK); /* deflate was left out */
     assert_int_equal(mp_h5_unpack(u, &a, 3, plain, 800, out, &err), MP_OK);
     assert_int_equal(mp_h5_unpack(u, &a, 3, plain, 799, out, &err), MP_DATA);
     for (size_t i = 0; i < n; i++) {
         mp_error_init(&err);
         packed[i] ^= 0x10;
         memset(out, 0, sizeof out);
-        if (mp_h5_unpack(u, &a, 0, packed, n, out, &err) == MP_OK) assert_memory_equal(out, plain, 800);
+        if (mp_h5_unpack(u, &a, 0, packed, n, out, &err) == MP_OK)
+            assert_memory_equal(out, plain, 800);
         packed[i] ^= 0x10;
     }
     for (size_t i = 0; i < n; i++) {
@@ -144,12 +147,14 @@ static void pickles(void **state) {
     assert_int_equal(TEXTS("(lp0\nVa\np1\naVb c\np2\na."), 2); /* protocol 0: ['a', 'b c'] */
     assert_string_equal(list[0], "a");
     assert_string_equal(list[1], "b c");
-    assert_int_equal(TEXTS("(lp0\n(I1\n(lp1\nVx\\u00e9\np2\naI7\natp3\na."), 2); /* [(1, ['xé', 7])] */
+    assert_int_equal(TEXTS("(lp0\n(I1\n(lp1\nVx\\u00e9\np2\naI7\natp3\na."),
+                     2); /* [(1, ['xé', 7])] */
     assert_string_equal(list[0], "x\xc3\xa9");
     assert_string_equal(list[1], "7");
     assert_int_equal(TEXTS("\x80\2]q\0(X\1\0\0\0aq\1X\2\0\0\0bbe."), 2); /* protocol 2 */
     assert_string_equal(list[1], "bb");
-    assert_int_equal(TEXTS("\x80\4\x95\r\0\0\0\0\0\0\0]\x94(\x8c\1z\x94K\5\x65."), 2); /* protocol 4 */
+    assert_int_equal(TEXTS("\x80\4\x95\r\0\0\0\0\0\0\0]\x94(\x8c\1z\x94K\5\x65."),
+                     2); /* protocol 4 */
     assert_string_equal(list[0], "z");
     assert_string_equal(list[1], "5");
     /* objects are never made: os.system('x') is one opaque value */
@@ -159,8 +164,9 @@ static void pickles(void **state) {
     assert_int_equal(TEXTS(""), -1);
     assert_int_equal(TEXTS("lllll."), -1);
     static const char dict[] = "(dp0\nVindex\np1\n(dp2\nVindex_name\np3\nVwhen\np4\nss.";
-    assert_string_equal(mp_h5_pickle_under((const uint8_t *)dict, sizeof dict - 1, "index", "index_name", &arena),
-                        "when");
+    assert_string_equal(
+        mp_h5_pickle_under((const uint8_t *)dict, sizeof dict - 1, "index", "index_name", &arena),
+        "when");
     assert_null(mp_h5_pickle_under((const uint8_t *)dict, sizeof dict - 1, NULL, "other", &arena));
     static const char ops[] = "(lptda]e}sVXK\x80\x94\x85gh0.2bRcN\n1a";
     for (int i = 0; i < 20000; i++) { /* anything */
@@ -222,22 +228,70 @@ static void heap(void **state) {
 static void sample(mp_h5_layout *l, mp_h5_column *c, mp_h5_array *a, mp_h5_chunk *chunks) {
     for (int i = 0; i < 4; i++)
         chunks[i] = (mp_h5_chunk){.address = 1000 * (i + 1), .bytes = 500};
-    a[0] = (mp_h5_array){.path = "/flat", .storage = MP_H5_FLAT, .n_rows = 100, .elem_bytes = 8, .n_dims = 1,
-                         .dims = {100}, .chunk_dims = {100}, .address = 64};
-    a[1] = (mp_h5_array){.path = "/chunks", .storage = MP_H5_CHUNKED, .n_rows = 100, .elem_bytes = 4, .n_dims = 2,
-                         .dims = {100, 3}, .chunk_dims = {60, 2}, .n_filters = 1, .filters = {{MP_H5_DEFLATE, 0}},
-                         .n_chunks = 4, .chunks = chunks};
-    c[0] = (mp_h5_column){.name = "x", .type = MP_FLOAT64, .form = MP_H5_FLOAT, .size = 8, .stride = 8, .dict = -1, .mask = 3};
-    c[1] = (mp_h5_column){.name = "y", .type = MP_INT64, .form = MP_H5_INT, .size = 4, .array = 1, .at = 4, .stride = 8,
-                          .dict = -1, .mask = -1};
-    c[2] = (mp_h5_column){.name = "z", .type = MP_TIMESTAMP, .unit_ns = 1000, .form = MP_H5_UINT, .size = 4, .array = 1,
-                          .chunk = 1, .stride = 8, .dict = -1, .mask = -1};
-    c[3] = (mp_h5_column){.name = "null", .type = MP_BOOL, .form = MP_H5_UINT, .size = 1, .stride = 8, .dict = -1, .mask = -1};
-    *l = (mp_h5_layout){.object = "/", .kind = "test", .n_rows = 100, .n_columns = 3, .n_hidden = 1, .columns = c,
-                        .n_arrays = 2, .arrays = a};
+    a[0] = (mp_h5_array){.path = "/flat",
+                         .storage = MP_H5_FLAT,
+                         .n_rows = 100,
+                         .elem_bytes = 8,
+                         .n_dims = 1,
+                         .dims = {100},
+                         .chunk_dims = {100},
+                         .address = 64};
+    a[1] = (mp_h5_array){.path = "/chunks",
+                         .storage = MP_H5_CHUNKED,
+                         .n_rows = 100,
+                         .elem_bytes = 4,
+                         .n_dims = 2,
+                         .dims = {100, 3},
+                         .chunk_dims = {60, 2},
+                         .n_filters = 1,
+                         .filters = {{MP_H5_DEFLATE, 0}},
+                         .n_chunks = 4,
+                         .chunks = chunks};
+    c[0] = (mp_h5_column){.name = "x",
+                          .type = MP_FLOAT64,
+                          .form = MP_H5_FLOAT,
+                          .size = 8,
+                          .stride = 8,
+                          .dict = -1,
+                          .mask = 3};
+    c[1] = (mp_h5_column){.name = "y",
+                          .type = MP_INT64,
+                          .form = MP_H5_INT,
+                          .size = 4,
+                          .array = 1,
+                          .at = 4,
+                          .stride = 8,
+                          .dict = -1,
+                          .mask = -1};
+    c[2] = (mp_h5_column){.name = "z",
+                          .type = MP_TIMESTAMP,
+                          .unit_ns = 1000,
+                          .form = MP_H5_UINT,
+                          .size = 4,
+                          .array = 1,
+                          .chunk = 1,
+                          .stride = 8,
+                          .dict = -1,
+                          .mask = -1};
+    c[3] = (mp_h5_column){.name = "null",
+                          .type = MP_BOOL,
+                          .form = MP_H5_UINT,
+                          .size = 1,
+                          .stride = 8,
+                          .dict = -1,
+                          .mask = -1};
+    *l = (mp_h5_layout){.object = "/",
+                        .kind = "test",
+                        .n_rows = 100,
+                        .n_columns = 3,
+                        .n_hidden = 1,
+                        .columns = c,
+                        .n_arrays = 2,
+                        .arrays = a};
 }
 
-static mp_status recode(const mp_h5_layout *l, int64_t file_bytes, mp_h5_layout *out, mp_arena *arena) {
+static mp_status recode(const mp_h5_layout *l, int64_t file_bytes, mp_h5_layout *out,
+                        mp_arena *arena) {
     mp_buf b;
     mp_buf_init(&b, NULL);
     mp_h5_layout_encode(l, &b);
@@ -266,8 +320,8 @@ static void layouts(void **state) {
         change;                                                                                    \
         assert_int_equal(recode(&l, size, &got, &arena), MP_DATA);                                 \
     } while (0)
-    WRONG((void)0, 4499);                      /* a chunk behind the end of the file */
-    WRONG(a[0].address = 4300, 5000);          /* rows behind it */
+    WRONG((void)0, 4499);             /* a chunk behind the end of the file */
+    WRONG(a[0].address = 4300, 5000); /* rows behind it */
     WRONG(a[0].address = -8, 5000);
     WRONG(a[0].dims[0] = INT64_MAX / 5, 5000);
     WRONG(a[0].n_rows = 99, 5000);
@@ -278,16 +332,16 @@ static void layouts(void **state) {
     WRONG(a[1].elem_bytes = 0, 5000);
     WRONG(a[1].row_dim = 2, 5000);
     WRONG(chunks[2].address = -2, 5000);
-    WRONG(c[1].at = 5, 5000);                  /* its last row reaches behind the chunk */
+    WRONG(c[1].at = 5, 5000); /* its last row reaches behind the chunk */
     WRONG(c[1].stride = 0, 5000);
     WRONG(c[1].stride = INT64_MAX / 2, 5000);
     WRONG(c[1].size = 3, 5000);
     WRONG(c[1].array = 2, 5000);
     WRONG(c[1].dict = 0, 5000);
     WRONG(c[1].type = MP_STRING, 5000);
-    WRONG(c[2].chunk = 2, 5000);               /* of the last band there is no such chunk */
+    WRONG(c[2].chunk = 2, 5000); /* of the last band there is no such chunk */
     WRONG(c[2].unit_ns = 0, 5000);
-    WRONG(c[0].mask = 1, 5000);                /* a column that a query sees is no mask */
+    WRONG(c[0].mask = 1, 5000); /* a column that a query sees is no mask */
     WRONG(c[0].mask = 4, 5000);
     WRONG(c[3].mask = 3, 5000);
     WRONG(l.n_rows = 101, 5000);
@@ -352,14 +406,16 @@ static void units(void **state) {
 static void halves(void **state) {
     (void)state;
     assert_true(mp_h5_half(0x3C00) == 1 && mp_h5_half(0xC000) == -2 && mp_h5_half(0) == 0);
-    assert_true(mp_h5_half(0x7BFF) == 65504 && mp_h5_half(1) == 0x1p-24 && mp_h5_half(0x03FF) == 0x3FFp-24);
+    assert_true(mp_h5_half(0x7BFF) == 65504 && mp_h5_half(1) == 0x1p-24 &&
+                mp_h5_half(0x03FF) == 0x3FFp-24);
     assert_true(mp_h5_half(0x7C00) > 1e300 && mp_h5_half(0xFC00) < -1e300);
     assert_true(mp_h5_half(0x7E00) != mp_h5_half(0x7E00));
 }
 
 static void utf16(void **state) {
     (void)state;
-    static const uint8_t text[] = {'a', 0, 0xE9, 0, 0x3D, 0xD8, 0x00, 0xDE, 0x3D, 0xD8, ' ', 0, ' ', 0};
+    static const uint8_t text[] = {'a',  0,    0xE9, 0,   0x3D, 0xD8, 0x00,
+                                   0xDE, 0x3D, 0xD8, ' ', 0,    ' ',  0};
     mp_arena arena;
     mp_str s;
     mp_arena_init(&arena, NULL);
@@ -371,10 +427,12 @@ static void utf16(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lzf),       cmocka_unit_test(unshuffle), cmocka_unit_test(fletcher),
-        cmocka_unit_test(pipelines), cmocka_unit_test(pickles),   cmocka_unit_test(heap),
-        cmocka_unit_test(layouts),   cmocka_unit_test(layouts_of_anything),
-        cmocka_unit_test(units),     cmocka_unit_test(halves),    cmocka_unit_test(utf16),
+        cmocka_unit_test(lzf),      cmocka_unit_test(unshuffle),
+        cmocka_unit_test(fletcher), cmocka_unit_test(pipelines),
+        cmocka_unit_test(pickles),  cmocka_unit_test(heap),
+        cmocka_unit_test(layouts),  cmocka_unit_test(layouts_of_anything),
+        cmocka_unit_test(units),    cmocka_unit_test(halves),
+        cmocka_unit_test(utf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

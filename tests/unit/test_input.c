@@ -120,10 +120,10 @@ static void list_files(void **state) {
 
 static void list_sorted(void **state) {
     (void)state;
-    static const char *const names[] = {"b.csv", "a.tsv", "c.csv.gz", "B.CSV", "10.csv", "9.csv",
-                                        "rows.ndjson"};
-    static const char *const want[] = {"10.csv", "9.csv", "B.CSV", "a.tsv", "b.csv", "c.csv.gz",
-                                       "rows.ndjson"};
+    static const char *const names[] = {"b.csv",  "a.tsv", "c.csv.gz",   "B.CSV",
+                                        "10.csv", "9.csv", "rows.ndjson"};
+    static const char *const want[] = {"10.csv", "9.csv",    "B.CSV",      "a.tsv",
+                                       "b.csv",  "c.csv.gz", "rows.ndjson"};
     for (int i = 0; i < 7; i++)
         put_text(names[i], "x\n");
     put_text(".hidden.csv", "x\n");

@@ -28,24 +28,60 @@ static const char *flaw_of(const char *line, size_t n) {
 
 static void good_lines(void **state) {
     (void)state;
-    static const char *const lines[] = {
-        "", " \t\r", "{}", " { } \r", "{\"\":0}", "{\"a\":-0.5e+10 , \"b\" : [ ] }",
-        "{\"a\":[[],{},[1,{\"x\":[null,true]}]],\"a\":false}", "{\"\\u00e9\\n\":\"\\ud83d\\ude00\"}",
-        "{\"a\":\"\xff\xc3 bytes pass\"}"};
+    static const char *const lines[] = {"",
+                                        " \t\r",
+                                        "{}",
+                                        " { } \r",
+                                        "{\"\":0}",
+                                        "{\"a\":-0.5e+10 , \"b\" : [ ] }",
+                                        "{\"a\":[[],{},[1,{\"x\":[null,true]}]],\"a\":false}",
+                                        "{\"\\u00e9\\n\":\"\\ud83d\\ude00\"}",
+                                        "{\"a\":\"\xff\xc3 bytes pass\"}"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         assert_null(flaw_of(lines[i], strlen(lines[i])));
 }
 
 static void bad_lines(void **state) {
     (void)state;
-    static const char *const lines[] = {
-        "[]", "1", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}", "{a:1}", "{\"a\":01}",
-        "{\"a\":1.}", "{\"a\":.5}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":+1}", "{\"a\":nul}",
-        "{\"a\":NaN}", "{\"a\":[1,]}", "{\"a\":[1}", "{\"a\":{\"b\"}}", "{\"a\":{\"b\":1,}}",
-        "{\"a\":[,1]}", "{\"a\":1}}", "{\"a\":1} {}", "{\"a\":\"x}", "{\"a\":\"\\x\"}",
-        "{\"a\":\"\\u12\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}",
-        "{\"a\":\"\\ud800\\ud800\"}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\t\"}", "{\"a\":[\"\\\"]}",
-        "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\":tru", "{\"a\":\"\\", "{\"a\":\"\\ud800\\u"};
+    static const char *const lines[] = {"[]",
+                                        "1",
+                                        "{",
+                                        "{\"a\"",
+                                        "{\"a\":",
+                                        "{\"a\":1",
+                                        "{\"a\":1,}",
+                                        "{,}",
+                                        "{a:1}",
+                                        "{\"a\":01}",
+                                        "{\"a\":1.}",
+                                        "{\"a\":.5}",
+                                        "{\"a\":-}",
+                                        "{\"a\":1e}",
+                                        "{\"a\":+1}",
+                                        "{\"a\":nul}",
+                                        "{\"a\":NaN}",
+                                        "{\"a\":[1,]}",
+                                        "{\"a\":[1}",
+                                        "{\"a\":{\"b\"}}",
+                                        "{\"a\":{\"b\":1,}}",
+                                        "{\"a\":[,1]}",
+                                        "{\"a\":1}}",
+                                        "{\"a\":1} {}",
+                                        "{\"a\":\"x}",
+                                        "{\"a\":\"\\x\"}",
+                                        "{\"a\":\"\\u12\"}",
+                                        "{\"a\":\"\\u12g4\"}",
+                                        "{\"a\":\"\\ud800\"}",
+                                        "{\"a\":\"\\udc00\"}",
+                                        "{\"a\":\"\\ud800\\ud800\"}",
+                                        "{\"a\":\"\\u0000\"}",
+                                        "{\"a\":\"\t\"}",
+                                        "{\"a\":[\"\\\"]}",
+                                        "{\"a\" 1}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "{\"a\":tru",
+                                        "{\"a\":\"\\",
+                                        "{\"a\":\"\\ud800\\u"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         assert_non_null(flaw_of(lines[i], strlen(lines[i])));
 }
@@ -53,7 +89,8 @@ static void bad_lines(void **state) {
 /* Every beginning of a good line is flawed, and no byte behind it is looked at. */
 static void beginnings(void **state) {
     (void)state;
-    static const char line[] = "{\"key\":\"te\\u20acxt\\ud83d\\ude00\",\"n\":[1.5e3,{\"x\":true}],\"z\":null}";
+    static const char line[] =
+        "{\"key\":\"te\\u20acxt\\ud83d\\ude00\",\"n\":[1.5e3,{\"x\":true}],\"z\":null}";
     for (size_t n = 1; n + 1 < sizeof line; n++)
         assert_non_null(flaw_of(line, n));
     assert_null(flaw_of(line, sizeof line - 1));
@@ -77,8 +114,9 @@ static void nesting(void **state) {
 
 static void values(void **state) {
     (void)state;
-    static const char line[] = "{\"s\":\"a\\\"\\u00e9\\ud83d\\ude00/\\/\",\"n\":-1.50e2 ,\"o\":{\"x\" : [1]},"
-                               "\"null\":null,\"t\":true}";
+    static const char line[] =
+        "{\"s\":\"a\\\"\\u00e9\\ud83d\\ude00/\\/\",\"n\":-1.50e2 ,\"o\":{\"x\" : [1]},"
+        "\"null\":null,\"t\":true}";
     static const struct {
         const char *key, *text;
         mp_json_kind kind;
