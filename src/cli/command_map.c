@@ -74,7 +74,8 @@ static const mp_option map_options[] = {
      .help = "one dictionary for all commands: $MPART_DICT is a Unix socket that\n"
              "speaks as Redis does"},
     {.name = "dict-in", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_in),
-     .help = "what the dictionary begins with: columns key and value, .csv or .ndjson"},
+     .help = "what the dictionary begins with: columns key and value, .csv or\n"
+             ".ndjson"},
     {.name = "dict-out", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_out),
      .help = "what it has at the end, by key, .csv or .ndjson"},
 };
