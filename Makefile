@@ -119,7 +119,7 @@ $(B)/tests/%: tests/%.c $(B)/libmpart.a $(B)/flags Makefile
 	  $(call PKG_LIBS,$(PKGS) cmocka) $(LDLIBS)
 
 check: all $(UNIT) $(MPIT) $(TEST_PLUGINS)
-	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh layers unit mpi cli slurm
+	$(Q)MPART=$(abspath $(PROGRAM)) BUILD=$(B) SAN=$(SAN) scripts/check.sh layers unit mpi slurm cli
 check-unit: $(UNIT) $(PLUGINS) $(TEST_PLUGINS)
 	$(Q)BUILD=$(B) SAN=$(SAN) scripts/check.sh unit
 check-mpi: $(MPIT)
