@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "comm/comm.h"
+#include "on_ranks.h"
 
 static int64_t sum_of(mp_comm *c, int64_t v) {
     assert_int_equal(mp_comm_allreduce(c, &v, 1, MP_SUM, NULL), MP_OK);
@@ -407,24 +408,9 @@ static void test_free_with_messages_left(void **state) {
     assert_null(other);
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(60);
     setenv("OMPI_MCA_io", "ompio", 1);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_environment),   cmocka_unit_test(test_allreduce),
         cmocka_unit_test(test_bcast),         cmocka_unit_test(test_bcast_without_memory),
@@ -435,7 +421,5 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_doorbell),      cmocka_unit_test(test_serial),
         cmocka_unit_test(test_two),           cmocka_unit_test(test_free_with_messages_left),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

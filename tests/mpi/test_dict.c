@@ -15,6 +15,7 @@
 #include "comm/comm.h"
 #include "comm/dictionary.h"
 #include "mpart/dict.h"
+#include "on_ranks.h"
 
 #define OK MPART_DICT_OK
 
@@ -410,23 +411,8 @@ static void test_spread_and_combining(void **state) {
     assert_int_equal(mem.used_bytes, 0);
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(100);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 100);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_compare_and_swap),
@@ -440,7 +426,5 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_rank_fails),
         cmocka_unit_test(test_spread_and_combining),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "comm/exchange.h"
+#include "on_ranks.h"
 
 typedef struct {
     mp_comm *c;
@@ -277,29 +278,12 @@ static void test_full(void **state) {
     assert_int_equal(put, got);
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(60);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_to_all), cmocka_unit_test(test_bad_ends),
         cmocka_unit_test(test_passes),     cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_too_long),   cmocka_unit_test(test_full),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "on_ranks.h"
 #include "run/flow.h"
 
 typedef enum {
@@ -406,30 +407,13 @@ static void test_nothing(void **state) {
     assert_string_equal(result.error.what, "test failure");
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(60);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),    cmocka_unit_test(test_sums),
         cmocka_unit_test(test_later),      cmocka_unit_test(test_big_records),
         cmocka_unit_test(test_failures),   cmocka_unit_test(test_smallest_data_error),
         cmocka_unit_test(test_judge_redo), cmocka_unit_test(test_passes),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "io/output_pack.h"
+#include "on_ranks.h"
 #include "run/order.h"
 
 static mp_comm *comm;
@@ -546,11 +547,9 @@ static void stale_messages(void **state) {
 }
 
 int main(int argc, char **argv) {
-    alarm(120);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 120);
     mp_error e = MP_ERROR_INIT;
     must(mp_comm_new(MPI_COMM_WORLD, &comm, &e), &e);
     const struct CMUnitTest tests[] = {
@@ -570,6 +569,5 @@ int main(int argc, char **argv) {
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     mp_comm_free(&comm);
-    MPI_Finalize();
-    return failed;
+    return end_on_ranks(failed);
 }

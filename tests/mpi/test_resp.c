@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "on_ranks.h"
 #include "run/resp_command.h"
 
 typedef struct {
@@ -544,23 +545,8 @@ static void test_shared_counters(void **state) {
     assert_true(side_close(&s, ok));
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(110);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 110);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),           cmocka_unit_test(test_commands),
         cmocka_unit_test(test_binary_and_cut),  cmocka_unit_test(test_broken),
@@ -569,7 +555,5 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_memory),          cmocka_unit_test(test_scan),
         cmocka_unit_test(test_shared_counters),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "on_ranks.h"
 #include "run/scan.h"
 
 enum { MOST_FILES = 3, MOST_PASSES = 6, MOST_SPLITS = 40 };
@@ -377,23 +378,8 @@ static void test_enough_rows(void **state) {
     assert_int_equal(passes, 2); /* the sample holds all: its decimal was proposed */
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(60);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_wrong_guesses),
@@ -406,7 +392,5 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_first_bad_row),
         cmocka_unit_test(test_enough_rows),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

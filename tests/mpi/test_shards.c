@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "on_ranks.h"
 #include "run/shard.h"
 
 enum { SPLITS = 37, BATCHES = 5, ROWS = 400, SHARDS = 23, TEXT = 40 };
@@ -225,28 +226,11 @@ static void test_in_scratch(void **state) {
     passes(*state, false, 20000, 0);
 }
 
-static int setup(void **state) {
-    mp_comm *c = NULL;
-    if (mp_comm_new(MPI_COMM_WORLD, &c, NULL) != MP_OK) return -1;
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state) {
-    mp_comm *c = *state;
-    mp_comm_free(&c);
-    return 0;
-}
-
 int main(int argc, char **argv) {
-    alarm(60);
-    mp_comm_prepare_env();
-    MPI_Init(&argc, &argv);
+    begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_memory),
         cmocka_unit_test(test_in_scratch),
     };
-    int failed = cmocka_run_group_tests(tests, setup, teardown);
-    MPI_Finalize();
-    return failed != 0;
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }
