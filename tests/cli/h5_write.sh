@@ -228,10 +228,7 @@ rm huge.csv
     check "no temporary" no_output out
     exit $((n_failed > 0))
 ) || n_failed=$((n_failed + 1))
-small=$work/small
-mkdir "$small"
-if mount -t tmpfs -o size=250k tmpfs "$small" 2>/dev/null; then
-    trap 'umount "$small"; rm -rf "$work"' EXIT
+if small_disk 250k; then
     for options in "" "--scratch scratch" "--scratch scratch --h5-layout columns" "--scratch scratch --h5-collective"; do
         refuses 74 "mpart: cannot write: file '$small/o.h5': No space left on device" query in.csv $options -o "$small/o.h5"
         check "no temporary" no_output "$small"
@@ -250,16 +247,7 @@ for rank in 0 1; do
         [ "$(stat -c %s out/.o.h5.mpart-* 2>/dev/null | sort -n | head -n 1)" -gt 100000 ] 2>/dev/null && break
         sleep 0.02
     done
-    kill -9 "$(pgrep -P $job | sed -n $((rank + 1))p)"
-    for _ in $(seq 100); do
-        kill -0 $job 2>/dev/null || break
-        sleep 0.1
-    done
-    check "the job ends" bash -c "! kill -0 $job 2>/dev/null"
-    kill -9 $job 2>/dev/null
-    wait $job 2>/dev/null
-    rc=$?
-    check "not with 0" [ $rc != 0 ]
+    kill_rank $job $rank
     check "the file that was there stays" same out/o.h5 <(echo before)
     rm -rf out && mkdir out
 done

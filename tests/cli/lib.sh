@@ -98,6 +98,44 @@ refuses() {
     done
 }
 
+# refused CODE TEXT ARGS...: as fails, with two ranks alone, where arguments are read by rank 0 in any case.
+refused() {
+    local code=$1 text=$2
+    shift 2
+    run 2 "$@" </dev/null
+    check "exit code $code" has_code "$code"
+    check "says once '$text'" says_once "$text"
+    check "one message" one_message
+    check "nothing on standard output" is_empty "$out"
+}
+
+# small_disk SIZE: a disk of that size is the folder $small; false where this may not be made.
+small_disk() {
+    small=$work/small
+    mkdir "$small"
+    mount -t tmpfs -o "size=$1" tmpfs "$small" 2>/dev/null || return 1
+    trap 'umount "$small"; rm -rf "$work"' EXIT
+}
+
+# end_of JOB: waits for that mpirun, whose end was brought about; its code is $rc.
+end_of() {
+    for _ in $(seq 100); do
+        kill -0 "$1" 2>/dev/null || break
+        sleep 0.1
+    done
+    check "the job ends" bash -c "! kill -0 $1 2>/dev/null"
+    kill -9 "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+    rc=$?
+}
+
+# kill_rank JOB RANK: kill -9 of one rank of that mpirun, which has to end, and not with 0.
+kill_rank() {
+    kill -9 "$(pgrep -P "$1" | sed -n $(($2 + 1))p)"
+    end_of "$1"
+    check "not with 0" [ $rc != 0 ]
+}
+
 # succeeds NP ARGS...
 succeeds() {
     run "$@"

@@ -20,15 +20,6 @@ while True:  # a counter by compare-and-swap
     if old is None and d("SETNX", "cas", 1) or old is not None and d("CAS", "cas", old, int(old) + 1):
         break
 END
-refused() {
-    local code=$1 text=$2
-    shift 2
-    run 2 "$@" </dev/null
-    check "exit code $code" has_code "$code"
-    check "says once '$text'" says_once "$text"
-    check "one message" one_message
-}
-
 # ---- exact, and the same bytes ----
 for np in 0 2 5; do
     succeeds $np map --items list --dict-out d$np.csv --stats s.json -- python3 count.py

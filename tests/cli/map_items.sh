@@ -3,17 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 seq 1 40 >list
 
-# refused CODE TEXT ARGS...: as fails, with two ranks alone; arguments are read by rank 0 in any case.
-refused() {
-    local code=$1 text=$2
-    shift 2
-    run 2 "$@" </dev/null
-    check "exit code $code" has_code "$code"
-    check "says once '$text'" says_once "$text"
-    check "one message" one_message
-    check "nothing on standard output" is_empty "$out"
-}
-
 # ---- joined in list order, whichever ends first ----
 seq 1 40 | sed 's/.*/<&>/' >want
 for np in 0 2 5; do
@@ -167,10 +156,7 @@ check "all are done" [ "$(wc -l <"$out")" = 16 ]
 check "two of a host at a time" [ "$(sort -n "$out" | tail -n 1)" = 2 ]
 
 # ---- disk full, one rank fails ----
-small=$work/small
-mkdir "$small"
-if mount -t tmpfs -o size=300k tmpfs "$small" 2>/dev/null; then
-    trap 'umount "$small"; rm -rf "$work"' EXIT
+if small_disk 300k; then
     run 2 map --items list -o "$small/x" -- sh -c 'head -c 100000 /dev/zero'
     check "a full disk" has_code 74
     check "says so" says_once "No space left on device"

@@ -20,13 +20,7 @@ run_and_kill() { # NP WHO UNITS
     victim=$job
     [ "$who" != launcher ] && victim=$(pgrep -P $job -x mpart | sed -n "$((who + 1))p")
     [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null
-    for _ in $(seq 100); do
-        kill -0 $job 2>/dev/null || break
-        sleep 0.1
-    done
-    check "the job ends" bash -c "! kill -0 $job 2>/dev/null"
-    kill -9 $job 2>/dev/null
-    wait $job 2>/dev/null
+    end_of $job
     last="kill -9 of $who of $np after $after units began"
     for _ in $(seq 50); do # ranks of a killed mpirun end by themselves, a moment later
         pgrep -f "^$MPART map --items list -o joined" >/dev/null || break

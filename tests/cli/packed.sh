@@ -129,10 +129,7 @@ rm out/o.csv.gz
     done
     exit $((n_failed > 0))
 ) || n_failed=$((n_failed + 1))
-small=$work/small
-mkdir "$small"
-if mount -t tmpfs -o size=256k tmpfs "$small" 2>/dev/null; then
-    trap 'umount "$small"; rm -rf "$work"' EXIT
+if small_disk 256k; then
     for pack in gz zst; do
         refuses 74 "mpart: cannot write: file '$small/o.csv.$pack': No space left on device" \
             query in.csv --where 'n > 5' -o "$small/o.csv.$pack"

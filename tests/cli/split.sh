@@ -269,16 +269,8 @@ for rank in 0 1; do
         [ "$(pgrep -c -P $job)" = 3 ] && ls -A out | grep -q mpart && break
         sleep 0.1
     done
-    kill -9 "$(pgrep -P $job | sed -n $((rank + 1))p)"
-    for _ in $(seq 100); do
-        kill -0 $job 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -9 $job 2>/dev/null
-    wait $job 2>/dev/null
-    rc=$?
+    kill_rank $job $rank
     exec 9>&-
-    check "not with 0" [ $rc != 0 ]
     check "no folder of that name, no manifest" [ ! -e out/d -a -z "$(find out -name manifest.json)" ]
     rm -rf out && mkdir out
 done
