@@ -38,7 +38,7 @@ COMPILE = $(CC) $(CFLAGS_BASE) $(OPT) $(call PKG_CFLAGS,$(1)) $(CFLAGS)
 LINK = $(CC) $(OPT) $(LDFLAGS)
 say = @$(if $(filter 1,$(V)),:,echo '  $(1)')
 
-SRCS := $(sort $(filter-out src/plugins/%,$(wildcard src/*/*.c)))
+SRCS := $(sort $(filter-out src/plugins/%,$(wildcard src/*/*.c src/*/*/*.c)))
 # Plug-ins are built as anybody's would be: against the public headers alone.
 PLUGINS := $(patsubst src/plugins/%.c,$(B)/plugins/%.so,$(sort $(wildcard src/plugins/*.c)))
 TEST_PLUGINS := $(patsubst tests/plugins/%.c,$(B)/tests/plugins/%.so,$(sort $(wildcard tests/plugins/*.c)))
@@ -179,4 +179,4 @@ help:
 	@echo 'make clean       removes everything built'
 	@echo 'variables        V=1 shows commands, SAN=1 builds with sanitizers into build/san'
 
--include $(wildcard $(B)/obj/*/*.d) $(wildcard $(B)/tests/*/*.d) $(wildcard $(B)/plugins/*.d)
+-include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d) $(wildcard $(B)/tests/*/*.d) $(wildcard $(B)/plugins/*.d)

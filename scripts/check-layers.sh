@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 # found PATTERN [EXCEPT]: lines of the source, comments apart, that match, but for files that match EXCEPT.
 found() {
-    grep -HnE "$1" src/*/*.[ch] | grep -vE '^[^:]+:[0-9]+: *(/\*|\*|//)' | grep -vE "^src/(${2:-/})"
+    grep -HnE "$1" src/*/*.[ch] src/*/*/*.[ch] | grep -vE '^[^:]+:[0-9]+: *(/\*|\*|//)' | grep -vE "^src/(${2:-/})"
 }
 
 bad=$(
@@ -37,5 +37,5 @@ if [ -n "$bad" ]; then
     echo "layers: includes or names break the rules above"
     exit 1
 fi
-set -- src/*/*.[ch]
+set -- src/*/*.[ch] src/*/*/*.[ch]
 echo "layers: ok ($# files)"

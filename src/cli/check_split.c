@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "io/output.h"
+#include "io/output/output.h"
 
 static mp_status wrong(mp_error *err, const char *why, const char *hint) {
     mp_error_set(err, MP_USAGE, NULL, "%s", why);

@@ -5,7 +5,7 @@
 
 #include "cli/check_split.h"
 #include "cli/h5_options.h"
-#include "run/map.h"
+#include "run/map/map.h"
 
 #define AT(field) offsetof(mp_invocation, field)
 

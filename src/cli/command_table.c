@@ -7,11 +7,11 @@
 #include "cli/command_map.h"
 #include "cli/h5_options.h"
 #include "data/date.h"
-#include "io/h5_out.h"
-#include "io/output.h"
-#include "run/merge.h"
-#include "run/query_run.h"
-#include "run/split_run.h"
+#include "io/h5/h5_out.h"
+#include "io/output/output.h"
+#include "run/merge/merge.h"
+#include "run/query/query_run.h"
+#include "run/split/split_run.h"
 
 #define AT(field) offsetof(mp_invocation, field)
 #define COUNT_OF(a) ((int)(sizeof(a) / sizeof *(a)))

@@ -7,8 +7,8 @@
 #include "comm/comm.h"
 #include "plan/spec.h"
 #include "plan/split_plan.h"
-#include "run/gen.h"
-#include "run/map.h"
+#include "run/gen/gen.h"
+#include "run/map/map.h"
 #include "run/report.h"
 
 typedef struct mp_command mp_command;

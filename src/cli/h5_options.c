@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "io/h5_out.h"
-#include "io/output.h"
+#include "io/h5/h5_out.h"
+#include "io/output/output.h"
 
 static mp_status check_other(const mp_output_spec *o, mp_error *err) {
     const char *name = o->h5_layout >= 0     ? "h5-layout"

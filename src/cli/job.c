@@ -11,7 +11,7 @@
 #include "cli/about.h"
 #include "cli/budget.h"
 #include "cli/commands.h"
-#include "io/output.h"
+#include "io/output/output.h"
 #include "run/fault.h"
 #include "run/progress.h"
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "cli/job.h"
-#include "io/h5_inspect.h"
-#include "op/plugin_serve.h"
+#include "io/h5/h5_inspect.h"
+#include "op/plugin/plugin_serve.h"
 
 static bool write_all(int fd, const void *bytes, size_t n) {
     const char *p = bytes;

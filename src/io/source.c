@@ -1,8 +1,8 @@
 /* source.c - the table of formats. Lines are CSV whose delimiter is the newline, without quotes. */
 #include "io/source.h"
 
-#include "io/h5.h"
-#include "io/json.h"
+#include "io/h5/h5.h"
+#include "io/json/json.h"
 
 static mp_status csv_open(const mp_csv_args *args, void **reader, mp_error *err) {
     mp_csv_reader *r = NULL;

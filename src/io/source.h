@@ -5,7 +5,7 @@
 #ifndef MP_IO_SOURCE_H
 #define MP_IO_SOURCE_H
 
-#include "io/csv.h"
+#include "io/csv/csv.h"
 
 typedef enum { MP_READ_CSV, MP_READ_LINES, MP_READ_NDJSON, MP_READ_H5 } mp_read_format;
 

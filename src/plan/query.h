@@ -11,8 +11,8 @@
 #ifndef MP_PLAN_QUERY_H
 #define MP_PLAN_QUERY_H
 
-#include "op/group.h"
-#include "op/rows.h"
+#include "op/group/group.h"
+#include "op/rows/rows.h"
 #include "plan/table.h"
 
 typedef struct {

@@ -6,7 +6,7 @@
 #include "data/date.h"
 #include "data/decimal.h"
 #include "data/print_num.h"
-#include "io/output.h"
+#include "io/output/output.h"
 
 enum { BETWEEN = 0x1F, MOST_EXACT_BITS = 53, ROOM = 64 };
 _Static_assert((int)MP_NUM_MAX < ROOM && (int)MP_DATE_TEXT_MAX < ROOM, "every value fits");

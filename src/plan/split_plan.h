@@ -3,7 +3,7 @@
 #ifndef MP_PLAN_SPLIT_PLAN_H
 #define MP_PLAN_SPLIT_PLAN_H
 
-#include "io/output.h"
+#include "io/output/output.h"
 #include "plan/query.h"
 
 typedef enum { MP_SPLIT_BY, MP_SPLIT_RANGE, MP_SPLIT_ROWS, MP_SPLIT_EACH } mp_split_method;

@@ -5,7 +5,7 @@
 
 #include <poll.h>
 
-#include "io/json.h"
+#include "io/json/json.h"
 #include "plan/names.h"
 #include "plan/table_h5.h"
 

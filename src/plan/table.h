@@ -5,8 +5,8 @@
 #ifndef MP_PLAN_TABLE_H
 #define MP_PLAN_TABLE_H
 
-#include "io/h5_layout.h"
-#include "io/input_index.h"
+#include "io/h5/h5_layout.h"
+#include "io/input/input_index.h"
 #include "plan/spec.h"
 
 typedef struct {

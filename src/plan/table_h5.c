@@ -3,8 +3,8 @@
  * Invariant: as in table.h; a column has one type over all files. */
 #include "plan/table_h5.h"
 
-#include "io/h5.h"
-#include "io/h5_inspect.h"
+#include "io/h5/h5.h"
+#include "io/h5/h5_inspect.h"
 #include "plan/names.h"
 
 enum { SPLITS = 256 };

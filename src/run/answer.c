@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "run/h5_write.h"
+#include "run/h5/h5_write.h"
 
 enum {
     TABLE_ROWS = 40,

@@ -6,7 +6,7 @@
 #define MP_RUN_ANSWER_H
 
 #include "plan/spec.h"
-#include "run/order.h"
+#include "run/order/order.h"
 #include "run/report.h"
 
 typedef struct mp_answer mp_answer;

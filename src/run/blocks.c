@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "io/output.h"
+#include "io/output/output.h"
 
 enum {
     BLOCK_BYTES = 1 << 20,

@@ -1,8 +1,8 @@
 /* info_h5.c - the objects of an HDF5 file as lines or as JSON. See info_h5.h. */
 #include "run/info_h5.h"
 
-#include "io/h5_inspect.h"
-#include "io/input.h"
+#include "io/h5/h5_inspect.h"
+#include "io/input/input.h"
 #include "run/info.h"
 
 enum { NAME_WIDTH = 40 };

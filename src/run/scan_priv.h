@@ -3,7 +3,7 @@
 #ifndef MP_RUN_SCAN_PRIV_H
 #define MP_RUN_SCAN_PRIV_H
 
-#include "io/input_unpack.h"
+#include "io/input/input_unpack.h"
 #include "run/scan.h"
 
 struct mp_scan {

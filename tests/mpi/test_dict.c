@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "comm/comm.h"
-#include "comm/dictionary.h"
+#include "comm/dict/dictionary.h"
 #include "mpart/dict.h"
 #include "on_ranks.h"
 

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "io/output_pack.h"
+#include "io/output/output_pack.h"
 #include "on_ranks.h"
-#include "run/order.h"
+#include "run/order/order.h"
 
 static mp_comm *comm;
 static uint32_t pass;

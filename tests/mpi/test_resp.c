@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "on_ranks.h"
-#include "run/resp_command.h"
+#include "run/resp/resp_command.h"
 
 typedef struct {
     mp_comm *c;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "on_ranks.h"
-#include "run/shard.h"
+#include "run/split/shard.h"
 
 enum { SPLITS = 37, BATCHES = 5, ROWS = 400, SHARDS = 23, TEXT = 40 };
 

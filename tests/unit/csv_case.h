@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "io/csv.h"
+#include "io/csv/csv.h"
 
 /* ---- a text with 64 readable bytes behind it (at_end) or before it, then a faulting page ---- */
 

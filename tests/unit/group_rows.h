@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "data/print_num.h"
-#include "op/group.h"
+#include "op/group/group.h"
 
 enum { C_KEY1, C_KEY2, C_BOOL, C_INT, C_DEC, C_FLOAT, C_DATE, C_TS, C_TEXT, C_NULL, C_COLS };
 static const mp_type col_type[C_COLS] = {MP_STRING,  MP_STRING, MP_BOOL,      MP_INT64,  MP_DECIMAL,

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "op/agg_select.h"
+#include "op/agg/agg_select.h"
 
 enum { MOST = 20000 };
 

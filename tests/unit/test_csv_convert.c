@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/csv_index.h"
+#include "io/csv/csv_index.h"
 
 enum { MAX_ROWS = 4096, COLUMNS = 3, PAD = 64 };
 

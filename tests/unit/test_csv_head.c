@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/csv.h"
+#include "io/csv/csv.h"
 
 static mp_arena arena;
 static mp_csv_head head;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "csv_case.h"
-#include "io/csv_scan.h"
+#include "io/csv/csv_scan.h"
 
 /* The levels that this machine can run. */
 static int levels(mp_simd *out) {

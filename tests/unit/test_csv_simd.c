@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "data/decimal.h"
-#include "io/csv_index.h"
+#include "io/csv/csv_index.h"
 
 enum { ROWS = 1500, MAX_COLUMNS = 4, MARGIN = 64, FIELD = 32, ROUNDS = 1200 };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "comm/dict_apply.h"
+#include "comm/dict/dict_apply.h"
 
 static uint64_t random_state = 88172645463325252u;
 static uint64_t next_random(void) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/gen_table.h"
+#include "run/gen/gen_table.h"
 #include "run/progress.h"
 
 static void check_permutation(uint64_t n, uint64_t key) {

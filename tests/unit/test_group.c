@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "group_rows.h"
-#include "op/group_key.h"
+#include "op/group/group_key.h"
 
 static const mp_group_agg count_rows = {.fn = MP_AGG_COUNT, .arg = {-1, -1}};
 

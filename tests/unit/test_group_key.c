@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/simd.h"
-#include "op/group_key.h"
+#include "op/group/group_key.h"
 
 enum { MAX_COLUMNS = 6, PAGES = 8, ROUNDS = 400, MAX_TEXT = 400 };
 

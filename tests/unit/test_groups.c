@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "data/batch.h"
-#include "op/groups.h"
+#include "op/group/groups.h"
 
 enum { N = 1200000, BATCH = 4000, OWNERS = 3 };
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "io/h5_chunk.h"
-#include "io/lzf_pack.h"
+#include "io/h5/h5_chunk.h"
+#include "io/h5/lzf_pack.h"
 
 static uint64_t next(uint64_t *x) {
     *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;

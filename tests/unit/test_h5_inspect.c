@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <hdf5.h>
 
-#include "io/h5_inspect.h"
+#include "io/h5/h5_inspect.h"
 
 static char folder[64], file[128];
 

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "io/h5_out.h"
+#include "io/h5/h5_out.h"
 
 enum { ROWS = 700, COLS = 7 };
 static const char *const NAMES[COLS] = {"i", "f", "s", "b", "d", "narrow", "t/u"};

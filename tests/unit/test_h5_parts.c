@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "io/h5_filter.h"
-#include "io/h5_heap.h"
-#include "io/h5_in.h"
-#include "io/h5_values.h"
+#include "io/h5/h5_filter.h"
+#include "io/h5/h5_heap.h"
+#include "io/h5/h5_in.h"
+#include "io/h5/h5_values.h"
 
 static uint32_t seed = 7;
 

@@ -19,7 +19,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "io/input.h"
+#include "io/input/input.h"
 
 static char folder[64];
 static mp_arena arena;

@@ -12,9 +12,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "io/input_index.h"
-#include "io/input_unpack.h"
-#include "io/output_pack.h"
+#include "io/input/input_index.h"
+#include "io/input/input_unpack.h"
+#include "io/output/output_pack.h"
 
 enum { TEXT_BYTES = 1500000 };
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "op/unit_args.h"
-#include "run/journal.h"
+#include "run/map/journal.h"
 
 enum { N = 20 };
 

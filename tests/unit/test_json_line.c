@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "io/json_line.h"
+#include "io/json/json_line.h"
 
 /* The flaw of a line in a block of exactly its size; NULL: none. */
 static const char *flaw_of(const char *line, size_t n) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/json_shape.h"
+#include "io/json/json_shape.h"
 
 enum { MOST = 1024, BLOCKS = MOST / 64, PAD = 64 };
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "io/output.h"
+#include "io/output/output.h"
 
 enum { ARGS_MAX = 64 };
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/output.h"
+#include "io/output/output.h"
 
 static char folder[64];
 static mp_arena arena;

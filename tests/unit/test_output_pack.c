@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "io/output_pack.h"
+#include "io/output/output_pack.h"
 
 static mp_packer *packer_of(mp_packing packing, mp_mem *mem) {
     mp_packer *p = NULL;

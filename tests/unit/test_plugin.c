@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "io/output.h"
-#include "op/plugin_serve.h"
-#include "op/plugin_worker.h"
+#include "io/output/output.h"
+#include "op/plugin/plugin_serve.h"
+#include "op/plugin/plugin_worker.h"
 
 static mp_spawner *spawner;
 static int epoll_fd;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "op/rows.h"
+#include "op/rows/rows.h"
 
 enum { N_COLS = 8, N_MAX = 9000, NAME_BYTES = 64 };
 enum { C_BOOL, C_INT, C_DECIMAL, C_FLOAT, C_DATE, C_STAMP, C_TEXT, C_NULL };

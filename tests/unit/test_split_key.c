@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "io/manifest.h"
+#include "io/shards/manifest.h"
 #include "plan/split_key.h"
 
 static const int AT[] = {0, 1};

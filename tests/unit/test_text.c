@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "io/input.h"
-#include "io/output.h"
-#include "io/output_utf8.h"
+#include "io/input/input.h"
+#include "io/output/output.h"
+#include "io/output/output_utf8.h"
 
 static mp_buf out;
 

@@ -1,0 +1,192 @@
+/* dict_serve.c - the owner's side of the dictionary: batches of requests are carried out as they come and answered in
+ * messages of their own.
+ * Invariant: requests of one rank are carried out in order; while two answers to it are under way, they wait. A batch
+ * is acknowledged with the answer to its last request, also when nothing in it wanted one. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "comm/dict/dict_apply.h"
+#include "comm/dict/dict_state.h"
+
+enum {
+    ANSWERS_UNDER_WAY = 2,
+    ANSWER_BYTES = 64 * 1024, /* an answer message is closed when it has as many */
+    AHEAD = 16                /* records looked at before they are carried out */
+};
+
+typedef struct {
+    mp_dict_record r;
+    uint64_t place;
+} looked_at;
+
+static uint64_t place_of(const mp_dict *d, const mp_dict_record *r) {
+    if (r->op >= MP_DICT_KEYS) return 0;
+    return mp_hash_bytes(r->key, r->key_len) * (uint64_t)d->size;
+}
+
+/* Answers go into memory that is not counted: there are at most two of them for a rank, and a long one was held
+ * against the budget when it was made. */
+static void apply_one(mp_dict *d, const looked_at *x, mp_buf *out) {
+    size_t before = out->len;
+    if (!mp_buf_reserve(out, MP_DICT_ANSWER_ROOM)) {
+        mp_comm_give_up(d->c);
+        return;
+    }
+    mp_dict_apply(&d->table, &x->r, x->place, out);
+    d->counts.applied++;
+    if (!out->failed) return;
+    mp_dict_call c = {.table = &d->table, .r = x->r, .out = out};
+    out->len = before;
+    out->failed = false;
+    mp_dict_answer_code(&c, MP_DICT_NO_MEMORY);
+}
+
+/* Carries out requests of bytes from *at until the end or the answer is long enough. */
+static mp_status apply_some(mp_dict *d, const uint8_t *bytes, size_t len, size_t *at, mp_buf *out,
+                            mp_error *err) {
+    looked_at ahead[AHEAD];
+    while (*at < len && out->len < ANSWER_BYTES) {
+        int n = 0;
+        for (size_t i = *at; n < AHEAD && i < len; i += ahead[n++].r.total) {
+            if (!mp_dict_record_read(bytes + i, len - i, &ahead[n].r))
+                return mp_error_set(err, MP_FAILED, "bad message", "request of the dictionary");
+            ahead[n].place = place_of(d, &ahead[n].r);
+            mp_dict_table_fetch_slot(&d->table, ahead[n].place);
+        }
+        for (int k = 0; k < n; k++)
+            mp_dict_table_fetch_entry(&d->table, ahead[k].place);
+        for (int k = 0; k < n && out->len < ANSWER_BYTES; k++) {
+            apply_one(d, &ahead[k], out);
+            *at += ahead[k].r.total;
+        }
+    }
+    return MP_OK;
+}
+
+static void start_answer(const mp_dict *d, mp_buf *out) {
+    mp_buf_init(out, NULL);
+    mp_buf_u32(out, d->serial);
+    mp_buf_u32(out, 0);
+}
+
+/* acked: batches that this answer acknowledges. */
+static mp_status send_answer(mp_dict *d, int dest, mp_buf *out, uint32_t acked, mp_error *err) {
+    if (!out->failed) memcpy(out->data + 4, &acked, 4);
+    d->counts.bytes_answered += (int64_t)out->len;
+    mp_status s = mp_comm_send_buf(d->c, dest, MP_TAG_DICT_ANSWER, out, false, err);
+    mp_buf_release(out);
+    if (s != MP_OK) mp_comm_give_up(d->c);
+    return s;
+}
+
+static mp_status answer_some(mp_dict *d, int src, const uint8_t *bytes, size_t len, size_t *at,
+                             mp_error *err) {
+    mp_buf out;
+    start_answer(d, &out);
+    mp_status s = apply_some(d, bytes, len, at, &out, err);
+    if (s != MP_OK) {
+        mp_buf_release(&out);
+        return s;
+    }
+    bool whole = *at >= len;
+    d->peers[src].n_applied += whole;
+    return send_answer(d, src, &out, whole, err);
+}
+
+static bool may_answer(const mp_dict *d, int src) {
+    return mp_comm_unsent(d->c, src, MP_TAG_DICT_ANSWER) < ANSWERS_UNDER_WAY;
+}
+
+static mp_status keep(mp_dict *d, mp_dict_peer *p, const uint8_t *bytes, size_t len,
+                      mp_error *err) {
+    mp_dict_block *b = calloc(1, sizeof *b);
+    if (b) mp_buf_put(&b->buf, bytes, len);
+    if (!b || b->buf.failed) {
+        /* it can neither be taken nor left */
+        free(b);
+        mp_comm_give_up(d->c);
+        return mp_error_nomem(err, (int64_t)len, 0);
+    }
+    if (!p->todo) d->n_todo++;
+    *p->todo_end = b;
+    p->todo_end = &b->next;
+    return MP_OK;
+}
+
+static void drop_first(mp_dict *d, mp_dict_peer *p) {
+    mp_dict_block *b = p->todo;
+    p->todo = b->next;
+    if (!p->todo) {
+        p->todo_end = &p->todo;
+        d->n_todo--;
+    }
+    mp_buf_release(&b->buf);
+    free(b);
+}
+
+mp_status mp_dict_serve(mp_dict *d, mp_error *err) {
+    mp_status s = MP_OK;
+    for (int r = 0; r < d->size && d->n_todo > 0 && s == MP_OK; r++) {
+        mp_dict_peer *p = &d->peers[r];
+        while (p->todo && may_answer(d, r) && s == MP_OK) {
+            mp_dict_block *b = p->todo;
+            s = answer_some(d, r, b->buf.data, b->buf.len, &b->at, err);
+            if (b->at >= b->buf.len) drop_first(d, p);
+        }
+    }
+    mp_dict_hear_no_more(d);
+    return s;
+}
+
+static mp_status on_end(mp_dict *d, int src, mp_rd *r, mp_error *err) {
+    uint32_t failed = mp_rd_u32(r);
+    int64_t n = mp_rd_i64(r);
+    if (r->bad || n < 0 || d->peers[src].n_expected >= 0)
+        return mp_error_set(err, MP_FAILED, "bad message", "end of the dictionary of rank %d", src);
+    d->peers[src].n_expected = n;
+    d->failed = d->failed || failed;
+    d->n_ends++;
+    mp_dict_hear_no_more(d);
+    return MP_OK;
+}
+
+mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    mp_dict *d = ctx;
+    mp_dict_peer *p = &d->peers[src];
+    mp_rd r = mp_rd_of(bytes, len);
+    uint32_t serial = mp_rd_u32(&r), what = mp_rd_u32(&r);
+    if (r.bad || serial != d->serial)
+        return mp_error_set(err, MP_FAILED, "bad message", "request to another dictionary");
+    if (what == MP_DICT_END) return on_end(d, src, &r, err);
+    if (what != MP_DICT_REQUESTS) return mp_dict_on_quiet(d, (mp_dict_message)what, err);
+    size_t at = 0, left = mp_rd_left(&r);
+    mp_status s = MP_OK;
+    while (!p->todo && at < left && may_answer(d, src) && s == MP_OK)
+        s = answer_some(d, src, r.p, left, &at, err);
+    if (at < left && s == MP_OK) s = keep(d, p, r.p + at, left - at, err);
+    mp_dict_hear_no_more(d);
+    return s;
+}
+
+size_t mp_dict_apply_own(mp_dict *d) {
+    mp_buf *open = &d->peers[d->rank].open;
+    size_t at = MP_DICT_HEAD;
+    mp_buf_clear(&d->own_answer);
+    while (at < open->len) {
+        /* what could not be done comes first: only the last record may want an answer */
+        if (apply_some(d, open->data, open->len, &at, &d->own_answer, NULL) != MP_OK) break;
+        mp_rd r = mp_rd_of(d->own_answer.data, d->own_answer.len), next = r;
+        mp_dict_answer a;
+        while (mp_rd_left(&r) && mp_dict_answer_read(&next, &a) && a.kind == MP_DICT_LOST) {
+            mp_dict_note_lost(d, &next, &a);
+            r = next;
+        }
+        if (at >= open->len) {
+            open->len = MP_DICT_HEAD;
+            d->peers[d->rank].generation = ++d->next_generation;
+            return d->own_answer.len - mp_rd_left(&r);
+        }
+        mp_buf_clear(&d->own_answer);
+    }
+    return d->own_answer.len;
+}

@@ -1,0 +1,309 @@
+/* group.c - making a group table, and rows into it: keys of the batch, their numbers, then each
+ * aggregate column by column. */
+#include "op/group/group.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "op/group/group_state.h"
+
+/* Before the exchange groups are made in one table, which may leave the cache as long as it
+ * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Else a
+ * table that fits the cache catches what it can, and the rest goes to the owners. A rank alone
+ * would only carry records to itself, so its table may be larger. */
+static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 64 << 20, LARGE_BYTES = 256 << 20,
+                     LARGE_ALONE = INT64_C(4) << 30, NEAR_BYTES = 1 << 19;
+enum {
+    ROWS_PER_NEW_GROUP = 8,
+    ROWS_PER_GROUP = 2,
+    RECENT_ROWS = 1 << 17,
+    SLICE_ROWS = 512,
+    DIRECT_ROWS = 1 << 18
+};
+
+static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
+    void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
+    if (!p && *s == MP_OK) *s = mp_mem_error(g->mem, n * size, err);
+    return p;
+}
+
+static mp_status make_aggs(mp_group *g, const mp_group_args *args, size_t *stride, mp_error *err) {
+    mp_status s = MP_OK;
+    size_t at = sizeof(mp_key) + sizeof(uint64_t), wire_at = MP_RECORD_FIXED_AT;
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++) {
+        s = mp_agg_new(&args->aggs[i], args->window_exp, &g->table, g->mem, &g->agg[i], err);
+        if (s != MP_OK) break;
+        g->agg[i]->at = at;
+        g->agg[i]->wire_at = wire_at;
+        at += g->agg[i]->state_bytes;
+        wire_at += g->agg[i]->wire_bytes;
+        g->n_columns += mp_group_result_columns(&args->aggs[i]);
+    }
+    *stride = at;
+    g->fixed_bytes = wire_at;
+    return s;
+}
+
+/* The blank row, and what a record of it looks like (row 0 is not in use yet). */
+static void make_blank(mp_group *g) {
+    for (int i = 0; i < g->n_aggs; i++) {
+        mp_agg *a = g->agg[i];
+        if (a->ops->blank) a->ops->blank(a, g->table.blank + a->at);
+    }
+    memcpy(g->table.rows, g->table.blank, g->table.stride);
+    for (int i = 0; i < g->n_aggs; i++) {
+        mp_agg *a = g->agg[i];
+        if (a->ops->put) a->ops->put(a, 0, 1, g->blank_wire + a->wire_at, g->fixed_bytes);
+    }
+}
+
+static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
+    mp_status s = MP_OK;
+    size_t n_keys = (size_t)g->n_keys, stride = 0;
+    g->key = keep(g, n_keys, sizeof *g->key, &s, err);
+    g->key_type = keep(g, n_keys, sizeof *g->key_type, &s, err);
+    g->seen = keep(g, n_keys, sizeof *g->seen, &s, err);
+    g->odd = keep(g, n_keys, sizeof *g->odd, &s, err);
+    g->result_key_type = keep(g, n_keys, sizeof *g->result_key_type, &s, err);
+    g->agg = keep(g, (size_t)g->n_aggs, sizeof(mp_agg *), &s, err);
+    g->cursor = keep(g, (size_t)g->n_aggs, sizeof *g->cursor, &s, err);
+    g->batch_key = keep(g, MP_BATCH_ROWS, sizeof *g->batch_key, &s, err);
+    g->batch_hash = keep(g, MP_BATCH_ROWS, sizeof *g->batch_hash, &s, err);
+    g->batch_group = keep(g, MP_BATCH_ROWS, sizeof *g->batch_group, &s, err);
+    g->batch_record = keep(g, MP_BATCH_ROWS, sizeof(uint8_t *), &s, err);
+    if (s != MP_OK) return s;
+    if (n_keys) memcpy(g->key, args->key, n_keys * sizeof *g->key);
+    for (int i = 0; i < g->n_keys; i++)
+        g->key_type[i] = args->key_type ? args->key_type[i] : MP_NULL;
+    s = make_aggs(g, args, &stride, err);
+    if (s != MP_OK) return s;
+    g->n_columns += g->n_keys;
+    g->blank_wire = keep(g, 1, g->fixed_bytes, &s, err);
+    g->block = keep(g, MP_EMIT_BLOCK, g->fixed_bytes + sizeof(mp_key), &s, err);
+    g->column = keep(g, (size_t)g->n_columns, sizeof *g->column, &s, err);
+    if (s == MP_OK) s = mp_table_init(&g->table, stride, g->mem, err);
+    if (s != MP_OK) return s;
+    make_blank(g);
+    return mp_group_lone(g, err);
+}
+
+mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err) {
+    *out = NULL;
+    mp_group *g = mp_mem_calloc(args->mem, 1, sizeof *g);
+    if (!g) return mp_mem_error(args->mem, sizeof *g, err);
+    g->mem = args->mem;
+    g->n_keys = args->n_keys;
+    g->n_aggs = args->n_aggs;
+    g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
+    g->expect_rows = args->expect_rows;
+    g->is_open = args->n_keys > 0 && !args->starts_empty;
+    g->lone = args->n_keys == 0 && !args->starts_empty;
+    mp_arena_init(&g->scratch, g->mem);
+    mp_buf_init(&g->record, g->mem);
+    mp_status s = make(g, args, err);
+    if (s != MP_OK)
+        mp_group_free(&g);
+    else
+        *out = g;
+    return s;
+}
+
+void mp_group_free(mp_group **out) {
+    mp_group *g = *out;
+    if (!g) return;
+    for (int i = 0; g->agg && i < g->n_aggs; i++)
+        mp_agg_free(&g->agg[i]);
+    mp_table_release(&g->table);
+    mp_arena_release(&g->scratch);
+    mp_buf_release(&g->record);
+    void *kept[] = {g->key,        g->key_type,    g->result_key_type, g->seen,
+                    g->odd,        g->agg,         g->cursor,          g->batch_key,
+                    g->batch_hash, g->batch_group, g->blank_wire,      (void *)g->batch_record,
+                    g->block,      g->waiting,     g->waiting_bytes,   g->column,
+                    g->order};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        mp_mem_free(g->mem, kept[i]);
+    mp_mem_free(g->mem, g);
+    *out = NULL;
+}
+
+mp_status mp_group_lone(mp_group *g, mp_error *err) {
+    if (!g->lone || g->table.n) return MP_OK;
+    mp_key key = {0, 0};
+    uint64_t hash = mp_key_hash(&key);
+    uint32_t group;
+    return mp_table_find(&g->table, &key, &hash, 1, &group, err);
+}
+
+/* Few rows of the table that is given up had a key that it knew. */
+void mp_group_choose_direct(mp_group *g) {
+    bool all_new = g->recent_rows > 0 && g->recent_rows - g->recent_new < g->recent_rows / 16;
+    if (!g->is_direct && g->scattered && all_new) g->direct_rows = DIRECT_ROWS;
+}
+
+void mp_group_clear(mp_group *g) {
+    g->is_direct = false;
+    for (int i = 0; i < g->n_aggs; i++)
+        if (g->agg[i]->ops->clear) g->agg[i]->ops->clear(g->agg[i]);
+    g->emitting = false;
+    g->emitted = 0;
+    g->rows = g->recent_rows = g->recent_new = 0;
+    g->next = 0;
+    mp_mem_free(g->mem, g->order);
+    g->order = NULL;
+    mp_table_clear(&g->table);
+}
+
+mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
+    mp_status s = MP_OK;
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        if (g->agg[i]->ops->settle) s = g->agg[i]->ops->settle(g->agg[i], emit, err);
+    return s;
+}
+
+/* Keys of the batch, their evidence where nobody else will look at them. */
+static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
+    size_t n_keys = (size_t)g->n_keys;
+    mp_arena_reset(&g->scratch);
+    const mp_str **text = mp_arena_alloc(&g->scratch, n_keys * sizeof(mp_str *) + 1, 8);
+    const uint8_t **valid = mp_arena_alloc(&g->scratch, n_keys * sizeof(uint8_t *) + 1, 8);
+    if (!text || !valid) return mp_mem_error(g->mem, n_keys * sizeof(void *), err);
+    mp_status s = MP_OK;
+    for (int i = 0; i < g->n_keys && s == MP_OK; i++)
+        s = mp_group_texts(&in->cols[g->key[i]], in->n_rows, &g->scratch, &text[i], &valid[i], err);
+    if (s != MP_OK) return s;
+    for (int i = 0; i < g->n_keys && g->direct_rows > 0; i++)
+        mp_group_see_texts(g, i, text[i], valid[i], in->n_rows);
+    return mp_key_encode(text, valid, g->n_keys, in->n_rows, &g->scratch, g->batch_key,
+                         g->batch_hash, err);
+}
+
+static void count_rows(mp_group *g, const uint32_t *group, int32_t n) {
+    uint8_t *counts = g->table.rows + MP_ROW_COUNT_AT;
+    size_t stride = g->table.stride;
+    for (int32_t i = 0; i < n; i++)
+        ++*(uint64_t *)(void *)(counts + group[i] * stride);
+}
+
+/* Rows first .. first + n of a batch; cols has room for its columns. */
+static mp_batch slice(const mp_batch *in, int32_t first, int32_t n, mp_col *cols) {
+    mp_batch out = *in;
+    out.n_rows = n;
+    out.cols = cols;
+    for (int32_t c = 0; c < in->n_cols; c++) {
+        cols[c] = in->cols[c];
+        if (cols[c].valid) cols[c].valid += first;
+        if (cols[c].p) cols[c].p = cols[c].b + (size_t)first * (size_t)mp_type_width(cols[c].type);
+    }
+    if (in->rec) out.rec += first;
+    if (in->row_no)
+        out.row_no += first;
+    else
+        out.first_row += first;
+    return out;
+}
+
+/* Every row is a group. */
+static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
+    mp_status s = MP_OK;
+    assert(g->table.n == 0);
+    for (int32_t i = 0; i < in->n_rows && s == MP_OK; i++) {
+        s = mp_table_append(&g->table, &g->batch_key[i], err);
+        g->batch_group[i] = (uint32_t)i;
+    }
+    if (s != MP_OK) return s;
+    count_rows(g, g->batch_group, in->n_rows);
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
+    g->direct_rows -= in->n_rows;
+    g->is_direct = true;
+    return s;
+}
+
+/* The next rows of the batch whose keys are k. */
+static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
+    const uint32_t *group = k->number + k->done;
+    mp_status s = mp_table_find_some(&g->table, k, in->n_rows, err);
+    if (s != MP_OK) return s;
+    count_rows(g, group, in->n_rows);
+    for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
+        s = g->agg[i]->ops->update(g->agg[i], group, in, err);
+    return s;
+}
+
+/* In a table beyond the near cache few rows at a time, so that the lines that a key has brought are
+ * still there when the aggregates take their turns. */
+static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
+    size_t bytes = (size_t)in->n_cols * sizeof(mp_col);
+    mp_col *cols = mp_arena_alloc(&g->scratch, bytes + 1, 16);
+    if (!cols) return mp_mem_error(g->mem, bytes, err);
+    mp_status s = MP_OK;
+    for (int32_t first = 0; first < in->n_rows && s == MP_OK; first += SLICE_ROWS) {
+        int32_t left = in->n_rows - first;
+        mp_batch part = slice(in, first, left < SLICE_ROWS ? left : SLICE_ROWS, cols);
+        s = add_rows(g, &part, k, err);
+    }
+    return s;
+}
+
+static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
+    g->rows += rows;
+    g->recent_rows += rows;
+    g->recent_new += new_groups;
+    if (g->recent_rows < RECENT_ROWS) return;
+    g->recent_rows /= 2;
+    g->recent_new /= 2;
+}
+
+mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
+    int64_t before = g->table.n;
+    if (in->n_rows <= 0) return MP_OK;
+    mp_status s = encode(g, in, err);
+    if (s != MP_OK) return s;
+    if (g->direct_rows > 0) return add_direct(g, in, err);
+    mp_table_keys k = {
+        .key = g->batch_key, .hash = g->batch_hash, .n = in->n_rows, .number = g->batch_group};
+    bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
+    s = near ? add_rows(g, in, &k, err) : add_slices(g, in, &k, err);
+    note_recent(g, in->n_rows, g->table.n - before);
+    return s;
+}
+
+int64_t mp_group_count(const mp_group *g) {
+    return g->table.n;
+}
+
+/* So few rows come per group that most of them will have had a group made for them. The share of
+ * new groups among the latest rows tells how many groups there are: where keys are drawn evenly from
+ * D, g groups met leave the share 1 - g / D new; g is what there were in the middle of those rows.
+ * Keys that come round in turn look as if they never came again, so a table may get some size before
+ * it is asked. */
+static bool will_not_reduce(const mp_group *g) {
+    double is_new = (double)g->recent_new / (double)(g->recent_rows + 1);
+    double met = (double)g->table.n - (double)g->recent_new / 2;
+    double groups = met / (1.001 - is_new);
+    double rows = g->expect_rows > 0 ? g->expect_rows : 2 * (double)g->rows;
+    return is_new > 0.5 && rows < ROWS_PER_GROUP * groups;
+}
+
+static int64_t large_bytes(const mp_group *g) {
+    bool alone = g->n_owners == 1;
+    int64_t large = alone ? LARGE_ALONE : LARGE_BYTES;
+    int64_t limit = g->mem ? g->mem->limit_bytes / (alone ? 4 : 8) : 0;
+    return limit > 0 && limit < large ? limit : large;
+}
+
+bool mp_group_should_flush(mp_group *g) {
+    if (g->is_direct) return true;
+    int64_t bytes = mp_table_hot_bytes(&g->table);
+    for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
+        if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;
+    if (bytes > large_bytes(g)) {
+        g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
+        return true;
+    }
+    if (!g->scattered && bytes > PROBE_BYTES && g->recent_rows >= RECENT_ROWS / 2)
+        g->scattered = will_not_reduce(g);
+    return g->scattered && bytes > CACHE_BYTES &&
+           g->recent_rows < ROWS_PER_NEW_GROUP * g->recent_new;
+}

@@ -1,0 +1,7 @@
+/* group_key_avx512.c - short keys by AVX-512. */
+#include "op/group/group_key_simd.h"
+
+#if defined(__x86_64__)
+#define KERNEL_NAME mp_key_kernel_avx512
+#include "op/group/group_key_kernel.h"
+#endif

@@ -1,0 +1,134 @@
+/* group_state.h - what the files of group by share: the table, its aggregates and the scratch of
+ * one batch. A row of the table: mp_key, uint64_t rows of the group, the states of the
+ * aggregates. A record: u32 length of it all, u32 rows of the group, the fixed parts of the
+ * aggregates, the key's encoding. The highest bit of the rows tells that more follows, what does not fit
+ * the fixed parts: {u32 aggregate, u32 length, bytes} ..., and u32 length of the key. A group with very
+ * much of that, or very many rows, takes several records, whose fixed parts are those of a group without
+ * rows from the second on. */
+#ifndef MP_OP_GROUP_STATE_H
+#define MP_OP_GROUP_STATE_H
+
+#include "op/agg/agg.h"
+#include "op/group/group.h"
+#include "op/group/group_order.h"
+
+enum {
+    MP_RECORD_ROWS_AT = 4,
+    MP_RECORD_FIXED_AT = 8,
+    MP_RECORD_MORE_BYTES = 48 * 1024 /* a record ends once its last parts have passed this */
+};
+
+struct mp_group {
+    mp_mem *mem;
+    int n_keys, n_aggs, n_owners;
+    int *key;          /* n_keys */
+    mp_type *key_type; /* n_keys */
+    mp_agg **agg;      /* n_aggs */
+    mp_table table;
+    size_t fixed_bytes;  /* of a record before its key */
+    uint8_t *blank_wire; /* fixed_bytes: of a group without rows */
+    bool lone;           /* no keys, and the one group is to be made when missing */
+    /* one batch; MP_BATCH_ROWS each */
+    mp_key *batch_key;
+    uint64_t *batch_hash;
+    uint32_t *batch_group;
+    const uint8_t **batch_record;
+    mp_arena scratch;
+    int64_t rows; /* since the table was empty */
+    int64_t recent_rows, recent_new;
+    double expect_rows;
+    bool scattered; /* a large table would not reduce: keep to the cache */
+    /* Rows to come that are not looked up, as nearly all before them were new: each is a row of the
+     * table for the time of its batch, in the batch's order, and its key stays in scratch. */
+    int64_t direct_rows;
+    bool is_direct; /* the table holds such rows */
+    /* emission */
+    uint32_t emitted;
+    bool emitting;
+    mp_evidence *seen;       /* of the key texts that were emitted, n_keys */
+    bool *odd;               /* some text of the key was not canonical */
+    bool is_open;            /* a further key may add to what was seen */
+    uint8_t *block;          /* fixed parts of EMIT_BLOCK groups */
+    uint8_t *waiting;        /* a block of records for each owner */
+    uint32_t *waiting_bytes; /* n_owners */
+    mp_buf record;
+    uint64_t *cursor; /* n_aggs */
+    /* results */
+    mp_hashed *order; /* of group numbers; NULL: by number */
+    mp_type *result_key_type;
+    int64_t next;
+    mp_agg_column *column; /* of one batch of results */
+    int n_columns;
+};
+
+enum { MP_EMIT_BLOCK = 256 };
+static const uint32_t MP_RECORD_MORE = 0x80000000u, MP_RECORD_ROWS_MAX = 0x7FFFFFFFu;
+
+/* Parts of a record that is known to be one. */
+static inline size_t mp_record_bytes(const uint8_t *record) {
+    uint32_t n;
+    memcpy(&n, record, sizeof n);
+    return n;
+}
+static inline uint32_t mp_record_rows(const uint8_t *record) {
+    uint32_t n;
+    memcpy(&n, record + MP_RECORD_ROWS_AT, sizeof n);
+    return n & MP_RECORD_ROWS_MAX;
+}
+static inline bool mp_record_has_more(const uint8_t *record) {
+    return record[MP_RECORD_ROWS_AT + 3] >> 7;
+}
+static inline size_t mp_record_key_bytes(const mp_group *g, const uint8_t *record) {
+    uint32_t n;
+    size_t bytes = mp_record_bytes(record);
+    if (!mp_record_has_more(record)) return bytes - g->fixed_bytes;
+    memcpy(&n, record + bytes - sizeof n, sizeof n);
+    return n;
+}
+/* A long one refers to the record. */
+static inline mp_key mp_record_key(const mp_group *g, const uint8_t *record, uint64_t hash) {
+    mp_key k;
+    size_t n = mp_record_key_bytes(g, record);
+    const uint8_t *bytes = record + g->fixed_bytes;
+    if (n > sizeof k) return mp_key_reference(bytes, n, hash);
+    memcpy(&k, bytes, sizeof k);
+    return k;
+}
+
+/* The records that begin at *at, up to a batch of them, with their keys and hashes, into the
+ * batch arrays; their number, -1: malformed. Inside the keys only whoever walks them looks. */
+int32_t mp_group_parse(mp_group *g, const uint8_t *bytes, size_t len, size_t *at);
+
+/* The groups of records in the order of (hash, key), the items, into the table in place of what it
+ * has: as many as are a batch of results. Keys stay in the records. *used: records that are in. */
+MP_MUST_CHECK mp_status mp_group_take(mp_group *g, const mp_hashed *record, int64_t n,
+                                      int64_t *used, mp_error *err);
+
+/* The evidence of one key's texts added to seen[n_keys]; false: no further text can add to it.
+ * odd[c], unless NULL, is set where a text is not the canonical spelling of its value. */
+bool mp_group_see_key(const mp_group *g, const mp_key *key, mp_evidence *seen, bool *odd);
+/* The same of n texts of key c. */
+void mp_group_see_texts(mp_group *g, int c, const mp_str *text, const uint8_t *valid, int32_t n);
+/* Are all texts of the key the canonical spellings of their values under types? */
+bool mp_group_key_is_canonical(const mp_group *g, const mp_key *key, const mp_type *types);
+/* Can any key have another spelling under types (NULL: no)? */
+bool mp_group_may_respell(const mp_group *g, const mp_type *types);
+
+/* The table has all been emitted: may the next rows be direct? */
+void mp_group_choose_direct(mp_group *g);
+/* The table is empty again, also of what aggregates keep beside it. */
+void mp_group_clear(mp_group *g);
+/* Makes the one group of a query without keys, where it has to exist. */
+MP_MUST_CHECK mp_status mp_group_lone(mp_group *g, mp_error *err);
+/* Aggregates ready for put_more and result. */
+MP_MUST_CHECK mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err);
+
+/* Texts of a column: strings as they are, other types as canonical text in arena. *valid: NULL
+ * or n bytes. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_group_texts(const mp_col *c, int32_t n, mp_arena *arena,
+                                       const mp_str **text, const uint8_t **valid, mp_error *err);
+/* The text of v as a value of type t, canonical; at most MP_GROUP_TEXT_MAX bytes into out. */
+enum { MP_GROUP_TEXT_MAX = 64 };
+size_t mp_group_print(mp_type t, int64_t i, double f, int scale, uint8_t ts_sep, char *out);
+
+#endif

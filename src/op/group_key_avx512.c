@@ -1,7 +1,0 @@
-/* group_key_avx512.c - short keys by AVX-512. */
-#include "op/group_key_simd.h"
-
-#if defined(__x86_64__)
-#define KERNEL_NAME mp_key_kernel_avx512
-#include "op/group_key_kernel.h"
-#endif

@@ -1,0 +1,123 @@
+/* map_dict.c - the shared dictionary beside the units of a map: a socket on every rank, served in the rounds of the
+ * loop.
+ * Invariant: between open and close every rank serves the others' operations whatever it waits for, and all ranks close
+ * together, also when the run has failed. */
+#include "run/map/map_dict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "run/fault.h"
+#include "run/resp/resp_server.h"
+
+enum { TRAFFIC_MOST = 256 << 20, TRAFFIC_LEAST = 4 << 20 };
+
+static mp_status set_up(mp_map_job *j, mp_error *err) {
+    mp_map_dict *m = j->dict;
+    int64_t limit = j->mem ? j->mem->limit_bytes : 0;
+    int64_t traffic = limit > 0 ? limit / 8 : TRAFFIC_MOST;
+    traffic = traffic > TRAFFIC_MOST ? TRAFFIC_MOST : traffic;
+    mp_mem_init(&m->mem, limit > 0 ? limit / 4 : 0);
+    mp_dict_args args = {&m->mem, limit / 4 * 3, traffic < TRAFFIC_LEAST ? TRAFFIC_LEAST : traffic};
+    mp_status st = mp_dict_new(j->c, &args, &m->dict, err);
+    if (st != MP_OK) return st;
+    mp_resp_server_args server = {
+        .c = j->c, .dict = m->dict, .mem = &m->mem, .folder = getenv("TMPDIR")};
+    st = mp_resp_server_new(&server, &m->server, err);
+    if (st != MP_OK) return st;
+    snprintf(m->variable, sizeof m->variable, "MPART_DICT=%s", mp_resp_server_path(m->server));
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = mp_resp_server_fd(m->server)};
+    (void)epoll_ctl(j->epoll_fd, EPOLL_CTL_ADD, e.data.fd, &e);
+    return mp_fault_check(mp_comm_rank(j->c), "dict", err);
+}
+
+mp_status mp_map_dict_open(mp_map_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    if (!j->map->dict) return MP_OK;
+    j->report->dict = true;
+    j->dict = calloc(1, sizeof *j->dict);
+    mp_status st = j->dict ? set_up(j, &mine) : mp_error_nomem(&mine, sizeof *j->dict, 0);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    if (st == MP_OK) j->dict->opened = true;
+    if (st != MP_OK || !j->map->dict_in) return st;
+    mine = MP_ERROR_INIT;
+    if (mp_comm_rank(j->c) == 0) st = mp_map_dict_read(j, &mine);
+    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
+    if (st == MP_OK) st = quiet;
+    if (st == MP_OK) st = mp_dict_lost(j->dict->dict, &mine);
+    return mp_comm_agree_on(j->c, st, &mine, err);
+}
+
+const char *mp_map_dict_variable(const mp_map_job *j) {
+    return j->dict ? j->dict->variable : NULL;
+}
+
+mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err) {
+    mp_map_job *j = ctx;
+    int events = 0;
+    mp_status st = mp_resp_server_round(j->dict->server, &events, err);
+    *did = *did || events > 0;
+    return st;
+}
+
+typedef struct {
+    mp_map_dict *m;
+    mp_status st;
+    mp_error *err;
+} settling;
+
+static bool served(void *ctx) {
+    settling *s = ctx;
+    int events = 0;
+    if (s->st == MP_OK) s->st = mp_resp_server_round(s->m->server, &events, s->err);
+    return s->st != MP_OK || mp_resp_server_done(s->m->server);
+}
+
+mp_status mp_map_dict_settle(mp_map_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    if (!j->dict) return MP_OK;
+    settling s = {j->dict, MP_OK, &mine};
+    mp_resp_server_end(j->dict->server);
+    mp_comm_watch_fd(j->c, mp_resp_server_fd(j->dict->server));
+    mp_status st = mp_comm_wait(j->c, served, &s, "clients of the dictionary", &mine);
+    mp_comm_watch_fd(j->c, -1);
+    if (st == MP_OK) st = s.st;
+    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
+    mp_dict_counts n = mp_dict_stats(j->dict->dict);
+    j->report->mine.dict_keys = n.keys;
+    j->report->mine.dict_operations = n.applied;
+    return mp_comm_agree_on(j->c, st == MP_OK ? quiet : st, &mine, err);
+}
+
+static bool is_done(void *ctx) {
+    return mp_dict_done(ctx);
+}
+
+static void release(mp_map_job *j) {
+    mp_dict_free(&j->dict->dict);
+    mp_resp_server_free(&j->dict->server);
+    free(j->dict);
+    j->dict = NULL;
+}
+
+mp_status mp_map_dict_close(mp_map_job *j, mp_status st, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    if (!j->dict) return st;
+    mp_map_dict *m = j->dict;
+    /* without a dictionary on every rank there was no operation, and nobody to end with */
+    bool all = m->opened;
+    if (all && !mp_comm_broken(j->c)) {
+        mp_status ended = mp_dict_end(m->dict, st != MP_OK, &mine);
+        if (ended == MP_OK)
+            ended = mp_comm_wait(j->c, is_done, m->dict, "end of the dictionary", &mine);
+        ended = mp_comm_broken(j->c) ? ended : mp_comm_agree_on(j->c, ended, &mine, &mine);
+        if (st == MP_OK && ended != MP_OK) {
+            st = ended;
+            if (err) *err = mine;
+        }
+    }
+    release(j);
+    return st;
+}

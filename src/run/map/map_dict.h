@@ -1,0 +1,20 @@
+/* map_dict.h - what the map_dict*.c files share. */
+#ifndef MP_RUN_MAP_DICT_H
+#define MP_RUN_MAP_DICT_H
+
+#include "run/map/map_priv.h"
+#include "run/resp/resp_server.h"
+
+typedef struct mp_map_dict {
+    mp_mem mem; /* of what travels and what clients send; the table counts for itself */
+    mp_dict *dict;
+    mp_resp_server *server;
+    bool opened; /* on every rank */
+    char variable[128];
+} mp_map_dict;
+
+/* map_dict_in.c, rank 0: puts what --dict-in has; the others make progress meanwhile. MP_DATA: it has no columns key
+ * and value, or a line that is none; MP_IO. */
+mp_status mp_map_dict_read(mp_map_job *j, mp_error *err);
+
+#endif

@@ -1,0 +1,281 @@
+/* unit.c - the loop of a unit phase, and the rank's side of it. See unit.h.
+ * Invariant: only the loop waits. A rank works on one unit; those it holds besides go back to rank 0
+ * when that one takes long. */
+#include "run/map/unit.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "run/fault.h"
+#include "run/map/unit_state.h"
+
+enum {
+    LONG_NS = 50 * 1000 * 1000,  /* a unit that takes longer than this holds up no other */
+    SYNC_NS = 100 * 1000 * 1000, /* results are synced at most so much later */
+    SLEEP_NS = 20 * 1000 * 1000,
+    TICK_NS = 200 * 1000 * 1000
+};
+
+void mp_unit_write(const mp_unit_run *r, mp_buf *b, mp_unit_message kind) {
+    mp_buf_init(b, NULL);
+    mp_buf_u32(b, r->serial);
+    mp_buf_u8(b, (uint8_t)kind);
+}
+
+void mp_unit_send(mp_unit_run *r, int dest, mp_buf *b) {
+    mp_status s = mp_comm_send_buf(r->c, dest, MP_TAG_UNIT, b, false, &r->fatal_error);
+    if (s != MP_OK) r->fatal = s;
+    mp_buf_release(b);
+}
+
+void mp_unit_trouble(mp_unit_run *r, mp_status s, const mp_error *e) {
+    if (s == MP_OK) return;
+    mp_error own = *e;
+    mp_error_set(&own, s, NULL, "while units were under way");
+    if (own.rank < 0) own.rank = r->rank;
+    if (mp_error_order(&own, &r->trouble) < 0) r->trouble = own;
+    r->stopped = r->killed = true;
+}
+
+/* ---- messages ---- */
+
+static void hear_unit(mp_unit_run *r, mp_rd *in) {
+    if (r->n_have == MP_UNIT_IN_HAND) return; /* rank 0 does not give so many */
+    mp_unit_given *g = &r->have[r->n_have++];
+    mp_error e = MP_ERROR_INIT;
+    g->unit = mp_rd_i64(in);
+    g->tries = (int32_t)mp_rd_u32(in);
+    mp_buf_init(&g->desc, NULL);
+    mp_buf_put(&g->desc, in->p, mp_rd_left(in));
+    mp_unit_trouble(r, mp_buf_check(&g->desc, &e), &e);
+}
+
+static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
+    mp_unit_run *r = ctx;
+    (void)err;
+    mp_rd in = mp_rd_of(bytes, len);
+    uint32_t serial = mp_rd_u32(&in);
+    mp_unit_message kind = (mp_unit_message)mp_rd_u8(&in);
+    if (in.bad || serial != r->serial) return MP_OK;
+    switch (kind) {
+    case MP_UNIT_GIVE:
+        hear_unit(r, &in);
+        break;
+    case MP_UNIT_SYNC:
+        r->sync_now = true;
+        break;
+    case MP_UNIT_STOP:
+        r->stopped = true;
+        if (mp_rd_u8(&in)) r->killed = true;
+        break;
+    case MP_UNIT_VERDICT: {
+        r->asked_to_stop = mp_rd_u8(&in) != 0;
+        const void *e = mp_rd_raw(&in, sizeof r->verdict);
+        if (e) memcpy(&r->verdict, e, sizeof r->verdict);
+        r->over = true;
+        break;
+    }
+    default:
+        if (r->rank == 0) mp_unit_head_hears(r, src, kind, &in);
+    }
+    return MP_OK;
+}
+
+static void tell_trouble(mp_unit_run *r) {
+    mp_buf b;
+    mp_unit_write(r, &b, MP_UNIT_TROUBLE);
+    mp_buf_put(&b, &r->trouble, sizeof r->trouble);
+    mp_unit_send(r, 0, &b);
+    mp_error_init(&r->trouble);
+}
+
+/* ---- work ---- */
+
+static void give_back(mp_unit_run *r) {
+    while (r->n_have > 0) {
+        mp_unit_given *g = &r->have[--r->n_have];
+        mp_buf b;
+        mp_unit_write(r, &b, MP_UNIT_BACK);
+        mp_buf_i64(&b, g->unit);
+        mp_unit_send(r, 0, &b);
+        mp_buf_release(&g->desc);
+    }
+}
+
+static void report(mp_unit_run *r, const mp_unit_record *record) {
+    mp_buf b;
+    mp_unit_write(r, &b, MP_UNIT_DONE);
+    mp_buf_put(&b, record, sizeof *record);
+    mp_unit_send(r, 0, &b);
+    r->working = false;
+    mp_buf_release(&r->now.desc);
+    if (r->u->journalled && !r->unsynced_since_ns) r->unsynced_since_ns = mp_clock_ns();
+}
+
+static void end_unit(mp_unit_run *r) {
+    mp_error e = MP_ERROR_INIT;
+    mp_unit_record record = {.unit = r->now.unit, .tries = r->now.tries};
+    mp_status s = r->u->end(r->u->ctx, &record, &e);
+    if (s == MP_OK) {
+        report(r, &record);
+        return;
+    }
+    mp_unit_trouble(r, s, &e);
+    r->have[r->n_have++] = r->now; /* it goes back */
+    r->working = false;
+}
+
+static void begin_unit(mp_unit_run *r) {
+    mp_error e = MP_ERROR_INIT;
+    r->now = r->have[0];
+    r->n_have--;
+    memmove(&r->have[0], &r->have[1], (size_t)r->n_have * sizeof r->have[0]);
+    r->since_ns = mp_clock_ns();
+    mp_status s = r->u->begin(r->u->ctx, r->now.unit, r->now.desc.data, r->now.desc.len, &e);
+    r->working = s == MP_OK;
+    if (s == MP_OK) return;
+    mp_unit_trouble(r, s, &e);
+    r->have[r->n_have++] = r->now;
+}
+
+static bool work_on(mp_unit_run *r) {
+    mp_error e = MP_ERROR_INIT;
+    bool did = false, done = false;
+    if (r->killed) r->u->stop(r->u->ctx);
+    mp_status s = r->u->step(r->u->ctx, &did, &done, &e);
+    if (s != MP_OK) {
+        mp_unit_trouble(r, s, &e);
+        r->have[r->n_have++] = r->now;
+        r->working = false;
+        return true;
+    }
+    if (done) end_unit(r);
+    return did || done;
+}
+
+static bool work(mp_unit_run *r) {
+    bool did = false;
+    if (r->n_have > 0 && (r->stopped || (r->working && mp_clock_ns() - r->since_ns > LONG_NS))) {
+        give_back(r);
+        did = true;
+    }
+    if (!r->working && r->n_have > 0) {
+        begin_unit(r);
+        did = true;
+    }
+    if (r->working) did = work_on(r) || did;
+    return did;
+}
+
+static bool sync_results(mp_unit_run *r) {
+    int64_t since = r->unsynced_since_ns;
+    if (!since || (!r->sync_now && mp_clock_ns() - since < SYNC_NS)) return false;
+    mp_error e = MP_ERROR_INIT;
+    mp_status s = r->u->sync(r->u->ctx, &e);
+    r->unsynced_since_ns = 0;
+    r->sync_now = false;
+    mp_unit_trouble(r, s, &e);
+    if (s != MP_OK) return true;
+    mp_buf b;
+    mp_unit_write(r, &b, MP_UNIT_SYNCED);
+    mp_unit_send(r, 0, &b);
+    return true;
+}
+
+/* ---- the loop ---- */
+
+static void rest(mp_unit_run *r, int idle) {
+    int64_t most = r->working ? r->u->patience(r->u->ctx) : SLEEP_NS;
+    if (most > SLEEP_NS) most = SLEEP_NS;
+    if (r->working && most > 0)
+        mp_comm_sleep(r->c, most); /* its child is to have the processor */
+    else if (!r->working)
+        mp_comm_idle_most(r->c, idle, most);
+}
+
+static mp_status drive(mp_unit_run *r, mp_error *err) {
+    int idle = 0;
+    int64_t next_tick = mp_clock_ns() + TICK_NS;
+    while (!r->over) {
+        int events = 0;
+        mp_error e = MP_ERROR_INIT;
+        mp_status s = mp_comm_progress(r->c, &events, &e);
+        if (s != MP_OK && mp_comm_broken(r->c)) {
+            if (err) *err = e;
+            return s;
+        }
+        if (r->over) break;
+        mp_unit_trouble(r, s, &e);
+        bool did = work(r);
+        if (r->u->beside && r->trouble.status == MP_OK)
+            mp_unit_trouble(r, r->u->beside(r->u->ctx, &did, &e), &e);
+        did = sync_results(r) || did;
+        if (r->trouble.status != MP_OK) tell_trouble(r);
+        if (r->rank == 0) did = mp_unit_head_round(r) || did;
+        if (r->fatal != MP_OK) {
+            mp_comm_give_up(r->c);
+            if (err) *err = r->fatal_error;
+            return r->fatal;
+        }
+        idle = did || events ? 0 : idle + 1;
+        if (idle && !r->over) rest(r, idle);
+        if (r->rank == 0 && r->u->tick && mp_clock_ns() >= next_tick) {
+            r->u->tick(r->u->ctx);
+            next_tick = mp_clock_ns() + TICK_NS;
+        }
+    }
+    return MP_OK;
+}
+
+static mp_status prepare(mp_unit_run *r, mp_error *err) {
+    mp_error own = MP_ERROR_INIT;
+    mp_status s = mp_fault_check(r->rank, "units", &own);
+    if (s == MP_OK && r->rank == 0) s = mp_unit_head_init(r, &own);
+    if (s == MP_OK && r->u->stop_fd >= 0) {
+        struct epoll_event e = {.events = EPOLLIN, .data.fd = r->u->stop_fd};
+        (void)epoll_ctl(r->u->epoll_fd, EPOLL_CTL_ADD, r->u->stop_fd, &e);
+    }
+    mp_comm_listen(r->c, MP_TAG_UNIT, on_message, r);
+    mp_comm_watch_fd(r->c, r->u->epoll_fd);
+    s = mp_comm_agree(r->c, &own);
+    if (s != MP_OK && err) *err = own;
+    return s;
+}
+
+static void release(mp_unit_run *r) {
+    mp_comm_listen(r->c, MP_TAG_UNIT, NULL, NULL);
+    mp_comm_watch_fd(r->c, -1);
+    if (r->working) mp_buf_release(&r->now.desc);
+    while (r->n_have > 0)
+        mp_buf_release(&r->have[--r->n_have].desc);
+    mp_unit_head_release(r);
+    free(r);
+}
+
+mp_status mp_units_execute(mp_comm *c, const mp_units *units, mp_units_result *result,
+                           mp_error *err) {
+    *result = (mp_units_result){.first_failed = -1};
+    mp_unit_run *r = calloc(1, sizeof *r);
+    if (!r) {
+        mp_comm_give_up(c);
+        return mp_error_nomem(err, sizeof *r, 0);
+    }
+    r->c = c;
+    r->u = units;
+    r->serial = mp_comm_serial(c);
+    r->rank = mp_comm_rank(c);
+    r->trouble = r->verdict = r->fatal_error = r->head.error = MP_ERROR_INIT;
+    mp_status s = prepare(r, err);
+    if (s == MP_OK) {
+        s = drive(r, err);
+        if (s == MP_OK && r->verdict.status != MP_OK) {
+            s = (mp_status)r->verdict.status;
+            if (err && err->status == MP_OK) *err = r->verdict;
+        }
+        if (r->rank == 0) *result = r->head.result;
+        result->asked_to_stop = r->asked_to_stop;
+    }
+    release(r);
+    return s;
+}

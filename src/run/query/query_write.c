@@ -1,0 +1,147 @@
+/* query_write.c - results, as batches or as text, become numbered pieces of the answer.
+ * Invariant: a rank submits its pieces in ascending order; every number is some rank's. Batches:
+ * the pieces of rank r come before those of rank r + 1. */
+#include <stdlib.h>
+
+#include "run/query/query_priv.h"
+
+/* So many rows wait in scratch until the run commits: a run that fails has written nothing. More
+ * leave as they come, since scratch may have no room for them. */
+enum { SPOOLED_ROWS = 1 << 20 };
+
+typedef struct {
+    mp_job *j;
+    mp_fill_piece_fn fill;
+    void *fill_ctx;
+} writer;
+
+/* The width of output i where it is a column as it is, or a key that is one. */
+static int8_t output_width(const mp_job *j, int i) {
+    const char *name = mp_expr_column_name(j->q.outputs[i].expr);
+    if (name && j->q.grouped)
+        name = name[0] == '\x03' ? mp_expr_column_name(j->q.keys[strtol(name + 1, NULL, 10)].expr)
+                                 : NULL;
+    for (int c = 0; name && c < j->table.n_columns; c++)
+        if (strcmp(j->table.names[c], name) == 0) return mp_table_width(&j->table, c);
+    return 0;
+}
+
+mp_status mp_job_name_outputs(mp_job *j, mp_error *err) {
+    size_t n = (size_t)j->q.n_outputs;
+    const mp_plan_value *values = j->q.grouped ? j->results.values : j->plan.values;
+    const char **names = mp_arena_alloc(&j->arena, n * sizeof *names + 1, 16);
+    mp_type *types = mp_arena_alloc(&j->arena, n * sizeof *types + 1, 16);
+    int8_t *widths = mp_arena_alloc(&j->arena, n + 1, 16);
+    if (!names || !types || !widths) return mp_mem_error(j->mem, n * sizeof *names, err);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = j->q.outputs[i].name;
+        types[i] = values[i].type;
+        widths[i] = mp_table_has(&j->table, MP_READ_H5) ? output_width(j, (int)i) : 0;
+    }
+    return mp_answer_columns(j->answer, names, types, widths, (int)n, err);
+}
+
+mp_status mp_job_begin_answer(mp_job *j, bool is_final, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = mp_job_agree(j, mp_job_name_outputs(j, &mine), &mine, err);
+    return st ? st : mp_answer_begin(j->answer, is_final, err);
+}
+
+static mp_status finish_step(void *ctx, bool *done, mp_error *err) {
+    writer *w = ctx;
+    mp_job *j = w->j;
+    int64_t piece = -1;
+    mp_buf_clear(&j->text);
+    mp_buf_clear(&j->row_ends);
+    j->text_rows = 0;
+    mp_status st = w->fill(w->fill_ctx, &piece, err);
+    *done = piece < 0;
+    if (st || *done) return st;
+    return mp_order_submit(mp_answer_order(j->answer), piece, &j->text, j->text_rows,
+                           mp_answer_cuts(j->answer) ? &j->row_ends : NULL, err);
+}
+
+static mp_status push(void *ctx, bool *did, mp_error *err) {
+    return mp_order_push(mp_answer_order(((writer *)ctx)->j->answer), did, err);
+}
+static bool quiet(void *ctx) {
+    return mp_order_quiet(mp_answer_order(((writer *)ctx)->j->answer));
+}
+static bool busy(void *ctx) {
+    return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer));
+}
+
+mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, int64_t n_rows,
+                             mp_error *err) {
+    writer w = {.j = j, .fill = fill, .fill_ctx = ctx};
+    mp_status st = mp_comm_allreduce(j->c, &n_rows, 1, MP_SUM, err);
+    if (!st) st = mp_job_begin_answer(j, n_rows > SPOOLED_ROWS, err);
+    if (st) return st;
+    mp_flow flow = {.name = "output",
+                    .ctx = &w,
+                    .mem = j->mem,
+                    .finish_step = finish_step,
+                    .push = push,
+                    .quiet = quiet,
+                    .busy = busy};
+    mp_flow_result result;
+    return mp_flow_execute(j->c, &flow, &result, err);
+}
+
+/* ---- batches ---- */
+
+typedef struct {
+    mp_job *j;
+    mp_next_batch_fn next;
+    int64_t piece, n_pieces, done;
+} batches;
+
+static mp_status add_batch(batches *b, bool *more, mp_error *err) {
+    mp_job *j = b->j;
+    mp_batch batch;
+    mp_arena_reset(&j->batch_arena);
+    mp_status st = b->next(j, &batch, more, err);
+    if (st || !*more || batch.n_rows == 0) return st;
+    batch.n_cols = j->q.n_outputs;
+    mp_answer_format_rows(j->answer, &batch, &j->text,
+                          mp_answer_cuts(j->answer) ? &j->row_ends : NULL);
+    j->text_rows += batch.n_rows;
+    st = mp_buf_check(&j->text, err);
+    return st ? st : mp_buf_check(&j->row_ends, err);
+}
+
+/* One piece: the batches up to its share of the results, the last piece all that is left. */
+static mp_status fill_batches(void *ctx, int64_t *piece, mp_error *err) {
+    batches *b = ctx;
+    if (b->done == b->n_pieces) return MP_OK;
+    bool more = true, last = b->done + 1 == b->n_pieces;
+    mp_status st = MP_OK;
+    *piece = b->piece + b->done++;
+    while (more && !st && (last || b->j->taken < b->done * MP_PIECE_ROWS))
+        st = add_batch(b, &more, err);
+    return st;
+}
+
+/* Pieces of the ranks before this one. Collective. */
+static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    size_t n = (size_t)mp_comm_size(j->c);
+    int64_t *counts = mp_arena_alloc(&j->arena, n * sizeof *counts, 16);
+    mp_status st = counts ? MP_OK : mp_mem_error(j->mem, n * sizeof *counts, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
+    memset(counts, 0, n * sizeof *counts);
+    counts[mp_comm_rank(j->c)] = n_pieces;
+    st = mp_comm_allreduce(j->c, counts, (int)n, MP_SUM, err);
+    *first = 0;
+    for (int r = 0; r < mp_comm_rank(j->c); r++)
+        *first += counts[r];
+    return st;
+}
+
+mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err) {
+    batches b = {.j = j, .next = next, .n_pieces = (n_rows + MP_PIECE_ROWS - 1) / MP_PIECE_ROWS};
+    j->taken = 0;
+    mp_status st = first_piece(j, b.n_pieces, &b.piece, err);
+    return st ? st : mp_job_write_texts(j, fill_batches, &b, n_rows, err);
+}

@@ -1,0 +1,291 @@
+/* resp_reply.c - answers of the dictionary as RESP2, in the order of the commands.
+ * Invariant: the answer of the first command under way goes straight to the client's output, any other waits in the
+ * ring; an answer that finds no memory becomes an error, and where not even that is possible the client is closed. */
+#include <stdio.h>
+
+#include "run/resp/resp_state.h"
+
+static mp_resp_pending *pending_of(mp_resp_client *c, uint64_t number) {
+    return &c->ring[number & (c->cap_ring - 1)];
+}
+
+static bool grow_ring(mp_resp_client *c) {
+    mp_mem *mem = c->server->args.mem;
+    size_t cap = c->cap_ring ? 2 * c->cap_ring : 16;
+    mp_resp_pending *ring = mp_mem_alloc(mem, cap * sizeof *ring);
+    if (!ring) return false;
+    for (uint64_t i = c->first; i < c->end; i++)
+        ring[i & (cap - 1)] = *pending_of(c, i);
+    mp_mem_free(mem, c->ring);
+    c->ring = ring;
+    c->cap_ring = cap;
+    return true;
+}
+
+mp_resp_pending *mp_resp_begin(mp_resp_client *c, mp_reply_kind kind, uint32_t n_parts) {
+    mp_mem *mem = c->server->args.mem;
+    if (c->end - c->first == c->cap_ring && !grow_ring(c)) return NULL;
+    mp_resp_pending p = {.kind = kind, .n_parts = n_parts, .n_left = n_parts};
+    mp_buf_init(&p.text, mem);
+    mp_buf_init(&p.error, mem);
+    if (kind == MP_REPLY_EACH_BULK) {
+        p.parts = mp_mem_calloc(mem, n_parts, sizeof *p.parts);
+        if (!p.parts) return NULL;
+    }
+    mp_resp_pending *out = pending_of(c, c->end++);
+    *out = p;
+    return out;
+}
+
+mp_resp_pending *mp_resp_pending_last(mp_resp_client *c) {
+    return pending_of(c, c->end - 1);
+}
+
+static void release_pending(mp_resp_client *c, mp_resp_pending *p) {
+    mp_buf_release(&p->text);
+    mp_buf_release(&p->error);
+    mp_mem_free(c->server->args.mem, p->parts);
+    p->parts = NULL;
+}
+
+void mp_resp_release_ring(mp_resp_client *c) {
+    for (; c->first < c->end; c->first++)
+        release_pending(c, pending_of(c, c->first));
+    mp_mem_free(c->server->args.mem, c->ring);
+    c->ring = NULL;
+    c->cap_ring = 0;
+}
+
+/* ---- one answer ---- */
+
+static void put_error(mp_resp_client *c, mp_buf *b, const mp_dict_answer *a) {
+    char line[800];
+    c->server->counts.errors++;
+    int n = snprintf(line, sizeof line, "-%s", mp_dict_code_text(a->code));
+    if (a->code == MP_DICT_NO_MEMORY) {
+        mp_error e = MP_ERROR_INIT;
+        mp_error_nomem(&e, a->bytes, a->limit);
+        snprintf(line + n, sizeof line - (size_t)n, ": %s (--memory)", e.why);
+    }
+    mp_resp_put_line(b, line);
+}
+
+static void put_value(mp_buf *b, const mp_dict_value *v) {
+    char text[MP_DICT_TEXT_MAX];
+    size_t n;
+    if (v->type == MP_DICT_NONE) {
+        mp_resp_put_nil(b);
+        return;
+    }
+    const void *p = mp_dict_value_text(v, text, &n);
+    mp_resp_put_bulk(b, p, n);
+}
+
+static void put_type(mp_buf *b, int64_t type) {
+    mp_resp_put_line(b, type == MP_DICT_NONE   ? "+none"
+                        : type == MP_DICT_HASH ? "+hash"
+                        : type == MP_DICT_SET  ? "+set"
+                                               : "+string");
+}
+
+/* The values of a list. */
+static void put_values(mp_buf *b, mp_dict_answer *a, uint32_t n) {
+    for (uint32_t i = 0; i < n && !a->rest.bad; i++) {
+        mp_dict_value v = mp_dict_read_value(&a->rest);
+        put_value(b, &v);
+    }
+}
+
+/* Values of SMISMEMBER are ints, not bulks. */
+static void put_ints(mp_buf *b, mp_dict_answer *a) {
+    mp_resp_put_array(b, a->n);
+    for (uint32_t i = 0; i < a->n && !a->rest.bad; i++)
+        mp_resp_put_int(b, mp_dict_read_value(&a->rest).i);
+}
+
+static void put_one(mp_resp_client *c, mp_reply_kind kind, mp_dict_answer *a, mp_buf *b) {
+    bool value = a->kind != MP_DICT_LIST;
+    if (a->kind == MP_DICT_ERROR) {
+        put_error(c, b, a);
+        return;
+    }
+    switch (kind) {
+    case MP_REPLY_INT:
+        mp_resp_put_int(b, a->value.i);
+        break;
+    case MP_REPLY_STORED:
+        if (a->value.i)
+            mp_resp_put_line(b, "+OK");
+        else
+            mp_resp_put_nil(b);
+        break;
+    case MP_REPLY_THERE:
+        mp_resp_put_int(b, a->kind != MP_DICT_NONE);
+        break;
+    case MP_REPLY_TTL:
+        mp_resp_put_int(b, a->value.i ? -1 : -2);
+        break;
+    case MP_REPLY_TYPE:
+        put_type(b, a->value.i);
+        break;
+    case MP_REPLY_INTS:
+        if (!value) {
+            put_ints(b, a);
+        } else {
+            mp_resp_put_array(b, 1);
+            mp_resp_put_int(b, a->value.i);
+        }
+        break;
+    case MP_REPLY_LIST:
+        mp_resp_put_array(b, value ? 1 : a->n);
+        if (value)
+            put_value(b, &a->value);
+        else
+            put_values(b, a, a->n);
+        break;
+    case MP_REPLY_OK:
+        mp_resp_put_line(b, "+OK");
+        break;
+    default:
+        put_value(b, &a->value);
+    }
+}
+
+/* ---- several ---- */
+
+static void put_cursor(mp_resp_client *c, const mp_resp_pending *p, uint64_t next, mp_buf *b) {
+    char text[24];
+    int64_t owner = p->sum;
+    uint64_t cursor = (uint64_t)owner << MP_RESP_CURSOR_BITS | next >> (64 - MP_RESP_CURSOR_BITS);
+    if (next == 0)
+        cursor = owner + 1 < c->server->size ? (uint64_t)(owner + 1) << MP_RESP_CURSOR_BITS : 0;
+    int n = snprintf(text, sizeof text, "%llu", (unsigned long long)cursor);
+    mp_resp_put_bulk(b, text, (size_t)n);
+}
+
+/* Keeps what came of one operation. */
+static void collect(mp_resp_client *c, mp_resp_pending *p, uint32_t part, mp_dict_answer *a) {
+    if (p->kind == MP_REPLY_EACH_BULK && a->kind == MP_DICT_ERROR && a->code == MP_DICT_WRONG_TYPE)
+        *a = (mp_dict_answer){.kind = MP_DICT_NONE};
+    if (a->kind == MP_DICT_ERROR) {
+        if (p->error.len == 0) put_error(c, &p->error, a);
+        return;
+    }
+    if (p->kind == MP_REPLY_SUM) p->sum += a->value.i;
+    if (p->kind == MP_REPLY_EACH_BULK) {
+        p->parts[part].at = p->text.len;
+        put_value(&p->text, &a->value);
+        p->parts[part].len = p->text.len - p->parts[part].at;
+    }
+    if (p->kind == MP_REPLY_JOIN) {
+        p->sum += a->n;
+        put_values(&p->text, a, a->n);
+    }
+    if (p->kind == MP_REPLY_SCAN && a->n > 0) {
+        uint64_t next = (uint64_t)mp_dict_read_value(&a->rest).i;
+        put_cursor(c, p, next, &p->text);
+        mp_resp_put_array(&p->text, a->n - 1);
+        put_values(&p->text, a, a->n - 1);
+    }
+}
+
+static void compose(mp_resp_client *c, mp_resp_pending *p, mp_buf *b) {
+    if (p->text.failed || p->error.failed) {
+        c->server->counts.errors++;
+        mp_resp_put_line(b, "-OOM the answer does not fit in memory (--memory)");
+    } else if (p->error.len) {
+        mp_buf_put(b, p->error.data, p->error.len);
+    } else if (p->kind == MP_REPLY_SUM) {
+        mp_resp_put_int(b, p->sum);
+    } else if (p->kind == MP_REPLY_ALL_OK) {
+        mp_resp_put_line(b, "+OK");
+    } else if (p->kind == MP_REPLY_EACH_BULK) {
+        mp_resp_put_array(b, p->n_parts);
+        for (uint32_t i = 0; i < p->n_parts; i++)
+            mp_buf_put(b, p->text.data + p->parts[i].at, p->parts[i].len);
+    } else {
+        if (p->kind == MP_REPLY_JOIN) mp_resp_put_array(b, (size_t)p->sum);
+        if (p->kind == MP_REPLY_SCAN) mp_resp_put_array(b, 2);
+        if (p->text.len) mp_buf_put(b, p->text.data, p->text.len);
+    }
+}
+
+static bool has_parts(mp_reply_kind kind) {
+    return kind >= MP_REPLY_SUM;
+}
+
+/* What did not fit behind `before` gives way to an error. */
+static void make_fit(mp_resp_client *c, mp_buf *b, size_t before) {
+    if (!b->failed) return;
+    b->failed = false;
+    b->len = before;
+    c->server->counts.errors++;
+    mp_resp_put_line(b, "-OOM the answer does not fit in memory (--memory)");
+}
+
+static void write_out(mp_resp_client *c, mp_resp_pending *p) {
+    size_t before = c->out.len;
+    if (has_parts(p->kind))
+        compose(c, p, &c->out);
+    else if (p->text.len)
+        mp_buf_put(&c->out, p->text.data, p->text.len);
+    make_fit(c, &c->out, before);
+}
+
+/* The commands at the front that are answered leave the ring. */
+static void flush_ring(mp_resp_client *c) {
+    while (c->first < c->end && pending_of(c, c->first)->done) {
+        mp_resp_pending *p = pending_of(c, c->first++);
+        if (c->fd >= 0) write_out(c, p);
+        release_pending(c, p);
+    }
+}
+
+static void take(mp_resp_client *c, uint64_t number, uint32_t part, mp_dict_answer *a) {
+    mp_resp_pending *p = pending_of(c, number);
+    if (c->fd < 0) {
+        /* nobody reads it */
+    } else if (has_parts(p->kind)) {
+        collect(c, p, part, a);
+    } else {
+        mp_buf *b = number == c->first ? &c->out : &p->text;
+        size_t before = b->len;
+        put_one(c, p->kind, a, b);
+        make_fit(c, b, before);
+    }
+    p->done = --p->n_left == 0;
+    if (p->done && number == c->first) flush_ring(c);
+}
+
+void mp_resp_on_answer(void *client, uint64_t tag, mp_rd answer) {
+    mp_resp_client *c = client;
+    mp_dict_answer a;
+    size_t n = mp_rd_left(&answer);
+    c->usual_answer = n > c->usual_answer / 2 ? n : c->usual_answer / 2;
+    if (!mp_dict_answer_read(&answer, &a))
+        a = (mp_dict_answer){.kind = MP_DICT_ERROR, .code = MP_DICT_BAD_RECORD};
+    take(c, tag >> MP_RESP_PART_BITS, (uint32_t)(tag & ((1u << MP_RESP_PART_BITS) - 1)), &a);
+}
+
+void mp_resp_part_failed(mp_resp_client *c, uint32_t part, const mp_error *err) {
+    mp_mem *mem = c->server->args.mem;
+    mp_dict_answer a = {.kind = MP_DICT_ERROR};
+    a.code = err->status == MP_NOMEM ? MP_DICT_NO_MEMORY : MP_DICT_TOO_LONG;
+    a.bytes = mem->refused_bytes;
+    a.limit = mem->limit_bytes;
+    take(c, c->end - 1, part, &a);
+}
+
+mp_buf *mp_resp_at_once(mp_resp_client *c) {
+    if (c->first == c->end) return &c->out;
+    mp_resp_pending *p = mp_resp_begin(c, MP_REPLY_OK, 1);
+    return p ? &p->text : NULL;
+}
+
+void mp_resp_at_once_done(mp_resp_client *c) {
+    if (c->first == c->end) return;
+    mp_resp_pending *p = pending_of(c, c->end - 1);
+    make_fit(c, &p->text, 0);
+    p->n_left = 0;
+    p->done = true;
+}
