@@ -28,6 +28,8 @@ static const mp_option map_options[] = {
      .help = "so many shards of a table (default: one for each 8 MiB)"},
     {.name = "rows", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(map.rows), .least = 1,
      .help = "shards of N rows"},
+    {.name = "per-file", .kind = MP_OPT_FLAG, .at = AT(map.per_file),
+     .help = "each input file is a shard, as the parts that mpart split wrote"},
     {.name = "shard-format", .kind = MP_OPT_WORD, .arg = "csv|ndjson", .at = AT(map.shard_format), .words = shard_formats,
      .help = "what the command reads (default csv, with a header)"},
     {.name = "bisect", .kind = MP_OPT_FLAG, .at = AT(map.bisect),
@@ -142,9 +144,11 @@ static mp_status check_items(const mp_invocation *inv, mp_error *err) {
         mp_error_hint(err, "%s", items_example);
         return MP_USAGE;
     }
-    if (map->n_by || map->parts || map->rows || map->shard_format || map->raw || map->bisect)
+    if (map->n_by || map->parts || map->rows || map->per_file || map->shard_format || map->raw ||
+        map->bisect)
         return wrong(err, "an item is a unit by itself",
-                     "--by, --parts, --rows, --shard-format, --raw and --bisect are for tables");
+                     "--by, --parts, --rows, --per-file, --shard-format, --raw and --bisect are "
+                     "for tables");
     return MP_OK;
 }
 
@@ -155,6 +159,8 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
     if (map->nul || map->per_host) return wrong(err, NULL, "-0 and --per-host go with --items");
     if (map->rows && (map->parts || map->n_by))
         return wrong(err, NULL, "--rows goes without --parts and --by");
+    if (map->per_file && (map->rows || map->parts || map->n_by))
+        return wrong(err, NULL, "--per-file goes without --rows, --parts and --by");
     if (map->parts > MP_SPLIT_MOST_PARTS)
         return wrong(err, NULL, "option '--parts': at most 1000000");
     if (map->n_by && inv->spec.input.rejects)

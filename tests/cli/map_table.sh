@@ -47,6 +47,16 @@ mkdir parts && split -l 700 --additional-suffix=.csv <(tail -n +2 want) parts/p 
 done
 succeeds 2 map parts --parts 3 -- sh -c 'tail -n +2 | wc -l | sed "1i n"'
 check "shards span files" [ "$(wc -l <"$out")" = 4 ]
+printf 'id,k,name,v\n' >parts/pab2.csv # no rows: no shard is run
+gzip -k parts/pac.csv && mv parts/pac.csv.gz parts/pacz.csv.gz # a file that rank 0 reads
+for np in 0 3; do
+    succeeds $np map parts --per-file --raw -- wc -l
+    check "each file is a shard" same <(sort "$out" | uniq -c | tr -s ' ') <(printf ' 1 301\n 12 701\n')
+done
+rm parts/pab2.csv parts/pacz.csv.gz
+succeeds 3 map parts --per-file -- cat
+check "in the order of the files" same "$out" want
+fails 2 "--per-file goes without --rows, --parts and --by" map parts --per-file --rows 5 -- cat
 succeeds 3 map in.csv --rows 1500 --raw -- sh -c 'read -r head; echo "$head"; wc -l >&2'
 check "each shard has the header" [ "$(sort -u "$out")" = id,k,name,v ]
 check "and its rows, of two lines" same <(sort "$err") <(printf '[1] 3000\n[2] 3000\n[3] 2000\n')

@@ -12,10 +12,11 @@
 typedef struct {
     const char *items; /* the list, or "-"; NULL: tables */
     bool nul;          /* items end with NUL */
-    /* Tables: spec.input. At most one of rows and parts, but parts goes with by. */
+    /* Tables: spec.input. At most one of rows, parts and per_file, but parts goes with by. */
     int n_by;
     const char **by;
     int64_t parts, rows; /* 0: not given */
+    bool per_file;       /* a shard for each file */
     int shard_format;    /* mp_text_format: CSV or NDJSON */
     bool bisect;         /* find the rows that the command crashes on */
     bool raw;            /* results are bytes, not tables */

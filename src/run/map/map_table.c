@@ -73,17 +73,18 @@ static mp_status cut_by_rows(mp_map_table *t, int64_t n_splits, mp_error *err) {
     return s.rows ? add_shard(t, &s, err) : MP_OK;
 }
 
-/* Files that were made for the units: the splits of a file are its unit's. */
+/* The splits of a file are its unit's: that of the files which were made for units, or its own. */
 static mp_status cut_by_file(mp_map_table *t, int64_t n_splits, mp_error *err) {
     const mp_feed *feed = t->job.feed;
     mp_split_desc d;
     mp_split_report r;
     int64_t split = 0;
-    for (int64_t unit = 0; unit < t->n_file_units; unit++) {
+    int64_t n_units = t->file_unit ? t->n_file_units : t->job.table.n_files;
+    for (int64_t unit = 0; unit < n_units; unit++) {
         mp_map_shard s = {.first = split, .take = -1};
         for (; split < n_splits; split++) {
             mp_feed_get(feed, split, &d, &r);
-            if (t->file_unit[d.file] != unit) break;
+            if ((t->file_unit ? t->file_unit[d.file] : d.file) != unit) break;
             s.n++;
             s.rows += r.n_rows;
             s.bytes += d.len;
@@ -96,7 +97,7 @@ static mp_status cut_by_file(mp_map_table *t, int64_t n_splits, mp_error *err) {
 
 static mp_status cut(mp_map_table *t, mp_error *err) {
     int64_t n = mp_feed_splits(t->job.feed);
-    if (t->file_unit) return cut_by_file(t, n, err);
+    if (t->file_unit || t->per_file) return cut_by_file(t, n, err);
     return t->rows > 0 ? cut_by_rows(t, n, err) : cut_by_bytes(t, n, err);
 }
 
@@ -129,7 +130,7 @@ static void choose_splits(mp_map_table *t) {
     if (want < 1) want = 1;
     /* many files: shards begin anywhere in them */
     if (table->n_files > 1 && want > 16) want = want / 16 + 1;
-    if (t->rows > 0 || t->file_unit) return;
+    if (t->rows > 0 || t->file_unit || t->per_file) return;
     table->split_bytes = want;
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     mp_arena arena;
     const char *folder;  /* of the run */
     int64_t parts, rows; /* 0: not given */
+    bool per_file;       /* a shard for each file of the table */
     bool bisects;        /* rows may be rejected one by one */
     mp_buf rejects;      /* rank 0: those that the scan rejected, when bisects */
     bool copied;         /* inputs are in the run's folder */

@@ -60,6 +60,7 @@ void mp_map_table_facts(const mp_map_job *j, mp_buf *out) {
     put_reading(&j->spec->input, out);
     put_number(out, "--parts", j->map->parts);
     put_number(out, "--rows", j->map->rows);
+    put_number(out, "--per-file", j->map->per_file);
     put_texts(out, "--by", j->map->by, j->map->n_by);
     put_number(out, "--shard-format", j->map->shard_format);
     put_number(out, "--raw", j->map->raw);
@@ -179,6 +180,7 @@ mp_status mp_map_make_shards(mp_map_job *j, mp_error *err) {
     t->folder = j->folder;
     t->parts = j->map->parts;
     t->rows = j->map->rows;
+    t->per_file = j->map->per_file;
     mp_arena_init(&t->arena, j->mem);
     mp_buf_init(&t->shards, j->mem);
     mp_buf_init(&t->text, j->mem);
