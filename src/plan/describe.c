@@ -43,7 +43,8 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
         bool csv = file->format == MP_READ_CSV;
         mp_buf_printf(out, "  %s: %s, %s\n", file->path,
                       csv ? form : mp_source_of(file->format)->name,
-                      file->h5        ? "scattered as ranges of rows"
+                      file->h5 && file->by_data ? "read by rank 0 and scattered as rows"
+                      : file->h5                ? "scattered as ranges of rows"
                       : file->by_data ? "read by rank 0 and scattered as blocks of records"
                                       : "scattered as byte ranges");
     }

@@ -329,7 +329,6 @@ static mp_status open_file(opener *o, int f, const mp_input *in, mp_table_stream
     mp_buf_init(&stream->front, o->mem);
     file->format = format_of(o->spec, in);
     if (file->format == MP_READ_H5) {
-        file->by_data = false;
         mp_status st = mp_table_h5_head(o->spec, in, file, o->arena, o->mem, head, err);
         return st ? st : match_columns(o, f, head, err);
     }
@@ -399,16 +398,9 @@ mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error 
                        .packing = file->packing,
                        .size_bytes = file->size_bytes};
         bool opened = file->by_data;
-        if (file->h5) {
-            mp_error_set(err, MP_IO, "cannot open",
-                         "a rank does not see this HDF5 file as rank 0 does");
-            mp_error_file(err, file->path);
-            mp_error_hint(err, "every rank reads it: put it where all hosts see it");
-            return MP_IO;
-        }
         file->by_data = true;
         file->index = NULL;
-        if (opened || !streams) continue;
+        if (opened || !streams || file->h5) continue;
         mp_status st = mp_stream_open(&in, &streams[f].stream, err);
         if (st) return st;
     }

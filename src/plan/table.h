@@ -21,7 +21,7 @@ typedef struct {
     int n_columns;       /* of the file */
     int n_matched;       /* columns of the table when the file was matched; it has none later on */
     const int32_t *column_at; /* by table column, n_matched: column of the file, -1: none */
-    bool by_data;             /* rank 0 reads it and scatters blocks of whole records */
+    bool by_data;             /* rank 0 reads it and scatters blocks of whole records, or rows */
     int64_t
         text_bytes; /* that ranges are of: plain; size_bytes where it is not packed; HDF5: rows */
     const mp_h5_layout *h5; /* HDF5: splits are ranges of its rows; else NULL */

@@ -28,9 +28,6 @@ static mp_status check_options(const mp_spec *spec, const mp_input *in, mp_error
     if (in->kind == MP_INPUT_STREAM || in->packing != MP_PACK_NONE)
         return usage(err, in->path, "HDF5 is read at many places at once, not from a stream",
                      "unpack it, or save it to a file first");
-    if (spec->run.scatter == MP_SCATTER_DATA)
-        return usage(err, in->path, "HDF5 cannot be read by rank 0 alone",
-                     "leave out --scatter data; every rank opens the file");
     if (o->delimiter || o->quote != '"' || o->no_header || o->n_names || o->skip_lines)
         return usage(
             err, in->path,

@@ -151,7 +151,7 @@ bool mp_table_next_range(const mp_table *t, const mp_run_spec *run, mp_range_ite
                          int64_t *begin, int64_t *len) {
     for (; it->file < t->n_files; it->file++, it->begin = 0) {
         const mp_table_file *f = &t->files[it->file];
-        if (f->by_data) continue;
+        if (f->by_data && !f->h5) continue;
         if (it->begin < f->data_offset) it->begin = f->data_offset;
         if (it->begin >= f->text_bytes) continue;
         int64_t end = range_end(t, run, f, it->begin);

@@ -27,6 +27,7 @@ struct mp_feed {
     mp_blocks **blocks; /* by file; NULL where it is not read as data (yet) */
     int reading;        /* the file whose blocks were asked for last */
     bool replayable;
+    mp_feed_rows rows;
     int64_t bytes_done, records, bad;
     int64_t other_split;    /* the first with a name that is no column, -1: none so far */
     char other[NAME_BYTES]; /* that name */
@@ -98,6 +99,10 @@ mp_status mp_feed_new(const mp_spec *spec, const mp_table *t, mp_table_stream *s
     f->rank_bytes = mp_mem_calloc(mem, (size_t)n_ranks, sizeof *f->rank_bytes);
     if (f->blocks && f->rank_bytes) return MP_OK;
     return mp_mem_error(mem, (size_t)t->n_files * sizeof *f->blocks, err);
+}
+
+void mp_feed_read_rows(mp_feed *f, mp_feed_rows rows) {
+    f->rows = rows;
 }
 
 static void drop_evidence(mp_feed *f) {
@@ -191,6 +196,17 @@ static mp_status put_block(mp_feed *f, mp_split_desc *d, mp_buf *desc, mp_split_
     return mp_buf_check(desc, err);
 }
 
+/* Rows that are read here, appended to desc. known: all of d, as in the pass before. */
+static mp_status put_rows(mp_feed *f, mp_split_desc *d, bool known, mp_buf *desc,
+                          mp_split_state *state, mp_error *err) {
+    const mp_buf *bytes = NULL;
+    mp_status st = f->rows.next(f->rows.ctx, f->next, d, known, &bytes, state, err);
+    if (st || *state != MP_SPLIT_GOT) return st;
+    mp_split_desc_put(desc, d);
+    mp_buf_put(desc, bytes->data, bytes->len);
+    return mp_buf_check(desc, err);
+}
+
 /* ---- the next split ---- */
 
 static mp_status next_of_data(mp_feed *f, int file, mp_buf *desc, mp_split_state *state,
@@ -205,8 +221,21 @@ static mp_status next_of_data(mp_feed *f, int file, mp_buf *desc, mp_split_state
 /* A split that an earlier pass listed already. */
 static mp_status next_known(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error *err) {
     split_info *s = &f->splits[f->next];
+    if (s->desc.by_data && f->t->files[s->desc.file].h5) {
+        mp_split_desc d = s->desc;
+        return put_rows(f, &d, true, desc, state, err);
+    }
     if (s->desc.by_data) return next_of_data(f, s->desc.file, desc, state, err);
     mp_split_desc_put(desc, &s->desc);
+    *state = MP_SPLIT_GOT;
+    return mp_buf_check(desc, err);
+}
+
+/* A range, or the rows of one. */
+static mp_status put_range(mp_feed *f, mp_split_desc *d, mp_buf *desc, mp_split_state *state,
+                           mp_error *err) {
+    if (d->by_data) return put_rows(f, d, false, desc, state, err);
+    mp_split_desc_put(desc, d);
     *state = MP_SPLIT_GOT;
     return mp_buf_check(desc, err);
 }
@@ -215,7 +244,8 @@ static mp_status next_known(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_
 static mp_status list_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error *err) {
     while (f->iter.file < f->t->n_files) {
         int at = f->iter.file;
-        if (f->t->files[at].by_data) {
+        const mp_table_file *of = &f->t->files[at];
+        if (of->by_data && !of->h5) {
             mp_status st = next_of_data(f, at, desc, state, err);
             if (st || *state != MP_SPLIT_NONE) return st;
             f->iter = (mp_range_iter){.file = at + 1};
@@ -228,13 +258,14 @@ static mp_status list_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_e
             f->iter = (mp_range_iter){.file = at + 1};
             continue;
         }
-        f->iter = it;
         d.file = file;
+        d.by_data = of->by_data;
         first_entry(f, &d);
-        if (f->t->files[at].index)
-            mp_table_range_points(&f->t->files[at], d.begin, d.len, &d.from, &d.to);
-        mp_split_desc_put(desc, &d);
-        *state = MP_SPLIT_GOT;
+        if (of->index) mp_table_range_points(of, d.begin, d.len, &d.from, &d.to);
+        mp_status st = put_range(f, &d, desc, state, err);
+        if (st || *state != MP_SPLIT_GOT) return st;
+        f->iter = it;
+        if (d.by_data) f->iter = (mp_range_iter){.file = at, .begin = d.begin + d.len};
         return add_split(f, &d, err);
     }
     f->listed = true;

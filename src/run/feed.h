@@ -44,6 +44,17 @@ MP_MUST_CHECK mp_status mp_feed_new(const mp_spec *spec, const mp_table *t,
                                     mp_feed **out, mp_error *err);
 void mp_feed_free(mp_feed **f);
 
+/* Who reads the rows of HDF5 files for the others. next: more of the rows of *d, whose number is split; SOON until they
+ * are all there: then GOT, in *bytes, and d->len is how many they are: fewer where that is a message's worth, unless
+ * whole. */
+typedef struct {
+    void *ctx;
+    mp_status (*next)(void *ctx, int64_t split, mp_split_desc *d, bool whole, const mp_buf **bytes,
+                      mp_split_state *state, mp_error *err);
+} mp_feed_rows;
+/* Before mp_feed_start, for the pass. */
+void mp_feed_read_rows(mp_feed *f, mp_feed_rows rows);
+
 /* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are
  * kept in a spool. */
 MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err);

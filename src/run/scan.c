@@ -270,6 +270,11 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
     s->begun = false;
     if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
+    s->text.begin = s->desc.begin;
+    s->text.file_no = s->desc.file;
+    s->text.split = split;
+    s->begun = mp_scan_gets_rows(s);
+    if (s->begun) return mp_scan_rows_begin(s, &rd, err);
     mp_status st = make_reader(s, s->desc.file, err);
     if (st) return st;
     bool rows = s->a.table->files[s->desc.file].h5 != NULL; /* the reader has its own bytes */
@@ -280,9 +285,6 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
     if (st) return st;
     s->tail = TAIL_BYTES;
     s->text.split_len = (size_t)s->desc.len;
-    s->text.begin = s->desc.begin;
-    s->text.file_no = s->desc.file;
-    s->text.split = split;
     s->text.entry = s->desc.entry_known ? (mp_csv_state)s->desc.entry : guess(s);
     st = s->source->begin(s->reader, &s->text, err);
     s->begun = !st;
@@ -314,6 +316,7 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
     mp_batch batch, named;
     bool more = true, need = false;
+    if (mp_scan_gets_rows(s)) return mp_scan_rows_step(s, done, err);
     mp_status st = s->source->next(s->reader, &batch, &more, &need, err);
     if (!st && need) return more_bytes(s, err);
     if (st) return check_map(s, st, err);
@@ -330,7 +333,10 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
     mp_scan *s = ctx;
     mp_csv_end end = {0};
-    s->source->end(s->reader, &end);
+    if (mp_scan_gets_rows(s))
+        mp_scan_rows_end(s, &end);
+    else
+        s->source->end(s->reader, &end);
     mp_split_report r = {.entry = (uint8_t)s->text.entry,
                          .exit = (uint8_t)end.exit,
                          .exit_known = end.exit_known,

@@ -188,11 +188,13 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     double seconds = s->stats.seconds;
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
     mp_buf_clear(&s->rejects);
+    if (!st) st = mp_scan_rows_start(s, plan, err);
     if (st || !s->a.feed) return st;
     return mp_feed_start(s->a.feed, plan->typed || mp_table_guesses(s->a.table), err);
 }
 
 static void stop(mp_scan *s) {
+    mp_scan_rows_stop(s);
     if (s->reader) s->source->close(&s->reader);
     s->reader_file = -1;
     mp_mem_free(s->a.mem, s->wanted);

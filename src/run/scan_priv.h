@@ -6,6 +6,8 @@
 #include "io/input/input_unpack.h"
 #include "run/scan.h"
 
+typedef struct mp_scan_rows mp_scan_rows;
+
 struct mp_scan {
     mp_scan_args a;
     const mp_scan_plan *plan; /* of the pass under way */
@@ -37,6 +39,10 @@ struct mp_scan {
     bool cuts;         /* evidence goes with every report: splits behind some place may not count */
     bool misfit;       /* a type must widen: rows are read for evidence only */
 
+    mp_scan_rows *rows; /* rank 0: reads rows for all; NULL: every rank reads its own */
+    mp_rd rows_left;    /* of such a split */
+    bool rows_done;
+
     mp_arena arena; /* of a batch */
     mp_buf rejects;
     mp_scan_stats stats;
@@ -50,6 +56,18 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
                               mp_error *err);
 mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err);
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err);
+
+/* ---- splits whose rows rank 0 reads: scan_rows.c ---- */
+
+/* Around a pass; where the table has such files, rank 0's feed gets them from here. */
+mp_status mp_scan_rows_start(mp_scan *s, const mp_scan_plan *plan, mp_error *err);
+void mp_scan_rows_stop(mp_scan *s);
+/* The split under way is one. */
+bool mp_scan_gets_rows(const mp_scan *s);
+mp_status mp_scan_rows_begin(mp_scan *s, mp_rd *rd, mp_error *err);
+mp_status mp_scan_rows_step(mp_scan *s, bool *done, mp_error *err);
+void mp_scan_rows_end(const mp_scan *s, mp_csv_end *out);
+
 mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
                                mp_error *err);
 mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err);

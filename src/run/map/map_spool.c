@@ -53,6 +53,12 @@ static mp_status copy_rest(mp_map_table *t, mp_stream *s, int fd, mp_error *err)
 
 static mp_status copy_file(mp_map_table *t, int f, const char *path, mp_error *err) {
     mp_table_stream *s = &t->job.streams[f];
+    const mp_table_file *file = &t->job.table.files[f];
+    if (file->h5) { /* it has no head of text that was read already */
+        mp_input in = {.path = file->path, .kind = MP_INPUT_FILE, .size_bytes = file->size_bytes};
+        mp_status st = mp_stream_open(&in, &s->stream, err);
+        if (st != MP_OK) return st;
+    }
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return write_error(t, errno, err);
     mp_status st = write_all(t, fd, s->front.data, s->front.len, err);
@@ -63,14 +69,23 @@ static mp_status copy_file(mp_map_table *t, int f, const char *path, mp_error *e
 
 static const char *copy_name(mp_map_table *t, int f) {
     const mp_table_file *file = &t->job.table.files[f];
-    const char *ending = file->format == MP_READ_NDJSON  ? ".ndjson"
-                         : file->format == MP_READ_LINES ? ".txt"
-                         : file->delimiter == '\t'       ? ".tsv"
-                                                         : ".csv";
+    const char *ending = file->format == MP_READ_H5       ? ".h5"
+                         : file->format == MP_READ_NDJSON ? ".ndjson"
+                         : file->format == MP_READ_LINES  ? ".txt"
+                         : file->delimiter == '\t'        ? ".tsv"
+                                                          : ".csv";
     size_t n = strlen(t->folder) + 32;
     char *path = mp_arena_alloc(&t->arena, n, 1);
     if (path) snprintf(path, n, "%s/input-%d%s", t->folder, f, ending);
     return path;
+}
+
+/* An HDF5 file may have several tables. NULL: no memory, or no path. */
+static const char *name_table(mp_map_table *t, const char *path, const char *object) {
+    size_t n = path ? strlen(path) + strlen(object) + 2 : 0;
+    char *name = n ? mp_arena_alloc(&t->arena, n, 1) : NULL;
+    if (name) snprintf(name, n, "%s:%s", path, object);
+    return name;
 }
 
 /* Rank 0: the copies, and the names of all inputs, each behind a length. */
@@ -82,6 +97,7 @@ static mp_status copy_all(mp_map_table *t, mp_buf *names, mp_error *err) {
         if (table->files[f].by_data) {
             path = copy_name(t, f);
             st = path ? copy_file(t, f, path, err) : mp_mem_error(t->mem, 64, err);
+            if (table->files[f].h5) path = name_table(t, path, table->files[f].h5->object);
         }
         mp_buf_text(names, path);
     }
@@ -124,6 +140,7 @@ static mp_status use_names(mp_map_table *t, mp_buf *names, mp_error *err) {
         if (!ok) st = mp_mem_error(t->mem, names->len, &mine);
         t->spec.input.paths = paths;
         t->spec.input.n_paths = n;
+        t->spec.run.scatter = MP_SCATTER_AUTO; /* the copies are for every rank */
         t->copied = true;
     }
     return mp_comm_agree_on(t->c, st, &mine, err);
