@@ -82,12 +82,20 @@ static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len
     return MP_OK;
 }
 
+/* Rank 0 hears of its own at once: a message to itself comes in the next round, behind a verdict that
+ * this round may give. */
 static void tell_trouble(mp_unit_run *r) {
+    mp_error own = r->trouble;
+    mp_error_init(&r->trouble);
+    if (mp_error_order(&own, &r->told) < 0) r->told = own;
+    if (r->rank == 0) {
+        mp_unit_head_trouble(r, &own);
+        return;
+    }
     mp_buf b;
     mp_unit_write(r, &b, MP_UNIT_TROUBLE);
-    mp_buf_put(&b, &r->trouble, sizeof r->trouble);
+    mp_buf_put(&b, &own, sizeof own);
     mp_unit_send(r, 0, &b);
-    mp_error_init(&r->trouble);
 }
 
 /* ---- work ---- */
@@ -243,6 +251,16 @@ static mp_status prepare(mp_unit_run *r, mp_error *err) {
     return s;
 }
 
+/* What a rank has told may have been on its way when the verdict was given: all of it counts. */
+static mp_status settle(mp_unit_run *r, mp_error *err) {
+    mp_error own = r->verdict;
+    if (mp_error_order(&r->told, &own) < 0) own = r->told;
+    if (mp_error_order(&r->trouble, &own) < 0) own = r->trouble;
+    mp_status s = mp_comm_agree(r->c, &own);
+    if (s != MP_OK && err && err->status == MP_OK) *err = own;
+    return s;
+}
+
 static void release(mp_unit_run *r) {
     mp_comm_listen(r->c, MP_TAG_UNIT, NULL, NULL);
     mp_comm_watch_fd(r->c, -1);
@@ -265,14 +283,11 @@ mp_status mp_units_execute(mp_comm *c, const mp_units *units, mp_units_result *r
     r->u = units;
     r->serial = mp_comm_serial(c);
     r->rank = mp_comm_rank(c);
-    r->trouble = r->verdict = r->fatal_error = r->head.error = MP_ERROR_INIT;
+    r->trouble = r->told = r->verdict = r->fatal_error = r->head.error = MP_ERROR_INIT;
     mp_status s = prepare(r, err);
     if (s == MP_OK) {
         s = drive(r, err);
-        if (s == MP_OK && r->verdict.status != MP_OK) {
-            s = (mp_status)r->verdict.status;
-            if (err && err->status == MP_OK) *err = r->verdict;
-        }
+        if (s == MP_OK) s = settle(r, err);
         if (r->rank == 0) *result = r->head.result;
         result->asked_to_stop = r->asked_to_stop;
     }

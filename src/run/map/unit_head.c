@@ -283,6 +283,11 @@ static void hear_synced(mp_unit_run *r, int src) {
     h->n_unsynced--;
 }
 
+void mp_unit_head_trouble(mp_unit_run *r, const mp_error *e) {
+    if (mp_error_order(e, &r->head.error) < 0) r->head.error = *e;
+    stop_all(r, (mp_status)e->status, true);
+}
+
 void mp_unit_head_hears(mp_unit_run *r, int src, mp_unit_message kind, mp_rd *in) {
     mp_unit_record record;
     mp_error e;
@@ -299,8 +304,7 @@ void mp_unit_head_hears(mp_unit_run *r, int src, mp_unit_message kind, mp_rd *in
         const void *p = mp_rd_raw(in, sizeof e);
         if (!p) return;
         memcpy(&e, p, sizeof e);
-        if (mp_error_order(&e, &r->head.error) < 0) r->head.error = e;
-        stop_all(r, (mp_status)e.status, true);
+        mp_unit_head_trouble(r, &e);
     }
 }
 
@@ -357,8 +361,7 @@ static bool close_up(mp_unit_run *r) {
         }
         return true;
     }
-    if (r->trouble.status != MP_OK) return true; /* it is on its way */
-    if (commit(r, true)) return true;
+    if (commit(r, true) || r->trouble.status != MP_OK) return true; /* the next round knows of it */
     give_verdict(r);
     return true;
 }

@@ -65,6 +65,7 @@ typedef struct {
     int64_t unsynced_since_ns; /* 0: all is synced */
     bool sync_now;
     mp_error trouble; /* not told to rank 0 yet */
+    mp_error told;    /* the first in order of what was */
     bool over, asked_to_stop;
     mp_error verdict;
     mp_status fatal;
@@ -80,6 +81,7 @@ void mp_unit_trouble(mp_unit_run *r, mp_status s, const mp_error *e);
 /* unit_head.c: rank 0 */
 mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err);
 void mp_unit_head_release(mp_unit_run *r);
+void mp_unit_head_trouble(mp_unit_run *r, const mp_error *e);
 void mp_unit_head_hears(mp_unit_run *r, int src, mp_unit_message kind, mp_rd *in);
 bool mp_unit_head_round(mp_unit_run *r);
 

@@ -1,0 +1,213 @@
+/* test_units.c - units that do nothing: what the unit phase promises, with every callback failing on rank 0 and on the last rank,
+ * early and as the last thing that happens. Guarded by alarm: a hang is a failure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "on_ranks.h"
+#include "run/map/unit.h"
+
+enum { N_UNITS = 40 };
+
+typedef enum { DESCRIBE, ENDED, COMMIT, PUSH, BESIDE, BEGIN, STEP, END, SYNC, N_PLACES } place;
+
+static const char *const place_names[] = {"describe", "ended", "commit", "push", "beside",
+                                          "begin",    "step",  "end",    "sync"};
+
+typedef struct {
+    int rank;
+    int64_t n_ended; /* rank 0 */
+    int64_t seen[N_PLACES];
+    bool has_failed;
+    int ended_by[N_UNITS]; /* rank 0: 1 + rank */
+    int failing_try;       /* units fail up to this try */
+    int64_t tries[N_UNITS];
+    int64_t unit;
+    /* what goes wrong */
+    place at;
+    int on_rank; /* -1: nothing */
+    bool late;   /* rank 0: the first time behind the last unit's end; else the first time */
+} fake;
+
+static mp_status maybe(fake *f, place at, mp_error *err) {
+    f->seen[at]++;
+    if (f->on_rank != f->rank || f->at != at || f->has_failed) return MP_OK;
+    if (f->late && f->n_ended < N_UNITS) return MP_OK;
+    f->has_failed = true;
+    return mp_error_set(err, MP_IO, "broken", "at '%s'", place_names[at]);
+}
+
+static mp_status describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err) {
+    mp_buf_i64(desc, unit * 3);
+    return maybe(ctx, DESCRIBE, err);
+}
+
+static mp_status ended(void *ctx, const mp_unit_record *r, int src, mp_error *err) {
+    fake *f = ctx;
+    f->n_ended++;
+    f->ended_by[r->unit] = src + 1;
+    return maybe(f, ENDED, err);
+}
+
+static mp_status commit(void *ctx, const mp_buf *lines, mp_error *err) {
+    (void)lines;
+    return maybe(ctx, COMMIT, err);
+}
+
+static mp_status push(void *ctx, bool *did, mp_error *err) {
+    (void)did;
+    return maybe(ctx, PUSH, err);
+}
+
+static mp_status beside(void *ctx, bool *did, mp_error *err) {
+    (void)did;
+    return maybe(ctx, BESIDE, err);
+}
+
+static mp_status begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
+    fake *f = ctx;
+    mp_rd rd = mp_rd_of(desc, len);
+    f->unit = unit;
+    if (mp_rd_i64(&rd) != unit * 3) return mp_error_set(err, MP_FAILED, "another unit", NULL);
+    return maybe(f, BEGIN, err);
+}
+
+static mp_status step(void *ctx, bool *did, bool *done, mp_error *err) {
+    *did = *done = true;
+    return maybe(ctx, STEP, err);
+}
+
+static mp_status end(void *ctx, mp_unit_record *r, mp_error *err) {
+    fake *f = ctx;
+    r->outcome = r->tries <= f->failing_try ? MP_UNIT_EXIT : MP_UNIT_OK;
+    return maybe(f, END, err);
+}
+
+static int64_t patience(void *ctx) {
+    (void)ctx;
+    return 0;
+}
+
+static void stop(void *ctx) {
+    (void)ctx;
+}
+
+static mp_status sync_all(void *ctx, mp_error *err) {
+    return maybe(ctx, SYNC, err);
+}
+
+static mp_status execute(mp_comm *c, fake *f, bool journalled, int64_t retries,
+                         mp_units_result *result, mp_error *err) {
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    mp_units u = {.ctx = f,
+                  .mem = &mem,
+                  .n_units = N_UNITS,
+                  .retries = retries,
+                  .journalled = journalled,
+                  .stop_fd = -1,
+                  .epoll_fd = epoll_fd,
+                  .describe = describe,
+                  .ended = ended,
+                  .commit = commit,
+                  .push = push,
+                  .beside = beside,
+                  .begin = begin,
+                  .step = step,
+                  .end = end,
+                  .patience = patience,
+                  .stop = stop,
+                  .sync = sync_all};
+    f->rank = mp_comm_rank(c);
+    mp_status st = mp_units_execute(c, &u, result, err);
+    close(epoll_fd);
+    return st;
+}
+
+/* Has every rank this status, and the same words? */
+static bool all_have(mp_comm *c, mp_status st, mp_status want, const mp_error *e) {
+    int64_t wrong = st != want;
+    if (want != MP_OK) wrong = wrong || strcmp(e->what, "broken") != 0;
+    if (mp_comm_allreduce(c, &wrong, 1, MP_SUM, NULL) != MP_OK) return false;
+    return wrong == 0;
+}
+
+static void test_all_done(void **state) {
+    mp_comm *c = *state;
+    for (int journalled = 0; journalled < 2; journalled++) {
+        fake f = {.on_rank = -1, .failing_try = 0};
+        mp_units_result result;
+        mp_error e = MP_ERROR_INIT;
+        mp_status st = execute(c, &f, journalled, 0, &result, &e);
+        assert_true(all_have(c, st, MP_OK, &e));
+        if (f.rank != 0) continue;
+        assert_int_equal(f.n_ended, N_UNITS);
+        assert_int_equal(result.n_done, N_UNITS);
+        assert_int_equal(result.n_failed, 0);
+        for (int i = 0; i < N_UNITS; i++)
+            assert_true(f.ended_by[i] > 0);
+        if (journalled) assert_true(f.seen[COMMIT] > 0);
+    }
+}
+
+static void test_retries(void **state) {
+    mp_comm *c = *state;
+    fake f = {.on_rank = -1, .failing_try = 1};
+    mp_units_result result;
+    mp_error e = MP_ERROR_INIT;
+    mp_status st = execute(c, &f, true, 1, &result, &e);
+    assert_true(all_have(c, st, MP_OK, &e));
+    if (f.rank == 0) assert_int_equal(result.n_failed, 0);
+    f = (fake){.on_rank = -1, .failing_try = 2};
+    st = execute(c, &f, true, 1, &result, &e);
+    assert_true(all_have(c, st, MP_OK, &e));
+    if (f.rank == 0) assert_int_equal(result.n_failed, N_UNITS);
+}
+
+/* Trouble of a callback is the run's error on every rank, whenever it comes. */
+static void fails_at(mp_comm *c, place at, int on_rank, bool late, bool journalled) {
+    fake f = {.on_rank = on_rank, .at = at, .late = late};
+    mp_units_result result;
+    mp_error e = MP_ERROR_INIT;
+    mp_status st = execute(c, &f, journalled, 0, &result, &e);
+    int64_t failed = f.has_failed;
+    assert_int_equal(mp_comm_allreduce(c, &failed, 1, MP_MAX, NULL), MP_OK);
+    /* a callback that was not called could not fail */
+    bool right = all_have(c, st, failed ? MP_IO : MP_OK, &e);
+    if (!right && f.rank == 0)
+        print_error("failure at '%s' of rank %d, late %d, journalled %d: it is lost\n",
+                    place_names[at], on_rank, late, journalled);
+    assert_true(right);
+    /* these are always called, by rank 0 or with journal */
+    bool always = on_rank == 0 && (at == ENDED || at == PUSH || at == BESIDE || at == COMMIT);
+    if (always && (journalled || at != COMMIT)) assert_true(failed);
+}
+
+static void test_failures(void **state) {
+    mp_comm *c = *state;
+    int last = mp_comm_size(c) - 1;
+    for (int at = 0; at < N_PLACES; at++)
+        for (int journalled = 0; journalled < 2; journalled++) {
+            fails_at(c, (place)at, 0, false, journalled);
+            fails_at(c, (place)at, 0, true, journalled);
+            if (last > 0) fails_at(c, (place)at, last, false, journalled);
+        }
+}
+
+int main(int argc, char **argv) {
+    begin_on_ranks(&argc, &argv, 60);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_done),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_failures),
+    };
+    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
+}
