@@ -5,6 +5,7 @@
 
 #include "cli/check_split.h"
 #include "cli/h5_options.h"
+#include "run/journal/run_facts.h"
 #include "run/map/map.h"
 
 #define AT(field) offsetof(mp_invocation, field)
@@ -92,7 +93,7 @@ static mp_status resume_command(mp_invocation *inv, mp_error *err) {
     mp_buf_init(&b, NULL);
     for (int i = 0; i < inv->argc; i++) {
         if (i > 0) mp_buf_u8(&b, ' ');
-        mp_map_quote(inv->argv[i], &b);
+        mp_facts_quote(inv->argv[i], &b);
         if (i == inv->command_at && !inv->map.resume) mp_buf_printf(&b, " --resume");
     }
     mp_buf_u8(&b, 0);

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "op/unit_args.h"
-#include "run/map/journal.h"
+#include "run/journal/journal.h"
 
 enum { N = 20 };
 

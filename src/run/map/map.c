@@ -116,7 +116,7 @@ static void print_plan(mp_map_job *j) {
     mp_buf_printf(j->text, "command:    ");
     for (int i = 0; i < j->command.n_words; i++) {
         if (i > 0) mp_buf_u8(j->text, ' ');
-        mp_map_quote(j->command.words[i], j->text);
+        mp_facts_quote(j->command.words[i], j->text);
     }
     mp_buf_printf(j->text, "\nat a time:  %d, one on each rank\n", mp_comm_size(j->c));
     if (j->map->run_dir) mp_buf_printf(j->text, "run folder: %s\n", j->map->run_dir);

@@ -39,9 +39,6 @@ typedef struct {
     const char *resume_command;     /* what to type to go on */
 } mp_map_spec;
 
-/* The word for a shell, to the end of out. Local. */
-void mp_map_quote(const char *word, mp_buf *out);
-
 /* Collective. spec: output, run. Text for standard output (--plan, --explain) goes to *text on rank 0. MP_PARTIAL: some
  * units failed, the rest is written. MP_STOPPED, MP_INTERRUPTED: asked to stop; the journal stays. */
 MP_MUST_CHECK mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map,

@@ -51,38 +51,10 @@ const char *mp_map_unit_name(const mp_map_job *j, int64_t unit, char *out, size_
 
 /* ---- words for people and shells ---- */
 
-void mp_map_quote(const char *word, mp_buf *out) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=./:,@%^";
-    size_t n = strlen(word);
-    if (n > 0 && strspn(word, plain) == n) {
-        mp_buf_put(out, word, n);
-        return;
-    }
-    bool control = false;
-    for (size_t i = 0; i < n; i++)
-        control = control || (unsigned char)word[i] < ' ';
-    mp_buf_printf(out, control ? "$'" : "'");
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)word[i];
-        if (c == '\n' || c == '\t')
-            mp_buf_printf(out, c == '\n' ? "\\n" : "\\t");
-        else if (c < ' ')
-            mp_buf_printf(out, "\\%03o", c);
-        else if (control && (c == '\'' || c == '\\'))
-            mp_buf_printf(out, "\\%c", c);
-        else if (c == '\'')
-            mp_buf_printf(out, "'\\''");
-        else
-            mp_buf_u8(out, c);
-    }
-    mp_buf_u8(out, '\'');
-}
-
 static void put_words(const char *const *words, int n, mp_buf *out) {
     for (int i = 0; n < 0 ? words[i] != NULL : i < n; i++) {
         if (i > 0) mp_buf_u8(out, ' ');
-        mp_map_quote(words[i], out);
+        mp_facts_quote(words[i], out);
     }
 }
 
@@ -122,9 +94,9 @@ void mp_map_facts(const mp_map_job *j, mp_buf *out) {
     put_words(j->command.words, j->command.n_words, out);
     if (j->map->plugin) mp_map_plugin_facts(j, out);
     mp_buf_printf(out, "\noption -I: ");
-    mp_map_quote(j->command.place, out);
+    mp_facts_quote(j->command.place, out);
     mp_buf_printf(out, "\noption --results: ");
-    mp_map_quote(j->map->results ? j->map->results : "", out);
+    mp_facts_quote(j->map->results ? j->map->results : "", out);
     mp_buf_u8(out, '\n');
     if (j->mode == MP_MAP_ITEMS)
         mp_buf_printf(out, "list of items: %" PRId64 " items, hash %016" PRIx64 "\n", j->n_units,
@@ -189,7 +161,7 @@ void mp_map_explain(const mp_map_job *j, mp_buf *out) {
         bool gone = j->results[i].outcome == MP_UNIT_OK && !j->kept[i];
         mp_buf_printf(out, "%lld\t%s\t%s\t", (long long)i + 1, j->kept[i] ? "kept" : "redone",
                       gone ? "its result is gone" : why);
-        mp_map_quote(mp_map_unit_name(j, i, name, sizeof name), out);
+        mp_facts_quote(mp_map_unit_name(j, i, name, sizeof name), out);
         mp_buf_u8(out, '\n');
     }
 }

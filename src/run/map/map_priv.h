@@ -4,9 +4,10 @@
 
 #include "io/output/output.h"
 #include "op/unit_args.h"
+#include "run/journal/run_dir.h"
+#include "run/journal/run_facts.h"
 #include "run/map/map.h"
 #include "run/map/map_table.h"
-#include "run/map/run_dir.h"
 #include "run/split/split_run.h"
 #include "run/stop.h"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "run/map/map_table.h"
-#include "run/map/run_dir.h"
+#include "run/journal/run_dir.h"
 
 enum { PIECE_BYTES = 1 << 20 };
 

@@ -8,76 +8,15 @@
 
 /* ---- facts ---- */
 
-static void put_byte(mp_buf *out, const char *name, char c) {
-    const char text[2] = {c, 0};
-    if (!c) return;
-    mp_buf_printf(out, "option %s: ", name);
-    mp_map_quote(text, out);
-    mp_buf_u8(out, '\n');
-}
-
-static void put_texts(mp_buf *out, const char *name, const char *const *texts, int n) {
-    if (n == 0) return;
-    mp_buf_printf(out, "option %s:", name);
-    for (int i = 0; i < n; i++) {
-        mp_buf_u8(out, ' ');
-        mp_map_quote(texts[i], out);
-    }
-    mp_buf_u8(out, '\n');
-}
-
-static void put_number(mp_buf *out, const char *name, int64_t n) {
-    if (n) mp_buf_printf(out, "option %s: %" PRId64 "\n", name, n);
-}
-
-static void put_reading(const mp_input_spec *in, mp_buf *out) {
-    put_number(out, "--input-format", in->tsv ? 1 : in->is_csv ? 2 : (int64_t)in->format * 3);
-    put_byte(out, "--delimiter", in->delimiter);
-    if (in->quote != '"') put_number(out, "--quote", 1 + in->quote);
-    put_byte(out, "--comment", in->comment);
-    put_number(out, "--no-header", in->no_header);
-    put_texts(out, "--names", in->names, in->n_names);
-    put_texts(out, "--null", in->nulls, in->n_nulls);
-    put_number(out, "--skip-lines", in->skip_lines);
-    put_number(out, "--decimal-comma", in->decimal_comma);
-    put_byte(out, "--thousands", in->thousands);
-    put_texts(out, "--date-format", &in->date_format, in->date_format != NULL);
-    put_number(out, "--union", in->union_columns);
-    put_texts(out, "--filename", &in->filename_column, in->filename_column != NULL);
-    put_number(out, "--on-bad-row", in->on_bad_row);
-    for (int i = 0; i < in->n_types; i++) {
-        mp_buf_printf(out, "option --types %d: %d ", i + 1, (int)in->types[i].type);
-        mp_map_quote(in->types[i].name, out);
-        mp_buf_u8(out, '\n');
-    }
-}
-
 void mp_map_table_facts(const mp_map_job *j, mp_buf *out) {
-    mp_input *inputs = NULL;
-    int n = 0;
-    mp_arena arena;
-    mp_arena_init(&arena, j->mem);
-    put_reading(&j->spec->input, out);
-    put_number(out, "--parts", j->map->parts);
-    put_number(out, "--rows", j->map->rows);
-    put_number(out, "--per-file", j->map->per_file);
-    put_texts(out, "--by", j->map->by, j->map->n_by);
-    put_number(out, "--shard-format", j->map->shard_format);
-    put_number(out, "--raw", j->map->raw);
-    put_number(out, "--bisect", j->map->bisect);
-    /* one that cannot be listed is an error later on, where the table is opened */
-    if (mp_input_list(j->spec->input.paths, j->spec->input.n_paths, &arena, &inputs, &n, NULL) ==
-        MP_OK)
-        for (int i = 0; i < n; i++) {
-            mp_buf_printf(out, "input ");
-            mp_map_quote(inputs[i].path, out);
-            if (inputs[i].size_bytes < 0)
-                mp_buf_printf(out, ": a stream\n");
-            else
-                mp_buf_printf(out, ": %" PRId64 " bytes, modified at %" PRId64 " ns\n",
-                              inputs[i].size_bytes, inputs[i].mtime_ns);
-        }
-    mp_arena_release(&arena);
+    mp_facts_number(out, "--parts", j->map->parts);
+    mp_facts_number(out, "--rows", j->map->rows);
+    mp_facts_number(out, "--per-file", j->map->per_file);
+    mp_facts_texts(out, "--by", j->map->by, j->map->n_by);
+    mp_facts_number(out, "--shard-format", j->map->shard_format);
+    mp_facts_number(out, "--raw", j->map->raw);
+    mp_facts_number(out, "--bisect", j->map->bisect);
+    mp_facts_inputs(&j->spec->input, j->mem, out);
 }
 
 /* ---- shards ---- */

@@ -10,7 +10,7 @@
 
 #include "comm/comm.h"
 #include "op/unit_work.h"
-#include "run/map/journal.h"
+#include "run/journal/journal.h"
 
 typedef enum { MP_HALT_NEVER, MP_HALT_SOON, MP_HALT_NOW } mp_halt;
 

@@ -1,5 +1,5 @@
 /* journal.c - lines "unit ... check": words of digits, the hash of what is before it last. */
-#include "run/map/journal.h"
+#include "run/journal/journal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef MP_RUN_RUN_DIR_H
 #define MP_RUN_RUN_DIR_H
 
-#include "run/map/journal.h"
+#include "run/journal/journal.h"
 
 typedef struct mp_run_dir mp_run_dir;
 

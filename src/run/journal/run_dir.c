@@ -1,6 +1,6 @@
 /* run_dir.c - see run_dir.h. Files: lock, facts, journal, log-RUN-RANK; input-*, part-*, shard-*: what
  * units read. */
-#include "run/map/run_dir.h"
+#include "run/journal/run_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
