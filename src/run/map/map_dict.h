@@ -9,7 +9,8 @@ typedef struct mp_map_dict {
     mp_mem mem; /* of what travels and what clients send; the table counts for itself */
     mp_dict *dict;
     mp_resp_server *server;
-    bool opened; /* on every rank */
+    int64_t event_ns, gap_ns; /* the last one, and the mean time between them */
+    bool opened;              /* on every rank */
     char variable[128];
 } mp_map_dict;
 

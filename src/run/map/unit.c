@@ -216,8 +216,14 @@ static mp_status drive(mp_unit_run *r, mp_error *err) {
         if (r->over) break;
         mp_unit_trouble(r, s, &e);
         bool did = work(r);
-        if (r->u->beside && r->trouble.status == MP_OK)
-            mp_unit_trouble(r, r->u->beside(r->u->ctx, &did, &e), &e);
+        if (r->u->beside && r->trouble.status == MP_OK) {
+            s = r->u->beside(r->u->ctx, &did, &e);
+            if (s != MP_OK && mp_comm_broken(r->c)) {
+                if (err) *err = e;
+                return s;
+            }
+            mp_unit_trouble(r, s, &e);
+        }
         did = sync_results(r) || did;
         if (r->trouble.status != MP_OK) tell_trouble(r);
         if (r->rank == 0) did = mp_unit_head_round(r) || did;

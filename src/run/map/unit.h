@@ -46,7 +46,7 @@ typedef struct {
     /* Rank 0, about every 0.2 s. */
     void (*tick)(void *ctx);
 
-    /* Every rank, every round: what goes on beside. NULL: nothing. */
+    /* Every rank, every round: what goes on beside. NULL: nothing. It may make progress for a moment. */
     mp_status (*beside)(void *ctx, bool *did, mp_error *err);
 
     /* Every rank; they do not block. One unit at a time. */
