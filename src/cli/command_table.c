@@ -161,7 +161,7 @@ static const mp_option gen_options[] = {
     {.name = "rows", .kind = MP_OPT_COUNT, .arg = "N", .at = AT(gen.n_rows),
      .help = "rows to make: 1000000, 1e6"},
     {.name = "output", .letter = 'o', .kind = MP_OPT_TEXT, .arg = "FILE|DIR", .at = AT(gen.path),
-     .help = "the file (-: standard output), or with join the folder"},
+     .help = "the file (.csv .tsv .ndjson .h5; -: standard output),\nor with join the folder"},
     {.name = "groups", .kind = MP_OPT_COUNT, .arg = "K", .at = AT(gen.n_groups), .least = 1,
      .help = "groupby: different values of the small keys (default 100)"},
     {.name = "seed", .kind = MP_OPT_COUNT, .arg = "S", .at = AT(gen.seed),
@@ -347,14 +347,13 @@ static mp_status check_gen(mp_invocation *inv, mp_error *err) {
         return MP_OK;
     }
     st = mp_check_output_name(inv->gen.path, &format, err);
-    if (st == MP_OK && format >= 0 && format != MP_FORMAT_CSV)
-        return mp_error_set(err, MP_USAGE, NULL, "output '%s': gen writes CSV only", inv->gen.path);
+    inv->gen.format = format < 0 ? MP_FORMAT_CSV : format;
     return st;
 }
 
 static mp_status run_gen(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,
                          mp_report *report, mp_error *err) {
-    return mp_gen_run(c, &inv->gen, &inv->spec.run, mem, out, report, err);
+    return mp_gen_run(c, &inv->gen, &inv->spec, mem, out, report, err);
 }
 
 static mp_status run_split(mp_comm *c, const mp_invocation *inv, mp_mem *mem, mp_buf *out,

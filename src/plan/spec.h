@@ -59,6 +59,7 @@ typedef struct {
     int64_t h5_level;    /* -1: MP_H5_LEVEL */
     bool h5_collective;
     const mp_input_spec *h5_inputs; /* told as the origin; NULL: those of the spec */
+    const char *origin;             /* told in place of the query; NULL: the query */
 } mp_output_spec;
 
 typedef struct {

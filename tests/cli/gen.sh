@@ -46,6 +46,36 @@ assert all(-decimal.Decimal(r["price"]).as_tuple().exponent == 2 and 1 <= int(r[
 PY
 fi
 
+# Other formats by their ending: what a query would make of the CSV, but for what an HDF5 file says of its origin.
+for kind in groupby orders; do
+    for ending in tsv ndjson ndjson.zst; do
+        succeeds 3 gen $kind --rows 4e4 -o x.$ending
+        succeeds 0 query ${kind}0.csv -o want.$ending
+        check "$kind as $ending" same x.$ending want.$ending
+    done
+    for np in 0 3; do
+        succeeds $np gen $kind --rows 4e4 -o $kind$np.h5
+        check "the same bytes of HDF5" same ${kind}0.h5 $kind$np.h5
+    done
+    "$MPART" query ${kind}0.csv -o want.h5
+    "$MPART" query want.h5 -o want.csv
+    succeeds 2 query ${kind}3.h5
+    check "the rows of HDF5" same "$out" want.csv
+done
+succeeds 2 gen orders --rows 0 -o none.h5
+succeeds 0 query none.h5
+check "no rows of HDF5" test "$(cat "$out")" = "$(head -n 1 orders0.csv)"
+for rank in 0 1; do
+    for phase in open output store commit; do
+        echo before >old.h5
+        MPART_TEST_FAIL=$rank:$phase run 2 gen orders --rows 4e4 -o old.h5
+        check "$phase on rank $rank: exit 1" has_code 1
+        check "the file that was there stays" same old.h5 <(echo before)
+        check "no temporary" test -z "$(find . -name '.old*')"
+    done
+done
+rm -f x.* want.* ./*.h5
+
 # J1: four tables; every key of the left once, nine tenths of the keys on both sides.
 for np in 0 2 5; do
     succeeds $np gen join --rows 20000 -o join$np

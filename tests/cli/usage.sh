@@ -24,7 +24,7 @@ fails 2 "the same byte" query x.csv --delimiter '"'
 fails 2 "'integer' is not a type" query x.csv --types a:integer
 fails 2 "not a list like name:type" query x.csv --types a
 fails 2 "the ending names no format" query x.csv -o y.h5.gz
-fails 2 "gen writes CSV only" gen orders --rows 3 -o y.tsv.gz
+fails 2 "the ending names no format" gen orders --rows 3 -o y.xls
 fails 2 "HDF5 cannot be written to standard output" query x.csv --format h5
 fails 2 "the output is not HDF5" query x.csv -o y.csv --h5-layout columns
 fails 2 "the ending names no format" query x.csv -o y.parquet

@@ -358,7 +358,7 @@ static void test_refusals(void **state) {
     refuse("gen\norders\n--rows\n5", "'-o' is missing", NULL);
     refuse("gen\njoins\n--rows\n5\n-o\nx", "'joins' is not one of", "'join'");
     refuse("gen\njoin\norders\n--rows\n5\n-o\nx", "more than one kind", NULL);
-    refuse("gen\norders\n--rows\n5\n-o\nx.tsv", "CSV only", NULL);
+    refuse("gen\norders\n--rows\n5\n-o\nx.xls", "names no format", NULL);
     refuse("help\nnosuch", "unknown command 'nosuch'", NULL);
     /* a name far longer than any message */
     char args[5000] = "query\na\n--";

@@ -1,5 +1,5 @@
 /* gen.c - `mpart gen`: the tables are cut into pieces of rows, every rank makes pieces, the ordered
- * sink puts them in place.
+ * sink puts them in place: its own for CSV, that of an answer for other formats.
  * Invariant: piece p of a table has rows [p * PIECE_ROWS, (p + 1) *
  * PIECE_ROWS), whatever the number of ranks; the first one begins with the header. No file gets its
  * name before all are complete. */
@@ -17,7 +17,7 @@
 #include "io/output/output.h"
 #include "run/fault.h"
 #include "run/flow.h"
-#include "run/gen/gen_table.h"
+#include "run/gen/gen_typed.h"
 #include "run/order/order.h"
 
 enum { PIECE_ROWS = 16384, STEP_ROWS = 1024, ORDER_BYTES = 32 << 20, PATH_CAP = 4096 };
@@ -34,6 +34,12 @@ typedef struct {
     bool made_folder;   /* rank 0 */
     bool is_stream;
     int stream_fd; /* rank 0 */
+
+    /* a table that is no CSV */
+    mp_spec as;
+    mp_answer *answer; /* NULL: CSV */
+    mp_gen_typed typed;
+    char origin[128];
 
     /* of the table under way */
     int table;
@@ -201,7 +207,7 @@ static mp_status split_begin(void *ctx, int64_t split, const uint8_t *desc, size
     g->row_end = t->n_rows - g->row < PIECE_ROWS ? t->n_rows : g->row + PIECE_ROWS;
     mp_buf_clear(&g->text);
     mp_buf_reserve(&g->text, g->expected);
-    if (g->piece == 0) mp_buf_put(&g->text, t->header, strlen(t->header));
+    if (g->piece == 0 && !g->answer) mp_buf_put(&g->text, t->header, strlen(t->header));
     return mp_buf_check(&g->text, err);
 }
 
@@ -217,6 +223,11 @@ static mp_status split_step(void *ctx, bool *done, mp_error *err) {
     gen *g = ctx;
     const mp_gen_table *t = &g->tables[g->table];
     uint64_t end = g->row_end - g->row < STEP_ROWS ? g->row_end : g->row + STEP_ROWS;
+    if (g->answer) {
+        mp_status st = mp_gen_typed_rows(&g->typed, t, g->row, end, g->answer, &g->text, err);
+        if (st) return st;
+        g->row = end;
+    }
     for (; g->row < end; g->row++) {
         if (g->text.cap - g->text.len < MP_GEN_ROW_MAX && !mp_buf_reserve(&g->text, MP_GEN_ROW_MAX))
             return mp_buf_check(&g->text, err);
@@ -276,7 +287,10 @@ static mp_status open_order(gen *g, mp_error *err) {
                           .budget_bytes = budget > 0 && budget < ORDER_BYTES ? budget : ORDER_BYTES,
                           .pass = mp_comm_serial(g->c),
                           .mem = g->mem};
-    (void)!mp_order_new(g->c, &args, &g->order, &mine);
+    if (g->answer)
+        g->order = mp_answer_order(g->answer);
+    else
+        (void)!mp_order_new(g->c, &args, &g->order, &mine);
     return agree(g, &mine, err);
 }
 
@@ -302,12 +316,16 @@ static mp_status make_table(gen *g, int table, mp_error *err) {
     mp_flow_result result = {0};
     mp_status st = open_order(g, err);
     if (st == MP_OK) st = mp_flow_execute(g->c, &flow, &result, err);
+    g->report->mine.seconds += result.busy_seconds;
+    if (g->answer) {
+        g->order = NULL;
+        return st;
+    }
     if (st == MP_OK) st = mp_order_finish(g->order, err);
     if (st == MP_OK && is_root(g)) {
         g->report->rows_out += mp_order_rows(g->order);
         g->report->bytes_out += mp_order_bytes(g->order);
     }
-    g->report->mine.seconds += result.busy_seconds;
     mp_order_free(&g->order);
     mp_report_sample(g->report);
     return st;
@@ -324,29 +342,71 @@ static void describe(const gen *g, mp_buf *text) {
     }
 }
 
+/* What made the file, for those that say so. */
+static void tell_origin(gen *g, const mp_spec *all) {
+    static const char *const kinds[] = {"groupby", "join", "orders"};
+    int n = snprintf(g->origin, sizeof g->origin, "gen %s --rows %" PRId64, kinds[g->spec->kind],
+                     g->spec->n_rows);
+    if (g->spec->kind == MP_GEN_GROUPBY)
+        n += snprintf(g->origin + n, sizeof g->origin - (size_t)n, " --groups %" PRId64,
+                      g->spec->n_groups);
+    snprintf(g->origin + n, sizeof g->origin - (size_t)n, " --seed %" PRId64, g->spec->seed);
+    g->as = *all;
+    g->as.output.path = g->spec->path;
+    g->as.output.format = g->spec->format == MP_FORMAT_CSV ? -1 : g->spec->format;
+    g->as.output.origin = g->origin;
+}
+
+/* Collective: the one table as another format than CSV. */
+static mp_status make_answer(gen *g, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = mp_answer_open(g->c, &g->as, g->mem, &g->answer, err);
+    if (st != MP_OK) return st;
+    (void)!mp_fault_check(mp_comm_rank(g->c), "open", &mine);
+    bool texts = g->as.output.format == MP_FORMAT_TSV;
+    st = mp_gen_typed_init(&g->typed, &g->tables[0], texts, g->mem, &mine);
+    if (st == MP_OK)
+        (void)!mp_answer_columns(g->answer, g->typed.names, g->typed.types, NULL, g->typed.n_cols,
+                                 &mine);
+    st = agree(g, &mine, err);
+    if (st == MP_OK) st = mp_answer_begin(g->answer, true, err);
+    if (st == MP_OK) st = make_table(g, 0, err);
+    if (st == MP_OK) st = mp_answer_store(g->answer, g->report, err);
+    if (st != MP_OK) return st;
+    (void)!mp_fault_check(mp_comm_rank(g->c), "commit", &mine);
+    st = agree(g, &mine, err);
+    return st == MP_OK
+               ? mp_answer_finish(g->answer, &g->report->rows_out, &g->report->bytes_out, err)
+               : st;
+}
+
 static mp_status run_gen(gen *g, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     (void)!mp_fault_check(mp_comm_rank(g->c), "plan", &mine);
     mp_status st = agree(g, &mine, err);
+    if (st == MP_OK && g->as.output.format >= 0) return make_answer(g, err);
     if (st == MP_OK) st = open_targets(g, err);
     for (int i = 0; i < g->n_tables && st == MP_OK; i++)
         st = make_table(g, i, err);
     return st == MP_OK ? commit_targets(g, err) : st;
 }
 
-mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_run_spec *run, mp_mem *mem,
+mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_spec *all, mp_mem *mem,
                      mp_buf *text, mp_report *report, mp_error *err) {
     gen g = {.c = c, .spec = spec, .mem = mem, .report = report, .stream_fd = -1};
     double start = mp_clock_s();
     g.n_tables = mp_gen_tables(spec, g.tables);
     if (spec->path && !g.tables[0].file) g.packing = mp_text_packing_of(spec->path);
-    if (run->plan_only) {
+    tell_origin(&g, all);
+    if (all->run.plan_only) {
         if (is_root(&g)) describe(&g, text);
         return MP_OK;
     }
     mp_buf_init(&g.text, mem);
     mp_status st = run_gen(&g, err);
     drop_targets(&g, st != MP_OK);
+    mp_answer_free(&g.answer);
+    mp_gen_typed_release(&g.typed);
     mp_buf_release(&g.text);
     mp_report_phase *p = mp_report_phase_of(report, "output");
     if (p) {

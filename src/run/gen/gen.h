@@ -17,13 +17,14 @@ typedef struct {
     int64_t seed;
     const char *path; /* file (NULL or "-": standard output), or with join the folder */
     bool force;       /* a folder that is not empty is used all the same */
+    int format;       /* of a file: mp_text_format */
 } mp_gen_spec;
 
 /* Collective. The files appear when all of them are complete; on failure none does. report is
  * filled on every rank. Returns the agreed status with the same *err on every rank: MP_IO,
- * MP_NOMEM, MP_USAGE (a folder that is not empty). With run->plan_only nothing is made, and *text
+ * MP_NOMEM, MP_USAGE (a folder that is not empty). all: its run and output options count. With plan_only nothing is made, and *text
  * on rank 0 gets the tables and their rows. */
-MP_MUST_CHECK mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_run_spec *run,
+MP_MUST_CHECK mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_spec *all,
                                    mp_mem *mem, mp_buf *text, mp_report *report, mp_error *err);
 
 #endif

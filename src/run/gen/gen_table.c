@@ -203,10 +203,12 @@ int mp_gen_tables(const mp_gen_spec *spec, mp_gen_table *tables) {
     switch (spec->kind) {
     case MP_GEN_GROUPBY:
         tables[0].header = "id1,id2,id3,id4,id5,id6,v1,v2,v3\n";
+        tables[0].types = "sssiiiiif";
         tables[0].row = groupby_row;
         return 1;
     case MP_GEN_ORDERS:
         tables[0].header = "order_id,day,customer,region,product,quantity,price,paid\n";
+        tables[0].types = "idsssifb";
         tables[0].row = mp_gen_orders_row;
         return 1;
     case MP_GEN_JOIN:

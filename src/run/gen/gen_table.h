@@ -32,6 +32,7 @@ typedef struct mp_gen_table mp_gen_table;
 struct mp_gen_table {
     const char *file; /* name in the folder; NULL: the output itself */
     const char *header;
+    const char *types; /* a letter a column: i f d b s; NULL: written as CSV alone */
     uint64_t n_rows;
     /* Writes row i and its newline at out (MP_GEN_ROW_MAX bytes of room); returns the end. */
     char *(*row)(const mp_gen_table *t, uint64_t i, char *out);

@@ -216,7 +216,7 @@ mp_status mp_h5_write_create(mp_h5_write *w, const char *path, const mp_h5_drive
     const mp_output_spec *o = &w->spec->output;
     const mp_input_spec *told = o->h5_inputs ? o->h5_inputs : &w->spec->input;
     mp_h5_origin origin = {.version = w->spec->run.version ? w->spec->run.version : "",
-                           .query = (const char *)query.data,
+                           .query = o->origin ? o->origin : (const char *)query.data,
                            .n_inputs = told->n_paths,
                            .inputs = told->paths};
     mp_status st = mp_buf_check(&query, err);
