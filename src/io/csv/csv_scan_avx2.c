@@ -2,7 +2,7 @@
 #include "io/csv/csv_scan.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "base/bits.h"
 
 typedef struct {
     __m256i delimiter, quote;
@@ -55,20 +55,9 @@ static inline uint64_t scan_mask(const uint8_t *p, char c) {
     return bits64(_mm256_cmpeq_epi8(a, k), _mm256_cmpeq_epi8(b, k));
 }
 
-/* Eight at a time without asking: tzcnt of 0 is 64, and what is written too much is overwritten by
- * the next block. */
-static inline void scan_store(uint32_t *out, uint64_t m, uint32_t at, uint32_t n) {
-    for (uint32_t i = 0; i < n; i += 8)
-        for (int k = 0; k < 8; k++) {
-            out[i + (uint32_t)k] = at + (uint32_t)_tzcnt_u64(m);
-            m = _blsr_u64(m);
-        }
-}
-
 #define SCAN_EXTRACT(m, at) _pext_u64(m, at)
-#define SCAN_PREFIX_XOR(m)                                                                         \
-    ((uint64_t)_mm_cvtsi128_si64(                                                                  \
-        _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)(m)), _mm_set1_epi8(-1), 0)))
+#define SCAN_PREFIX_XOR(m) mp_bits_prefix_xor(m)
+#define scan_store mp_bits_store
 #define SCAN_NAME mp_csv_scan_avx2
 #include "io/csv/csv_scan_kernel.h"
 #endif

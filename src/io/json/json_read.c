@@ -73,11 +73,13 @@ void mp_json_reader_free(mp_json_reader **r) {
 mp_status mp_json_reader_begin(mp_json_reader *r, const mp_csv_text *text, mp_error *err) {
     r->n_bad_before = r->rows.n_bad;
     r->run.n_other = 0;
+    mp_json_run_forget(&r->run);
     return mp_csv_place_begin(&r->place, r->args.dialect, text, err);
 }
 
 mp_status mp_json_reader_extend(mp_json_reader *r, const uint8_t *bytes, size_t len, bool at_eof,
                                 mp_error *err) {
+    mp_json_run_forget(&r->run);
     return mp_csv_place_extend(&r->place, bytes, len, at_eof, err);
 }
 

@@ -1,5 +1,5 @@
-/* json_run.c - see json_run.h. Keys come in the same order in most lines, so the i-th key is guessed
- * to be the i-th of the line before. */
+/* json_run.c - see json_run.h. Lines of a known shape are read by the index of json_index.h, others
+ * member by member: there the i-th key is guessed to be the i-th of the line before. */
 #include "io/json/json_run.h"
 
 #include <stdio.h>
@@ -10,7 +10,6 @@ enum {
     RUN_BYTES = 256 * 1024,
     MAX_FIELDS = 64 * 1024,
     PAD = 64,
-    MAP_BYTES = 16 * 1024,
     QUOTE = 0xFF /* in no UTF-8 text */
 };
 static const size_t MAX_RECORD = UINT32_MAX / 2 - RUN_BYTES; /* a transcript has 32-bit places */
@@ -41,6 +40,18 @@ static bool quote_keys(mp_json_run *x) {
     return true;
 }
 
+static bool init_index(mp_json_run *x) {
+    mp_json_shapes_init(&x->shapes, &x->lasting, x->n_slots);
+    x->kernels = mp_json_kernels_of(mp_simd_level());
+    if (!x->kernels) return true;
+    size_t ends = (MP_JSON_INDEX_BYTES + MP_JSON_INDEX_SLACK) * sizeof *x->index.ends;
+    x->index.ends = mp_arena_alloc(&x->lasting, ends, 64);
+    x->index.odd = mp_arena_alloc(&x->lasting, MP_JSON_INDEX_WORDS * sizeof *x->index.odd, 64);
+    if (!x->index.ends || !x->index.odd) return false;
+    memset(x->index.odd, 0, MP_JSON_INDEX_WORDS * sizeof *x->index.odd);
+    return true;
+}
+
 mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slot, int n_slots,
                            mp_error *err) {
     mp_mem *mem = args->mem;
@@ -64,19 +75,11 @@ mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slo
     x->row_no = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place = mp_arena_alloc(&x->lasting, row_bytes, 64);
     x->place_end = mp_arena_alloc(&x->lasting, row_bytes, 64);
-    x->shape = mp_arena_alloc(&x->lasting, n * sizeof *x->shape + 1, 16);
-    bool ok = quote_keys(x) && x->order && x->shape && x->values && x->end && x->rec && x->row_no &&
-              x->place && x->place_end;
+    bool ok = quote_keys(x) && init_index(x) && x->order && x->values && x->end && x->rec &&
+              x->row_no && x->place && x->place_end;
     if (!ok) return mp_mem_error(mem, n * 4 + slots * 24 + 4 * row_bytes, err);
     for (size_t i = 0; i < n; i++)
         x->order[i] = -1;
-    memset(x->shape, 0, n * sizeof *x->shape);
-    x->make_map = mp_json_map_choose(mp_simd_level());
-    size_t words = MAP_BYTES / 64 + 1;
-    uint64_t *bits = mp_arena_alloc(&x->lasting, 3 * words * sizeof *bits, 64);
-    if (!bits) return mp_mem_error(mem, 3 * words * sizeof *bits, err);
-    memset(bits, 0, 3 * words * sizeof *bits);
-    x->map.bits = (mp_json_bits){bits, bits + words, bits + 2 * words};
     return MP_OK;
 }
 
@@ -90,6 +93,10 @@ void mp_json_run_release(mp_json_run *x) {
     *x = (mp_json_run){0};
 }
 
+void mp_json_run_forget(mp_json_run *x) {
+    x->indexed = NULL;
+}
+
 /* What the functions below share while a run is filled. */
 typedef struct {
     mp_json_run *x;
@@ -100,9 +107,11 @@ typedef struct {
     int32_t n_rows;
     const uint8_t *line; /* without its newline */
     size_t line_len, next;
-    bool mapped;           /* the map holds the line */
-    const char *flaw;      /* of the line */
-    mp_json_value bad_key; /* the first that is no column */
+    uint32_t n_ends;            /* of the index that are the line's; 0: it was not found by it */
+    const mp_json_shape *shape; /* of the line; NULL: it is not known */
+    bool plain;                 /* its index has no odd byte */
+    const char *flaw;           /* of the line */
+    mp_json_value bad_key;      /* the first that is no column */
     bool unknown_key;
     bool other_key; /* it is passed over */
 } filling;
@@ -127,13 +136,7 @@ static int32_t guess_key(const mp_json_run *x, int32_t i, mp_json_members *m) {
 /* The column of the i-th member, -1: there is none. */
 static int32_t column_of(mp_json_run *x, int32_t i, const mp_json_value *key) {
     int32_t c = mp_json_keys_find(&x->keys, text_of(x, key));
-    if (i >= x->args->n_columns) return c;
-    x->order[i] = c;
-    x->shape[i] = (mp_json_shape){0};
-    if (c < 0 || x->quoted[c].len > MP_JSON_SHAPE_KEY) return c;
-    memcpy(x->shape[i].key, x->quoted[c].p, x->quoted[c].len);
-    x->shape[i].len = x->quoted[c].len;
-    x->shape[i].slot = x->slot[c];
+    if (i < x->args->n_columns) x->order[i] = c;
     return c;
 }
 
@@ -142,19 +145,26 @@ static void no_values(mp_json_run *x) {
         x->values[s].kind = MP_JSON_NONE;
 }
 
-/* A line as most are. After one that is not some others are not tried. */
+/* The values of a line of a known shape; false: one begins with a blank, and is not known. */
 static bool read_shape(filling *f) {
-    enum { PAUSE = 8 };
     mp_json_run *x = f->x;
-    if (!f->mapped || x->pause > 0) {
-        x->pause -= x->pause > 0;
-        return false;
+    const mp_json_shape *s = f->shape;
+    const uint8_t *base = x->index.base, *line_end = f->line + f->line_len;
+    const uint32_t *ends = x->index.ends + x->index.at;
+    for (int i = 0; i < x->n_slots; i++) {
+        int32_t m = s->member[i];
+        if (m < 0) {
+            x->values[i].kind = MP_JSON_NONE;
+            continue;
+        }
+        const uint8_t *p = (m ? base + ends[m - 1] + 1 : f->line) + s->len[m];
+        const uint8_t *end = m < s->heads.n - 1 ? base + ends[m] : line_end - 1;
+        if (*p == ' ') return false;
+        uint32_t text = *p == '"', len = (uint32_t)(end - p) - 2 * text;
+        uint8_t kind = text ? MP_JSON_STRING : *p == 'n' ? MP_JSON_NULL : MP_JSON_WORD;
+        x->values[i] = (mp_json_value){.p = p + text, .len = len, .kind = kind};
     }
-    no_values(x);
-    bool known = mp_json_shape_read(x->shape, x->args->n_columns, &x->map, f->line,
-                                    f->line + f->line_len, x->values);
-    if (!known) x->pause = PAUSE;
-    return known;
+    return true;
 }
 
 /* The wanted values of the line to x->values; false: it is blank. */
@@ -164,12 +174,16 @@ static bool read_line(filling *f) {
     mp_json_value key, value;
     f->flaw = NULL;
     f->unknown_key = f->other_key = false;
-    if (read_shape(f)) return true;
+    if (f->shape && read_shape(f)) return true;
     no_values(x);
+    if (f->plain) mp_json_shapes_begin(&x->shapes);
     bool some = mp_json_open(&m, f->line, f->line_len);
     int32_t c = guess_key(x, 0, &m);
+    const uint8_t *from = f->line;
     for (int32_t i = 0; some && mp_json_member(&m, &key, &value); c = guess_key(x, ++i, &m)) {
         if (!m.guessed) c = column_of(x, i, &key);
+        if (f->plain) mp_json_shapes_add(&x->shapes, from, &value, c < 0 ? -1 : x->slot[c]);
+        from = m.at + 1; /* of a plain line, where a comma stands behind the value */
         if (c >= 0) {
             if (x->slot[c] >= 0) x->values[x->slot[c]] = value;
         } else if (!f->unknown_key && !f->other_key) {
@@ -180,6 +194,7 @@ static bool read_line(filling *f) {
     }
     f->flaw = m.flaw;
     if (m.flaw) f->unknown_key = f->other_key = false;
+    if (f->plain && !m.flaw && !f->unknown_key && !f->other_key) mp_json_shapes_end(&x->shapes);
     return some || m.flaw != NULL;
 }
 
@@ -300,29 +315,48 @@ static mp_status add_flaw(filling *f, mp_error *err) {
     return mp_buf_check(&f->x->flaws, err);
 }
 
-/* The first newline or NUL of the line at p by the map, which is made anew where it ends too soon;
- * NULL: the line is too long for it, or has no end. */
-static const uint8_t *find_by_map(mp_json_run *x, const uint8_t *p, size_t avail) {
-    mp_json_map *m = &x->map;
-    for (int i = 0; i < 2; i++) {
-        bool inside = m->len && p >= m->base && p < m->base + m->len;
-        const uint8_t *end = m->base + m->len, *at = inside ? mp_json_map_line(m, p, end) : end;
-        if (inside && at < end) return at;
-        if (m->base == p && m->len) return NULL;
-        m->base = p;
-        m->len = avail < MAP_BYTES ? avail : MAP_BYTES;
-        x->make_map(p, (m->len + 63) / 64, &m->bits);
+/* Index the text from p on. */
+static void index_from(mp_json_run *x, const uint8_t *p, size_t avail) {
+    mp_json_index *n = &x->index;
+    n->base = p;
+    n->len = (uint32_t)(avail < MP_JSON_INDEX_BYTES ? avail : MP_JSON_INDEX_BYTES);
+    n->at = n->next_odd = 0;
+    x->kernels->index(n);
+    x->indexed = p;
+}
+
+/* The newline of the line at p by the index, and its shape if it has a known one; *n_ends: how many
+ * ends of the index are the line's; NULL: the line is too long for the index, has no end, or a
+ * string in it has none. */
+static const uint8_t *find_by_index(filling *f, const uint8_t *p, size_t avail, uint32_t *n_ends) {
+    mp_json_run *x = f->x;
+    mp_json_index *n = &x->index;
+    if (x->indexed != p) index_from(x, p, avail);
+    for (;;) {
+        uint32_t start = (uint32_t)(p - n->base);
+        f->shape = mp_json_shapes_find(&x->shapes, x->kernels->match, n, start);
+        uint32_t i = n->at + (f->shape ? (uint32_t)f->shape->heads.n - 1 : 0);
+        while (i < n->n_ends && n->base[n->ends[i]] != '\n')
+            i++;
+        if (i < n->n_ends) {
+            f->plain = n->next_odd > n->ends[i];
+            *n_ends = i + 1 - n->at;
+            return n->base + n->ends[i];
+        }
+        if (n->base == p) return NULL;
+        index_from(x, p, avail);
     }
-    return NULL;
 }
 
 /* Where the line at f->at ends; false: the run stops before it. */
 static bool find_line(filling *f) {
     size_t avail = f->text->len - f->at;
     const uint8_t *p = f->text->bytes + f->at, *lf = NULL;
-    if (f->x->make_map && avail) lf = find_by_map(f->x, p, avail);
-    f->mapped = lf && *lf == '\n';
-    if (!f->mapped) lf = memchr(p, '\n', avail);
+    f->shape = NULL;
+    f->plain = false;
+    f->n_ends = 0;
+    if (f->x->kernels && avail) lf = find_by_index(f, p, avail, &f->n_ends);
+    if (!lf) lf = memchr(p, '\n', avail);
     if (!lf && !f->text->at_eof && avail <= MAX_RECORD) {
         f->run->stop = MP_CSV_RUN_BYTES;
         return false;
@@ -333,11 +367,19 @@ static bool find_line(filling *f) {
     if (f->line_len && p[f->line_len - 1] == '\r') f->line_len--;
     if (f->line_len > MAX_RECORD)
         stop_bad(f, MP_CSV_BAD_TOO_LONG);
-    else if (!f->mapped && memchr(p, 0, f->line_len))
+    else if (!f->shape && memchr(p, 0, f->line_len))
         stop_bad(f, MP_CSV_BAD_NUL);
     else
         return true;
     return false;
+}
+
+/* Go behind the line. */
+static void next_line(filling *f) {
+    mp_json_run *x = f->x;
+    f->at = f->next;
+    x->index.at += f->n_ends;
+    x->indexed = f->n_ends ? f->text->bytes + f->at : NULL;
 }
 
 static mp_status fill_line(filling *f, bool *stop, mp_error *err) {
@@ -364,7 +406,7 @@ static mp_status fill_line(filling *f, bool *stop, mp_error *err) {
         f->gaps = f->gaps || (bad && skip);
         f->run->n_records++;
     }
-    f->at = f->next;
+    next_line(f);
     return st;
 }
 
@@ -376,7 +418,6 @@ mp_status mp_json_run_fill(mp_json_run *x, const mp_csv_text *text, size_t *at, 
     mp_buf_clear(&x->flaws);
     mp_buf_clear(&x->text);
     mp_buf_clear(&x->name);
-    x->map.len = 0;
     if (!mp_buf_reserve(&x->text, 2 * PAD)) return mp_buf_check(&x->text, err);
     memset(x->text.data, 0, PAD);
     x->text.len = PAD;

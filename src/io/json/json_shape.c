@@ -1,75 +1,114 @@
-/* json_shape.c - see json_shape.h. Every look ahead stays within the 64 bytes that can be read behind
- * the map. */
+/* json_shape.c - see json_shape.h. */
 #include "io/json/json_shape.h"
 
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
+enum { MAX_MEMBERS = 4096 };
 
-INLINE bool is_key(const mp_json_shape *k, const uint8_t *p) {
-    uint64_t a[2];
-    memcpy(a, p, sizeof a);
-    uint32_t bits = 8 * k->len;
-    if (k->len <= 8) return (a[0] ^ k->key[0]) << (64 - bits) == 0;
-    return a[0] == k->key[0] && (a[1] ^ k->key[1]) << (128 - bits) == 0;
+void mp_json_shapes_init(mp_json_shapes *s, mp_arena *arena, int32_t n_slots) {
+    *s = (mp_json_shapes){.arena = arena, .n_slots = n_slots};
 }
 
-/* Behind the number at p, NULL: none, or one with an exponent. */
-INLINE const uint8_t *number(const mp_json_map *map, const uint8_t *p, const uint8_t *end) {
-    p += *p == '-';
-    const uint8_t *q = mp_json_map_other(map, p, end);
-    if (q == p || (*p == '0' && q - p > 1)) return NULL;
-    if (*q != '.') return q;
-    p = q + 1;
-    if (p >= end) return NULL;
-    q = mp_json_map_other(map, p, end);
-    return q == p ? NULL : q;
-}
+/* ---- finding ---- */
 
-INLINE bool is_word(const uint8_t *p, const char *word) {
-    return memcmp(p, word, 4) == 0;
-}
-
-/* Behind the value at p, NULL: it is of no plain kind. */
-INLINE const uint8_t *plain_value(const mp_json_map *map, const uint8_t *p, const uint8_t *end,
-                                  mp_json_value *v) {
-    const uint8_t *behind;
-    if (p >= end) return NULL;
-    if (*p == '"') {
-        behind = p + 1 < end ? mp_json_map_stop(map, p + 1, end) : end;
-        *v = (mp_json_value){.p = p + 1, .len = (uint32_t)(behind - p - 1), .kind = MP_JSON_STRING};
-        return behind < end && *behind == '"' ? behind + 1 : NULL;
+/* The first bit of odd from place from on; x->len: none. */
+static uint32_t find_odd(const mp_json_index *x, uint32_t from) {
+    for (uint32_t w = from / 64, n = (x->len + 63) / 64; w < n; w++) {
+        uint64_t bits = x->odd[w];
+        if (w == from / 64) bits &= ~UINT64_C(0) << from % 64;
+        if (bits) return 64 * w + (uint32_t)__builtin_ctzll(bits);
     }
-    if (*p == '-' || (*p >= '0' && *p <= '9')) {
-        behind = p + 1 < end ? number(map, p, end) : p + 1;
-        if (behind == p + 1 && *p == '-') return NULL;
-    } else if (is_word(p, "true") || is_word(p, "null")) {
-        behind = p + 4;
-    } else if (is_word(p, "fals") && p[4] == 'e') {
-        behind = p + 5;
-    } else {
-        return NULL;
-    }
-    *v = (mp_json_value){
-        .p = p, .len = (uint32_t)(behind - p), .kind = *p == 'n' ? MP_JSON_NULL : MP_JSON_WORD};
-    return behind;
+    return x->len;
 }
 
-bool mp_json_shape_read(const mp_json_shape *shape, int32_t n, const mp_json_map *map,
-                        const uint8_t *p, const uint8_t *end, mp_json_value *values) {
-    if (p >= end || *p++ != '{') return false;
-    for (int32_t i = 0; i < n; i++) {
-        const mp_json_shape *k = &shape[i];
-        mp_json_value v;
-        if (k->len == 0 || end - p <= (ptrdiff_t)k->len || !is_key(k, p)) return false;
-        p += k->len;
-        p += *p == ' ';
-        p = plain_value(map, p, end, &v);
-        if (!p || p >= end) return false;
-        if (k->slot >= 0) values[k->slot] = v;
-        if (*p != ',') return *p == '}' && p + 1 == end;
-        p++;
-        p += *p == ' ';
+static bool is_shape(const mp_json_shape *s, mp_json_match_fn match, mp_json_index *x,
+                     uint32_t start) {
+    uint32_t n = (uint32_t)s->heads.n;
+    if (n > x->n_ends - x->at) return false;
+    uint32_t end = x->ends[x->at + n - 1];
+    return x->base[end] == '\n' && x->next_odd > end &&
+           match(&s->heads, x->base, start, x->ends + x->at);
+}
+
+const mp_json_shape *mp_json_shapes_find(mp_json_shapes *s, mp_json_match_fn match,
+                                         mp_json_index *x, uint32_t start) {
+    if (x->next_odd <= start) x->next_odd = find_odd(x, start);
+    for (int i = 0; i < s->n; i++) {
+        if (!is_shape(&s->kept[i], match, x, start)) continue;
+        if (i > 0) {
+            mp_json_shape found = s->kept[i];
+            memmove(&s->kept[1], &s->kept[0], (size_t)i * sizeof found);
+            s->kept[0] = found;
+        }
+        return &s->kept[0];
     }
-    return false;
+    return NULL;
+}
+
+/* ---- making ---- */
+
+void mp_json_shapes_begin(mp_json_shapes *s) {
+    s->making = true;
+    s->made.heads.n = 0;
+    s->made.heads.narrow = true;
+    if (!s->made.member) {
+        s->made.member = mp_arena_alloc(s->arena, (size_t)s->n_slots * sizeof(int32_t) + 1, 16);
+        s->making = s->made.member != NULL;
+    }
+    for (int32_t i = 0; s->making && i < s->n_slots; i++)
+        s->made.member[i] = -1;
+}
+
+void mp_json_shapes_give_up(mp_json_shapes *s) {
+    s->making = false;
+}
+
+/* Room for another member; false: no memory, which costs speed alone. */
+static bool grow(mp_json_shapes *s) {
+    mp_json_shape *m = &s->made;
+    if (m->heads.n < m->cap) return true;
+    size_t n = (size_t)m->heads.n, cap = n ? 2 * n : 16;
+    uint8_t *text = mp_arena_alloc(s->arena, cap * MP_JSON_HEAD, 64);
+    uint64_t *mask = mp_arena_alloc(s->arena, cap * sizeof *mask, 16);
+    uint32_t *len = mp_arena_alloc(s->arena, cap * sizeof *len, 16);
+    if (!text || !mask || !len) return false;
+    if (n) memcpy(text, m->heads.text, n * MP_JSON_HEAD);
+    if (n) memcpy(mask, m->heads.mask, n * sizeof *mask);
+    if (n) memcpy(len, m->len, n * sizeof *len);
+    m->heads.text = text;
+    m->heads.mask = mask;
+    m->len = len;
+    m->cap = (int32_t)cap;
+    return true;
+}
+
+void mp_json_shapes_add(mp_json_shapes *s, const uint8_t *from, const mp_json_value *v,
+                        int32_t slot) {
+    if (!s->making) return;
+    mp_json_shape *m = &s->made;
+    const uint8_t *value = v->p - (v->kind == MP_JSON_STRING);
+    size_t n = (size_t)(value - from);
+    /* the index knows of a colon with at most a blank behind it */
+    size_t blank = n > 0 && value[-1] == ' ';
+    s->making = n <= MP_JSON_HEAD && n >= blank + 3 && memcmp(value - blank - 2, "\":", 2) == 0 &&
+                m->heads.n < MAX_MEMBERS && grow(s);
+    if (!s->making) return;
+    int32_t i = m->heads.n++;
+    uint8_t *head = m->heads.text + (size_t)i * MP_JSON_HEAD;
+    memset(head, 0, MP_JSON_HEAD);
+    memcpy(head, from, n);
+    m->heads.mask[i] = n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+    m->heads.narrow = m->heads.narrow && n <= 32;
+    m->len[i] = (uint32_t)n;
+    if (slot >= 0) m->member[slot] = i;
+}
+
+void mp_json_shapes_end(mp_json_shapes *s) {
+    if (!s->making || s->made.heads.n == 0) return;
+    s->making = false;
+    int last = s->n < MP_JSON_SHAPES ? s->n++ : MP_JSON_SHAPES - 1;
+    mp_json_shape old = s->kept[last];
+    memmove(&s->kept[1], &s->kept[0], (size_t)last * sizeof old);
+    s->kept[0] = s->made;
+    s->made = old;
 }
