@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ struct mp_work {
     bool wide[3];         /* the pipe was made larger */
     const uint8_t *input; /* bytes that wait for room */
     size_t n_input;
+    bool of_file;                  /* they are pages of one */
     bool waits_for_room;           /* standard input is watched */
     int64_t start_ns, deadline_ns; /* 0: none */
     int64_t kill_ns;               /* SIGKILL is due; 0: not asked to end */
@@ -110,18 +112,30 @@ static void widen(mp_work *w, int stream) {
     (void)fcntl(w->child.ends[stream], F_SETPIPE_SZ, PIPE_BYTES); /* refused: it stays as it is */
 }
 
+/* Pages of a file are lent to the pipe, which saves a copy. */
+static ssize_t put_input(mp_work *w, int fd) {
+    struct iovec bytes = {(void *)(uintptr_t)w->input, w->n_input};
+    while (w->of_file) {
+        ssize_t n = vmsplice(fd, &bytes, 1, SPLICE_F_NONBLOCK);
+        if (n >= 0 || errno == EAGAIN || errno == EPIPE) return n;
+        w->of_file = errno == EINTR;
+    }
+    return write(fd, w->input, w->n_input);
+}
+
 static mp_status give_input(mp_work *w, bool *did, mp_error *err) {
     int fd = w->child.ends[0];
     for (size_t moved = 0; fd >= 0 && moved < STEP_BYTES;) {
         if (w->n_input == 0) {
-            mp_status st = w->a.in(w->a.ctx, &w->input, &w->n_input, err);
+            w->of_file = false;
+            mp_status st = w->a.in(w->a.ctx, &w->input, &w->n_input, &w->of_file, err);
             if (st != MP_OK) return st;
             if (w->n_input == 0) {
                 mp_child_close(&w->child, 0);
                 return MP_OK;
             }
         }
-        ssize_t n = write(fd, w->input, w->n_input);
+        ssize_t n = put_input(w, fd);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) {
             widen(w, 0);
@@ -129,6 +143,8 @@ static mp_status give_input(mp_work *w, bool *did, mp_error *err) {
             w->waits_for_room = true;
             return MP_OK;
         }
+        if (n < 0 && errno == EFAULT) /* of a mapped file */
+            return mp_error_set(err, MP_IO, "cannot read", "an input shrank while it was read");
         if (n < 0) { /* it does not want more: no failure, its exit code says how it went */
             mp_child_close(&w->child, 0);
             return MP_OK;

@@ -20,8 +20,9 @@ typedef struct {
     /* Bytes of standard error, as they come. */
     mp_status (*err)(void *ctx, const uint8_t *bytes, size_t n, mp_error *err);
     /* The next bytes for standard input, which stay until the next call; *n 0: at the end. Asked
-     * for only when there is room. NULL: streams[0] says what standard input is. */
-    mp_status (*in)(void *ctx, const uint8_t **bytes, size_t *n, mp_error *err);
+     * for only when there is room. *of_file (false before): they are mapped from a file, and nobody
+     * writes there, so the pipe may have the pages. NULL: streams[0] says what standard input is. */
+    mp_status (*in)(void *ctx, const uint8_t **bytes, size_t *n, bool *of_file, mp_error *err);
 } mp_work_args;
 
 typedef enum {

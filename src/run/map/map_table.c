@@ -12,7 +12,10 @@
 #include "base/hash.h"
 #include "run/map/map_table.h"
 
-enum { SHARD_BYTES = 8 << 20 };
+enum {
+    SHARD_BYTES = 8 << 20,
+    ROWS_SPLIT_MIN = 256 << 10
+};
 
 /* ---- rank 0: which splits make which shard ---- */
 
@@ -130,7 +133,12 @@ static void choose_splits(mp_map_table *t) {
     if (want < 1) want = 1;
     /* many files: shards begin anywhere in them */
     if (table->n_files > 1 && want > 16) want = want / 16 + 1;
-    if (t->rows > 0 || t->file_unit || t->per_file) return;
+    if (t->file_unit || t->per_file) return;
+    if (t->rows > 0) { /* a shard's first row is looked for from the beginning of its split on */
+        double shard = (double)t->rows * table->row_bytes;
+        want = shard < ROWS_SPLIT_MIN ? ROWS_SPLIT_MIN : (int64_t)shard;
+        if (shard >= (double)table->split_bytes || want > table->split_bytes) return;
+    }
     table->split_bytes = want;
 }
 
@@ -231,6 +239,7 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc) {
         mp_split_desc_put(&one, &d);
         mp_buf_i64(desc, i);
         mp_buf_i64(desc, t->bisects ? mp_feed_rows_before(t->job.feed, i) : 0);
+        mp_buf_u8(desc, t->may_be_raw && r.n_bad == 0);
         mp_buf_bytes(desc, one.data, one.len);
         if (one.failed) desc->failed = true;
         mp_buf_release(&one);
@@ -306,7 +315,7 @@ mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err) {
     t->shard_rows = mp_rd_i64(desc);
     t->n_left = mp_rd_u32(desc);
     t->splits = *desc;
-    t->in_split = false;
+    t->in_split = t->raw.on = false;
     mp_buf_clear(&t->text);
     if (desc->bad)
         return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
@@ -327,10 +336,13 @@ static mp_status read_more(mp_map_table *t, bool *end, mp_error *err) {
         t->n_left--;
         int64_t split = mp_rd_i64(&t->splits);
         t->rows_before = mp_rd_i64(&t->splits);
+        bool raw = mp_rd_u8(&t->splits) != 0;
         size_t n = 0;
         const void *d = mp_rd_bytes(&t->splits, &n);
         if (t->splits.bad || !d)
             return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
+        if (raw) st = mp_map_raw_begin(&t->raw, &t->job.table, split, d, n, err);
+        if (t->raw.on || st != MP_OK) return st;
         st = mp_scan_read_split(t->job.scan, split, d, n, err);
         t->in_split = st == MP_OK;
     }
@@ -349,13 +361,26 @@ void mp_map_shard_narrow(mp_map_table *t, int64_t low, int64_t n) {
     t->take = n;
 }
 
+/* The next rows as bytes of the file; *n 0: there are none in this split, or they have to be read. */
+static mp_status give_raw(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err) {
+    mp_map_raw *r = &t->raw;
+    bool over;
+    mp_status st = mp_map_raw_next(r, &t->job.table, &t->skip, &t->take, bytes, n, &over, err);
+    if (st != MP_OK || *n > 0 || over) return st;
+    t->skip += r->rows;
+    st = mp_scan_read_split(t->job.scan, r->split, r->desc, r->len, err);
+    t->in_split = st == MP_OK;
+    return st;
+}
+
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err) {
     bool end = false;
     if (t->given) mp_buf_clear(&t->text);
-    t->given = false;
+    t->given = t->raw.of_file = false;
+    *n = 0;
     while (t->text.len == 0 && !end) {
-        mp_status st = read_more(t, &end, err);
-        if (st != MP_OK) return st;
+        mp_status st = t->raw.on ? give_raw(t, bytes, n, err) : read_more(t, &end, err);
+        if (st != MP_OK || *n > 0) return st;
     }
     *bytes = t->text.data;
     *n = t->text.len;
@@ -364,6 +389,7 @@ mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, m
 }
 
 void mp_map_shard_end(mp_map_table *t) {
+    t->raw.on = false;
     if (t->job.scan) mp_scan_read_end(t->job.scan);
     mp_buf_clear(&t->text);
     t->given = false;

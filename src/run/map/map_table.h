@@ -3,6 +3,7 @@
 #ifndef MP_RUN_MAP_TABLE_H
 #define MP_RUN_MAP_TABLE_H
 
+#include "run/map/map_raw.h"
 #include "run/query/query_priv.h"
 
 /* Rows of n splits from first on, without the first skip of them, and at most take (-1: all). */
@@ -43,6 +44,8 @@ typedef struct {
     bool in_split;
     int64_t skip, take;
     mp_buf text, row_ends;
+    mp_map_raw raw;
+    bool may_be_raw;     /* shards are CSV, and nobody asks for the places of their rows */
     int64_t rows_before; /* of the split under way, in its file */
     int64_t shard_rows;
     /* place of the last row that was made, where rows are cut off */

@@ -126,6 +126,8 @@ mp_status mp_map_make_shards(mp_map_job *j, mp_error *err) {
     mp_buf_init(&t->row_ends, j->mem);
     mp_buf_init(&t->rejects, j->mem);
     t->bisects = j->map->bisect;
+    t->may_be_raw = !t->bisects && !j->map->plugin && j->map->shard_format <= MP_FORMAT_CSV;
+    mp_map_raw_init(&t->raw, j->mem);
     mp_job_begin(&t->job, j->c, &t->spec, j->mem, j->report);
     mp_schema schema;
     if (j->mode == MP_MAP_FILES) return make_files(j, &schema, err);
@@ -140,6 +142,7 @@ void mp_map_release_shards(mp_map_job *j) {
     mp_map_table *t = &j->table;
     if (!t->c) return;
     mp_job_end(&t->job);
+    mp_map_raw_release(&t->raw);
     mp_buf_release(&t->shards);
     mp_buf_release(&t->text);
     mp_buf_release(&t->row_ends);

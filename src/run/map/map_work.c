@@ -197,9 +197,12 @@ static void close_input(mp_map_job *j) {
     j->shard_path = NULL;
 }
 
-static mp_status give_in(void *ctx, const uint8_t **bytes, size_t *n, mp_error *err) {
+static mp_status give_in(void *ctx, const uint8_t **bytes, size_t *n, bool *of_file,
+                         mp_error *err) {
     mp_map_job *j = ctx;
-    return mp_map_shard_next(&j->table, bytes, n, err);
+    mp_status st = mp_map_shard_next(&j->table, bytes, n, err);
+    *of_file = j->table.raw.of_file;
+    return st;
 }
 
 static void begin_command(mp_map_job *j, const char **words, const char **extra, int stream) {
