@@ -7,19 +7,8 @@
 
 #include "op/group/group_state.h"
 
-/* Before the exchange groups are made in one table, which may leave the cache as long as it
- * reduces: so many rows share a group that a miss per row is cheaper than a record per row. Else a
- * table that fits the cache catches what it can, and the rest goes to the owners. A rank alone
- * would only carry records to itself, so its table may be larger. */
-static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 64 << 20, LARGE_BYTES = 256 << 20,
-                     LARGE_ALONE = INT64_C(4) << 30, NEAR_BYTES = 1 << 19;
-enum {
-    ROWS_PER_NEW_GROUP = 8,
-    ROWS_PER_GROUP = 2,
-    RECENT_ROWS = 1 << 17,
-    SLICE_ROWS = 512,
-    DIRECT_ROWS = 1 << 18
-};
+static const int64_t NEAR_BYTES = 1 << 19;
+enum { SLICE_ROWS = 512 };
 
 static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *err) {
     void *p = *s == MP_OK ? mp_mem_calloc(g->mem, n ? n : 1, size) : NULL;
@@ -113,6 +102,7 @@ void mp_group_free(mp_group **out) {
     if (!g) return;
     for (int i = 0; g->agg && i < g->n_aggs; i++)
         mp_agg_free(&g->agg[i]);
+    mp_key_sample_release(&g->sample, g->mem);
     mp_table_release(&g->table);
     mp_arena_release(&g->scratch);
     mp_buf_release(&g->record);
@@ -133,12 +123,6 @@ mp_status mp_group_lone(mp_group *g, mp_error *err) {
     uint64_t hash = mp_key_hash(&key);
     uint32_t group;
     return mp_table_find(&g->table, &key, &hash, 1, &group, err);
-}
-
-/* Few rows of the table that is given up had a key that it knew. */
-void mp_group_choose_direct(mp_group *g) {
-    bool all_new = g->recent_rows > 0 && g->recent_rows - g->recent_new < g->recent_rows / 16;
-    if (!g->is_direct && g->scattered && all_new) g->direct_rows = DIRECT_ROWS;
 }
 
 void mp_group_clear(mp_group *g) {
@@ -205,7 +189,7 @@ static mp_batch slice(const mp_batch *in, int32_t first, int32_t n, mp_col *cols
 
 /* Every row is a group. */
 static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
-    mp_status s = MP_OK;
+    mp_status s = mp_key_sample_see(&g->sample, g->mem, g->batch_hash, in->n_rows, err);
     assert(g->table.n == 0);
     for (int32_t i = 0; i < in->n_rows && s == MP_OK; i++) {
         s = mp_table_append(&g->table, &g->batch_key[i], err);
@@ -216,6 +200,7 @@ static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
     for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
         s = g->agg[i]->ops->update(g->agg[i], g->batch_group, in, err);
     g->direct_rows -= in->n_rows;
+    g->all_rows += in->n_rows;
     g->is_direct = true;
     return s;
 }
@@ -248,9 +233,10 @@ static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, m
 
 static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
     g->rows += rows;
+    g->all_rows += rows;
     g->recent_rows += rows;
     g->recent_new += new_groups;
-    if (g->recent_rows < RECENT_ROWS) return;
+    if (g->recent_rows < MP_RECENT_ROWS) return;
     g->recent_rows /= 2;
     g->recent_new /= 2;
 }
@@ -271,39 +257,4 @@ mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
 
 int64_t mp_group_count(const mp_group *g) {
     return g->table.n;
-}
-
-/* So few rows come per group that most of them will have had a group made for them. The share of
- * new groups among the latest rows tells how many groups there are: where keys are drawn evenly from
- * D, g groups met leave the share 1 - g / D new; g is what there were in the middle of those rows.
- * Keys that come round in turn look as if they never came again, so a table may get some size before
- * it is asked. */
-static bool will_not_reduce(const mp_group *g) {
-    double is_new = (double)g->recent_new / (double)(g->recent_rows + 1);
-    double met = (double)g->table.n - (double)g->recent_new / 2;
-    double groups = met / (1.001 - is_new);
-    double rows = g->expect_rows > 0 ? g->expect_rows : 2 * (double)g->rows;
-    return is_new > 0.5 && rows < ROWS_PER_GROUP * groups;
-}
-
-static int64_t large_bytes(const mp_group *g) {
-    bool alone = g->n_owners == 1;
-    int64_t large = alone ? LARGE_ALONE : LARGE_BYTES;
-    int64_t limit = g->mem ? g->mem->limit_bytes / (alone ? 4 : 8) : 0;
-    return limit > 0 && limit < large ? limit : large;
-}
-
-bool mp_group_should_flush(mp_group *g) {
-    if (g->is_direct) return true;
-    int64_t bytes = mp_table_hot_bytes(&g->table);
-    for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
-        if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;
-    if (bytes > large_bytes(g)) {
-        g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
-        return true;
-    }
-    if (!g->scattered && bytes > PROBE_BYTES && g->recent_rows >= RECENT_ROWS / 2)
-        g->scattered = will_not_reduce(g);
-    return g->scattered && bytes > CACHE_BYTES &&
-           g->recent_rows < ROWS_PER_NEW_GROUP * g->recent_new;
 }

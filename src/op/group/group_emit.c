@@ -180,7 +180,7 @@ mp_status mp_group_emit(mp_group *g, mp_group_put_fn put, void *ctx, int64_t max
     if (s == MP_OK) s = put_blocks(&e, err);
     if (s != MP_OK || g->emitted < g->table.n) return s;
     *done = true;
-    mp_group_choose_direct(g);
+    s = mp_group_choose_direct(g, err);
     mp_group_clear(g);
-    return MP_OK;
+    return s;
 }

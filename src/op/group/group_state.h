@@ -10,6 +10,7 @@
 
 #include "op/agg/agg.h"
 #include "op/group/group.h"
+#include "op/group/group_bypass.h"
 #include "op/group/group_order.h"
 
 enum {
@@ -35,13 +36,16 @@ struct mp_group {
     const uint8_t **batch_record;
     mp_arena scratch;
     int64_t rows; /* since the table was empty */
-    int64_t recent_rows, recent_new;
+    int64_t all_rows;
+    int64_t recent_rows, recent_new; /* of the table, the latest MP_RECENT_ROWS or fewer */
     double expect_rows;
     bool scattered; /* a large table would not reduce: keep to the cache */
     /* Rows to come that are not looked up, as nearly all before them were new: each is a row of the
      * table for the time of its batch, in the batch's order, and its key stays in scratch. */
     int64_t direct_rows;
     bool is_direct; /* the table holds such rows */
+    mp_key_sample sample;
+    bool keys_came_back; /* behind direct rows */
     /* emission */
     uint32_t emitted;
     bool emitting;
@@ -61,7 +65,7 @@ struct mp_group {
     int n_columns;
 };
 
-enum { MP_EMIT_BLOCK = 256 };
+enum { MP_EMIT_BLOCK = 256, MP_RECENT_ROWS = 1 << 17 };
 static const uint32_t MP_RECORD_MORE = 0x80000000u, MP_RECORD_ROWS_MAX = 0x7FFFFFFFu;
 
 /* Parts of a record that is known to be one. */
@@ -114,8 +118,6 @@ bool mp_group_key_is_canonical(const mp_group *g, const mp_key *key, const mp_ty
 /* Can any key have another spelling under types (NULL: no)? */
 bool mp_group_may_respell(const mp_group *g, const mp_type *types);
 
-/* The table has all been emitted: may the next rows be direct? */
-void mp_group_choose_direct(mp_group *g);
 /* The table is empty again, also of what aggregates keep beside it. */
 void mp_group_clear(mp_group *g);
 /* Makes the one group of a query without keys, where it has to exist. */
