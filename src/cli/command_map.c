@@ -34,8 +34,8 @@ static const mp_option map_options[] = {
     {.name = "shard-format", .kind = MP_OPT_WORD, .arg = "csv|ndjson", .at = AT(map.shard_format), .words = shard_formats,
      .help = "what the command reads (default csv, with a header)"},
     {.name = "bisect", .kind = MP_OPT_FLAG, .at = AT(map.bisect),
-     .help = "where the command crashes or passes --timeout, find the rows it\n"
-             "does so on, leave them out (--rejects), exit 3"},
+     .help = "where the command or plug-in crashes or passes --timeout, find the\n"
+             "rows it does so on, leave them out (--rejects), exit 3"},
     {.name = "raw", .kind = MP_OPT_FLAG, .at = AT(map.raw),
      .help = "what the commands print is bytes, not CSV with a header"},
     {.name = "plugin", .kind = MP_OPT_TEXT, .arg = "FILE.so", .at = AT(map.plugin),
@@ -164,10 +164,13 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
         return wrong(err, NULL, "--per-file goes without --rows, --parts and --by");
     if (map->parts > MP_SPLIT_MOST_PARTS)
         return wrong(err, NULL, "option '--parts': at most 1000000");
-    if (map->n_by && inv->spec.input.rejects)
-        return wrong(err, NULL, "--rejects goes without --by");
-    if (map->bisect && (map->n_by || map->plugin || map->results))
-        return wrong(err, NULL, "--bisect goes without --by, --plugin and --results");
+    if (map->n_by && inv->spec.input.rejects && (!map->bisect || inv->spec.input.on_bad_row))
+        return wrong(err, "with --bisect it gets the rows that a command crashes on",
+                     "--rejects with --by goes with --bisect, and without --on-bad-row");
+    if (map->bisect && map->results) return wrong(err, NULL, "--bisect goes without --results");
+    if (map->bisect && map->in_process)
+        return wrong(err, "without --in-process a plug-in that crashes costs its rows alone",
+                     "--bisect goes without --in-process");
     mp_status st = mp_check_input(inv, err);
     if (st != MP_OK || map->raw || map->results) return st;
     st = mp_check_output_name(inv->spec.output.path, &inv->spec.output.format, err);

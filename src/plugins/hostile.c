@@ -3,6 +3,8 @@
  *                        outside negative short length columns buffers missing released; schemas: nested empty keys; pass
  *     --arg in=WHERE     open process finish close (default process)
  *     --arg shard=N      in that shard only
+ *     --arg keys=N       the first N columns are a key: the rows come again to combine, in this order
+ *     --arg role=ROLE    map, combine: in that phase only
  *     --arg text=TEXT    only with a batch that has this text in a column
  *     --arg unless=FILE  only as long as there is no such file */
 #include <signal.h>
@@ -129,6 +131,9 @@ static int open_shard(struct mpart_open *o, void **self, char *error) {
     h->where = mpart_find_arg(o, "in", "process");
     h->text = mpart_find_arg(o, "text", NULL);
     h->armed = !shard || strtoll(shard, NULL, 10) == o->shard;
+    const char *role = mpart_find_arg(o, "role", NULL);
+    if (role && is(role, "combine") != (o->role == MPART_COMBINE)) h->armed = false;
+    o->n_keys = strtoll(mpart_find_arg(o, "keys", "0"), NULL, 10);
     const char *unless = mpart_find_arg(o, "unless", NULL);
     if (unless && access(unless, F_OK) == 0) h->armed = false;
     if (h->armed && is(h->where, "open") && misbehave(h, error) != 0) {

@@ -370,7 +370,7 @@ static void release(mp_map_job *j) {
     mp_buf_release(&j->starts);
     mp_buf_release(&j->records);
     mp_buf_release(&j->head);
-    mp_buf_release(&j->cut.rejects);
+    mp_map_cut_release(j);
     mp_buf_release(&j->joblog);
     mp_buf_release(&j->log);
     mp_buf_release(&j->line);
@@ -425,17 +425,18 @@ mp_status mp_map_run(mp_comm *c, const mp_spec *spec, const mp_map_spec *map, mp
                     .err_fd = -1,
                     .in_fd = -1,
                     .headed_by = -1,
-                    .mode = map->items                      ? MP_MAP_ITEMS
-                            : map->n_by > 0 && !map->plugin ? MP_MAP_FILES
-                                                            : MP_MAP_SHARDS,
+                    .mode = map->items                                      ? MP_MAP_ITEMS
+                            : map->n_by > 0 && !map->plugin && !map->bisect ? MP_MAP_FILES
+                                                                            : MP_MAP_SHARDS,
                     .headed = !map->items && !map->raw,
                     .ending = map->shard_format == MP_FORMAT_NDJSON ? ".ndjson" : ".csv"};
     j.command = (mp_unit_command){map->n_words, map->words, map->place, map->items != NULL};
     mp_arena_init(&j.arena, mem);
     mp_arena_init(&j.unit_arena, mem);
     mp_arena_init(&j.log_arena, mem);
-    mp_buf *const bufs[] = {&j.items, &j.starts,  &j.joblog, &j.log,        &j.line,
-                            &j.lines, &j.records, &j.head,   &j.cut.rejects};
+    mp_buf *const bufs[] = {&j.items,       &j.starts,   &j.joblog,       &j.log,
+                            &j.line,        &j.lines,    &j.records,      &j.head,
+                            &j.cut.rejects, &j.cut.keys, &j.cut.bad_rows, &j.cut.bad_results};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         mp_buf_init(bufs[i], mem);
     mp_error mine = MP_ERROR_INIT;

@@ -233,6 +233,10 @@ bool mp_map_combines(const mp_map_job *j) {
     return j->plugin && j->plugin->n_keys > 0;
 }
 
+bool mp_map_is_combining(const mp_map_job *j) {
+    return j->plugin && j->plugin->combining;
+}
+
 void mp_map_plugin_table(mp_map_table *t) {
     t->take_rows = push_rows;
     t->spec.output.format = MP_FORMAT_NDJSON; /* a form in which every column has its type */

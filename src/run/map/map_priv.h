@@ -24,17 +24,28 @@ typedef struct {
     uint8_t outcome; /* mp_unit_outcome; MP_UNIT_OUTCOMES: not done */
 } mp_map_result;
 
-/* Rows [low, low + n) of a shard. */
+/* --bisect: rows [low, low + n) of a shard, or, --by, its keys in the order of their hashes. */
 typedef struct {
     int64_t low, n;
 } mp_map_range;
+
+typedef struct {
+    mp_map_range todo[128]; /* a stack; halving comes to an end long before */
+    int n;
+} mp_map_ranges;
+
+typedef enum {
+    MP_CUT_PARTS, /* runs of rows or keys, whose results are kept */
+    MP_CUT_TRIAL, /* of some rows of one key: what comes out is dropped */
+    MP_CUT_REST   /* of the key without the rows that it cannot be run with */
+} mp_cut_stage;
 
 /* --bisect: the parts of the unit under way. */
 typedef struct {
     const uint8_t *desc; /* of the unit */
     size_t len;
-    mp_map_range now, todo[128]; /* a stack; halving comes to an end long before */
-    int n_todo;
+    mp_map_range now;
+    mp_map_ranges parts;
     bool used;    /* the shard was halved */
     bool headed;  /* a part has given a header */
     int64_t from; /* where the result of the part begins in the log */
@@ -42,6 +53,15 @@ typedef struct {
     uint64_t head_hash;
     mp_buf rejects; /* lines for --rejects */
     int64_t n_rejected;
+    /* --by */
+    mp_cut_stage stage;
+    mp_buf keys;             /* uint64_t: hashes of the shard's keys, ascending */
+    mp_map_range rows;       /* of the key now.low, on trial */
+    mp_map_ranges row_parts; /* likewise */
+    int64_t n_rows;          /* of that key */
+    mp_buf bad_rows;         /* int64_t, ascending: numbers among them that cannot be run */
+    mp_buf bad_results;      /* mp_work_result of each */
+    mp_work_result whole;    /* of the run of all rows of that key */
 } mp_map_cut;
 
 typedef enum {
@@ -192,6 +212,7 @@ mp_work_result mp_map_plugin_result(mp_map_job *j, mp_error *err);
 /* Are the rows of all shards combined by key? Collective: the units become the parts that are combined; their joined
  * results become the output. */
 bool mp_map_combines(const mp_map_job *j);
+bool mp_map_is_combining(const mp_map_job *j); /* is it the second phase? */
 mp_status mp_map_combine_open(mp_map_job *j, mp_error *err);
 mp_status mp_map_combine_write(mp_map_job *j, mp_error *err);
 
@@ -232,8 +253,13 @@ void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n);
 bool mp_map_head_end(mp_map_job *j, int64_t len, mp_unit_record *r);
 
 /* map_bisect.c, every rank. */
-/* A unit of that many rows begins. desc stays. */
-void mp_map_cut_begin(mp_map_job *j, const uint8_t *desc, size_t len, int64_t rows);
+/* A unit begins. desc stays. */
+void mp_map_cut_begin(mp_map_job *j, const uint8_t *desc, size_t len);
+void mp_map_cut_release(mp_map_job *j);
+/* Behind mp_map_shard_begin: the rows of the run that begins. */
+void mp_map_cut_pick(mp_map_job *j);
+/* Is what comes out of the run wanted? */
+bool mp_map_cut_keeps(const mp_map_job *j);
 /* A run has ended; ended: the header of its result. */
 mp_status mp_map_cut_next(mp_map_job *j, const mp_work_result *result, mp_unit_record *ended,
                           mp_cut_step *step, mp_error *err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "data/take.h"
 #include "run/map/map_table.h"
 
 enum {
@@ -160,6 +161,19 @@ static mp_status open_table(mp_map_table *t, mp_error *err) {
     return st == MP_OK ? mp_job_open_table(&t->job, err) : st;
 }
 
+/* Places of the key columns in batches. */
+static mp_status find_keys(mp_map_table *t, mp_error *err) {
+    if (t->n_keys == 0) return MP_OK;
+    t->key_at = mp_arena_alloc(&t->arena, (size_t)t->n_keys * sizeof *t->key_at, sizeof(int));
+    if (!t->key_at) return mp_mem_error(t->mem, (size_t)t->n_keys * sizeof *t->key_at, err);
+    for (int k = 0; k < t->n_keys; k++) {
+        t->key_at[k] = mp_schema_find(&t->schema, mp_str_c(t->keys[k]));
+        if (t->key_at[k] < 0)
+            return mp_error_set(err, MP_FAILED, "no such column", "%s", t->keys[k]);
+    }
+    return MP_OK;
+}
+
 /* The form of the shards' text. */
 static mp_status name_columns(mp_map_table *t, mp_error *err) {
     const mp_query *q = &t->job.q;
@@ -181,7 +195,7 @@ static mp_status name_columns(mp_map_table *t, mp_error *err) {
                                .delimiter = ',',
                                .n_cols = q->n_outputs,
                                .names = names};
-    return MP_OK;
+    return find_keys(t, err);
 }
 
 mp_status mp_map_table_open(mp_map_table *t, mp_error *err) {
@@ -248,31 +262,32 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc) {
 
 /* ---- every rank: the text of a shard ---- */
 
-/* Rows [low, high) of the batch belong to the shard. */
-static mp_status hand_on(mp_map_table *t, mp_batch *out, mp_error *err) {
-    int64_t n = out->n_rows, low = t->skip < n ? t->skip : n;
-    int64_t high = t->take >= 0 && t->take < n - low ? low + t->take : n;
-    t->skip -= low;
-    if (t->take >= 0) t->take -= high - low;
-    if (high == low) return MP_OK;
-    size_t bytes = (size_t)out->n_cols * sizeof(mp_col);
-    mp_col *cols = mp_arena_alloc(&t->job.batch_arena, bytes, 16);
-    if (!cols) return mp_mem_error(t->mem, bytes, err);
-    for (int32_t i = 0; i < out->n_cols; i++) {
-        cols[i] = out->cols[i];
-        if (cols[i].p) cols[i].p = (const char *)cols[i].p + low * mp_type_width(cols[i].type);
-        if (cols[i].valid) cols[i].valid += low;
+/* Where the chosen rows come from, for --rejects. */
+static mp_status note_places(mp_map_table *t, const mp_batch *in, const uint32_t *sel, int32_t n,
+                             mp_error *err) {
+    for (int32_t k = 0; k < n; k++) {
+        uint32_t i = sel[k];
+        mp_map_place place = {in->file_no, t->rows_before + in->first_row + 1, -1};
+        place.row += in->row_no ? in->row_no[i] : i;
+        if (in->rec) place.offset = in->base + in->rec[i];
+        mp_buf_put(t->pick.places, &place, sizeof place);
     }
-    mp_batch rows = {.n_rows = (int32_t)(high - low), .n_cols = out->n_cols, .cols = cols};
-    return t->take_rows(t->take_ctx, &rows, err);
+    return mp_buf_check(t->pick.places, err);
 }
 
-/* Where a row of the batch comes from, for --rejects. */
-static void note_place(mp_map_table *t, const mp_batch *in, int64_t row) {
-    if (row < 0 || !in->rec) return;
-    t->at_file = in->file_no;
-    t->at_offset = in->base + in->rec[row];
-    t->at_row = t->rows_before + in->first_row + 1 + (in->row_no ? (int64_t)in->row_no[row] : row);
+/* The rows of the batch that belong to the shard, and are picked. */
+static mp_status choose_rows(mp_map_table *t, const mp_batch *in, mp_batch *out, mp_error *err) {
+    uint32_t sel[MP_BATCH_ROWS];
+    int64_t n = out->n_rows, low = t->skip < n ? t->skip : n;
+    int64_t high = t->take >= 0 && t->take < n - low ? low + t->take : n;
+    int32_t chosen = 0;
+    t->skip -= low;
+    if (t->take >= 0) t->take -= high - low;
+    if (low == 0 && high == n && !t->pick.on) return MP_OK;
+    mp_status st =
+        mp_map_pick_rows(&t->pick, out, t->key_at, t->n_keys, low, high, sel, &chosen, err);
+    if (st == MP_OK && t->pick.places) st = note_places(t, in, sel, chosen, err);
+    return st == MP_OK ? mp_batch_take(out, sel, chosen, &t->job.batch_arena, out, err) : st;
 }
 
 static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error *err) {
@@ -280,28 +295,19 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     mp_job *j = &t->job;
     mp_batch out;
     (void)split;
+    if (t->skip >= in->n_rows) {
+        t->skip -= in->n_rows;
+        return MP_OK;
+    }
     mp_arena_reset(&j->batch_arena);
     mp_status st = mp_job_values(j, j->plan.values, j->q.n_outputs, in, &out, err);
-    if (st != MP_OK) return st;
-    if (t->take_rows) return hand_on(t, &out, err);
-    bool cuts = t->skip > 0 || t->take >= 0;
-    size_t from = t->text.len;
+    if (st == MP_OK) st = choose_rows(t, in, &out, err);
+    if (st != MP_OK || out.n_rows == 0) return st;
+    if (t->take_rows) return t->take_rows(t->take_ctx, &out, err);
     mp_buf_clear(&t->row_ends);
-    mp_text_rows(&t->format, &out, &t->text, cuts ? &t->row_ends : NULL);
+    mp_text_rows(&t->format, &out, &t->text, t->pick.places ? &t->row_ends : NULL);
     st = mp_buf_check(&t->text, err);
-    if (st == MP_OK) st = mp_buf_check(&t->row_ends, err);
-    if (st != MP_OK || !cuts) return st;
-    /* rows [low, high) of the batch belong to the shard */
-    int64_t n = in->n_rows, low = t->skip < n ? t->skip : n;
-    int64_t high = t->take >= 0 && t->take < n - low ? low + t->take : n;
-    note_place(t, in, high > low ? high - 1 : -1);
-    const int64_t *ends = (const int64_t *)(const void *)t->row_ends.data;
-    size_t begin = low ? (size_t)ends[low - 1] : from, end = high ? (size_t)ends[high - 1] : from;
-    memmove(t->text.data + from, t->text.data + begin, end - begin);
-    t->text.len = from + (end - begin);
-    t->skip -= low;
-    if (t->take >= 0) t->take -= high - low;
-    return MP_OK;
+    return st == MP_OK ? mp_buf_check(&t->row_ends, err) : st;
 }
 
 static const mp_scan_consumer *consumer_of(mp_map_table *t) {
@@ -316,6 +322,7 @@ mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err) {
     t->n_left = mp_rd_u32(desc);
     t->splits = *desc;
     t->in_split = t->raw.on = false;
+    t->pick = (mp_map_pick){.n = -1};
     mp_buf_clear(&t->text);
     if (desc->bad)
         return mp_error_set(err, MP_FAILED, "broken unit", "its description is cut short");
@@ -356,9 +363,8 @@ mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err) {
     return read_more(t, end, err);
 }
 
-void mp_map_shard_narrow(mp_map_table *t, int64_t low, int64_t n) {
-    t->skip += low;
-    t->take = n;
+void mp_map_shard_pick(mp_map_table *t, const mp_map_pick *pick) {
+    t->pick = *pick;
 }
 
 /* The next rows as bytes of the file; *n 0: there are none in this split, or they have to be read. */

@@ -3,6 +3,7 @@
 #ifndef MP_RUN_MAP_TABLE_H
 #define MP_RUN_MAP_TABLE_H
 
+#include "run/map/map_pick.h"
 #include "run/map/map_raw.h"
 #include "run/query/query_priv.h"
 
@@ -36,6 +37,9 @@ typedef struct {
     mp_schema schema;         /* of these batches, when the table is open */
     const int64_t *file_unit; /* each file's rows are those of a unit, ascending; NULL: cut it */
     int64_t n_file_units;
+    int n_keys; /* file_unit: rows of a key are in one file; the columns, in the table's */
+    const char *const *keys;
+    int *key_at;
 
     /* the shard under way */
     mp_scan_consumer consumer;
@@ -43,14 +47,12 @@ typedef struct {
     uint32_t n_left;
     bool in_split;
     int64_t skip, take;
-    mp_buf text, row_ends;
+    mp_map_pick pick;
+    mp_buf text, row_ends; /* row_ends: with pick.places, of the rows made last */
     mp_map_raw raw;
     bool may_be_raw;     /* shards are CSV, and nobody asks for the places of their rows */
     int64_t rows_before; /* of the split under way, in its file */
     int64_t shard_rows;
-    /* place of the last row that was made, where rows are cut off */
-    int32_t at_file;
-    int64_t at_row, at_offset;
     bool given; /* text is with the caller until it asks again */
 } mp_map_table;
 
@@ -62,8 +64,8 @@ void mp_map_table_describe(const mp_map_table *t, int64_t unit, mp_buf *desc);
 
 /* Every rank: one shard, in pieces; *n 0: at the end. desc must live as long. */
 mp_status mp_map_shard_begin(mp_map_table *t, mp_rd *desc, mp_error *err);
-/* Behind begin: only n of its rows, from low on. */
-void mp_map_shard_narrow(mp_map_table *t, int64_t low, int64_t n);
+/* Behind begin: only these rows of it. */
+void mp_map_shard_pick(mp_map_table *t, const mp_map_pick *pick);
 mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, mp_error *err);
 /* The same for batches: take_rows is called for at most one. *end: there was none. */
 mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err);

@@ -23,18 +23,19 @@ void mp_map_table_facts(const mp_map_job *j, mp_buf *out) {
 
 bool mp_map_is_empty(const mp_map_job *j, int64_t unit) {
     if (j->mode == MP_MAP_FILES) return j->parts[unit].rows == 0;
-    return j->mode == MP_MAP_SHARDS && mp_map_shard_of(&j->table, unit).rows == 0;
+    return j->mode == MP_MAP_SHARDS && unit < j->table.n_shards &&
+           mp_map_shard_of(&j->table, unit).rows == 0;
 }
 
 /* Rows by key, as files in the run's folder. Collective. */
-static mp_status make_files(mp_map_job *j, mp_schema *schema, mp_error *err) {
+static mp_status make_files(mp_map_job *j, int format, mp_schema *schema, mp_error *err) {
     mp_map_table *t = &j->table;
     mp_error mine = MP_ERROR_INIT;
     mp_split_spec split = {.method = MP_SPLIT_BY,
                            .n_keys = j->map->n_by,
                            .keys = j->map->by,
                            .n_parts = j->map->parts > 0 ? j->map->parts : MP_SPLIT_PARTS,
-                           .format = (mp_text_format)j->map->shard_format};
+                           .format = (mp_text_format)format};
     mp_status st = mp_map_use_copies(t, err);
     if (st != MP_OK) return st;
     j->parts = mp_mem_calloc(j->mem, (size_t)split.n_parts, sizeof *j->parts);
@@ -50,8 +51,8 @@ static mp_status make_files(mp_map_job *j, mp_schema *schema, mp_error *err) {
     return st;
 }
 
-/* Files that were made are the inputs from now on, of a plug-in, which wants batches. What was text in the inputs stays
- * text. Collective. */
+/* Files that were made are the inputs from now on: of a plug-in, which wants batches, or where some of the rows in a file
+ * may be wanted. What was text in the inputs stays text. Collective. */
 static mp_status read_files(mp_map_job *j, const mp_schema *schema, mp_error *err) {
     mp_map_table *t = &j->table;
     mp_input_spec *in = &t->spec.input, old = *in;
@@ -65,6 +66,7 @@ static mp_status read_files(mp_map_job *j, const mp_schema *schema, mp_error *er
                           .quote = '"',
                           .paths = paths,
                           .types = types,
+                          .rejects = old.rejects,
                           .decimal_comma = old.decimal_comma,
                           .thousands = old.thousands,
                           .date_format = old.date_format};
@@ -72,7 +74,7 @@ static mp_status read_files(mp_map_job *j, const mp_schema *schema, mp_error *er
         size_t bytes = strlen(j->folder) + 64;
         char *path = mp_arena_alloc(&t->arena, bytes, 1);
         if (!path) return mp_mem_error(j->mem, bytes, err);
-        snprintf(path, bytes, "%s/part-%05zu%s", j->folder, k, j->ending);
+        snprintf(path, bytes, "%s/part-%05zu.csv", j->folder, k);
         if (j->parts[k].rows == 0) continue;
         units[in->n_paths] = (int64_t)k;
         paths[in->n_paths++] = path;
@@ -88,24 +90,28 @@ static mp_status read_files(mp_map_job *j, const mp_schema *schema, mp_error *er
     }
     t->file_unit = units;
     t->n_file_units = j->n_units;
+    t->n_keys = j->map->n_by;
+    t->keys = j->map->by;
     return MP_OK;
 }
 
-/* Shards by key for a plug-in. Collective. */
+/* Shards by key that are read as tables. Collective. */
 static mp_status make_keyed(mp_map_job *j, mp_error *err) {
     mp_schema schema;
     mp_error mine = MP_ERROR_INIT;
-    mp_status st = make_files(j, &schema, err);
+    mp_status st = make_files(j, MP_FORMAT_CSV, &schema, err);
     if (st != MP_OK || j->map->explain) return st;
     int64_t n_bad = j->table.n_bad;
     st = read_files(j, &schema, &mine);
     st = mp_comm_agree_on(j->c, st, &mine, err);
     if (st != MP_OK) return st;
     j->table.schema = schema;
+    j->n_units = 0;
     if (j->table.spec.input.n_paths == 0) return MP_OK; /* no rows: no shards */
-    mp_map_plugin_table(&j->table);
+    if (j->map->plugin) mp_map_plugin_table(&j->table);
     st = mp_map_table_open(&j->table, err);
     j->table.n_bad += n_bad;
+    if (st == MP_OK) j->n_units = j->table.n_shards;
     return st;
 }
 
@@ -130,10 +136,10 @@ mp_status mp_map_make_shards(mp_map_job *j, mp_error *err) {
     mp_map_raw_init(&t->raw, j->mem);
     mp_job_begin(&t->job, j->c, &t->spec, j->mem, j->report);
     mp_schema schema;
-    if (j->mode == MP_MAP_FILES) return make_files(j, &schema, err);
-    bool keyed = j->map->plugin && j->map->n_by > 0;
-    if (j->map->plugin && !keyed) mp_map_plugin_table(t);
-    mp_status st = keyed ? make_keyed(j, err) : mp_map_table_open(t, err);
+    if (j->mode == MP_MAP_FILES) return make_files(j, j->map->shard_format, &schema, err);
+    if (j->map->n_by > 0) return make_keyed(j, err);
+    if (j->map->plugin) mp_map_plugin_table(t);
+    mp_status st = mp_map_table_open(t, err);
     if (st == MP_OK) j->n_units = t->n_shards;
     return st;
 }

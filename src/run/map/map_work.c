@@ -179,7 +179,7 @@ static mp_status open_input(mp_map_job *j, mp_rd *rd, const char **item, int *st
         return j->in_fd >= 0 ? MP_OK : mp_error_errno(err, errno, "cannot read a shard", *item);
     }
     mp_status st = mp_map_shard_begin(&j->table, rd, err);
-    if (j->cut.used) mp_map_shard_narrow(&j->table, j->cut.now.low, j->cut.now.n);
+    mp_map_cut_pick(j);
     if (st != MP_OK || !by_path) {
         *stream = MP_CHILD_PIPE;
         return st;
@@ -222,6 +222,7 @@ static mp_status begin_plugin(mp_map_job *j, int64_t unit, mp_rd *rd, mp_error *
         if (st == MP_OK) st = open_own(j, "err", &j->err_fd, err);
     }
     if (st == MP_OK) st = mp_map_plugin_begin(j, unit, rd, err);
+    if (st == MP_OK) mp_map_cut_pick(j);
     if (st != MP_OK) {
         close_own(j);
         close_input(j);
@@ -249,65 +250,66 @@ static mp_status start_command(mp_map_job *j, int64_t unit, const char *item, in
     return st;
 }
 
-mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
-    mp_map_job *j = ctx;
-    mp_rd rd = mp_rd_of(desc, len);
+/* The unit under way, or the part of it that is next. rd: its description. */
+static mp_status begin_run(mp_map_job *j, mp_rd rd, mp_error *err) {
     const char *item = NULL;
     int stream;
+    int64_t unit = j->number - 1;
     mp_arena_reset(&j->unit_arena);
+    mp_map_head_begin(j);
+    if (j->plugin) return begin_plugin(j, unit, &rd, err);
+    mp_status st = open_input(j, &rd, &item, &stream, err);
+    if (st != MP_OK)
+        close_input(j);
+    else
+        st = start_command(j, unit, item, stream, err);
+    return st;
+}
+
+mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err) {
+    mp_map_job *j = ctx;
     j->number = unit + 1;
     j->unit_from = j->log_end;
     j->stopping = false;
     mp_buf_clear(&j->line);
     mp_buf_clear(&j->log);
-    mp_map_head_begin(j);
-    mp_map_cut_begin(j, desc, len, 0);
-    if (j->plugin) return begin_plugin(j, unit, &rd, err);
-    mp_status st = open_input(j, &rd, &item, &stream, err);
-    if (st != MP_OK) {
-        close_input(j);
-        return st;
-    }
-    if (j->map->bisect) j->cut.now.n = j->table.shard_rows;
-    return start_command(j, unit, item, stream, err);
+    mp_map_cut_begin(j, desc, len);
+    return begin_run(j, mp_rd_of(desc, len), err);
 }
 
 /* The last line of a table gets its newline, so that the next one can follow. */
 static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
+    mp_status st = MP_OK;
+    if (j->last_byte != '\n') st = mp_map_take_out(j, (const uint8_t *)"\n", 1, err);
     int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
-    if (!mp_map_head_end(j, len, r)) {
-        mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
-        end_line(j);
-        return write_lines(j, err);
-    }
-    if (j->last_byte == '\n') return MP_OK;
-    if (!j->head_done) r->head_len++;
-    return put_log(j, (const uint8_t *)"\n", 1, err);
+    if (st != MP_OK || mp_map_head_end(j, len, r)) return st;
+    mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
+    end_line(j);
+    return write_lines(j, err);
+}
+
+static mp_work_result run_result(mp_map_job *j, mp_error *why) {
+    return j->plugin ? mp_map_plugin_result(j, why) : mp_work_result_of(j->work);
 }
 
 /* A run has ended: with --bisect there may be more of its unit. */
 static mp_status next_part(mp_map_job *j, bool *done, mp_error *err) {
-    mp_work_result result = mp_work_result_of(j->work);
+    mp_error why = MP_ERROR_INIT;
+    mp_work_result result = run_result(j, &why);
     mp_unit_record part = {.outcome = MP_UNIT_OK};
     mp_cut_step step;
+    bool kept = result.outcome == MP_UNIT_OK && mp_map_cut_keeps(j);
     mp_status st = MP_OK;
     close_input(j);
-    if (result.outcome == MP_UNIT_OK) st = end_result(j, &part, err);
+    if (kept) st = end_result(j, &part, err);
     if (st == MP_OK) st = mp_map_cut_next(j, &result, &part, &step, err);
     if (st != MP_OK) return st;
     j->cut_step = step;
     if (step != MP_CUT_AGAIN) return MP_OK;
-    mp_rd rd = mp_rd_of(j->cut.desc, j->cut.len);
-    const char *item;
-    int stream;
-    if (result.outcome == MP_UNIT_OK) st = flush_log(j, err);
+    if (kept) st = flush_log(j, err);
     j->cut.from = j->log_end;
-    mp_map_head_begin(j);
-    mp_arena_reset(&j->unit_arena);
-    if (st == MP_OK) st = open_input(j, &rd, &item, &stream, err);
-    if (st == MP_OK) st = start_command(j, j->number - 1, item, stream, err);
     *done = false;
-    return st;
+    return st == MP_OK ? begin_run(j, mp_rd_of(j->cut.desc, j->cut.len), err) : st;
 }
 
 /* What --bisect made of the unit. */
@@ -333,7 +335,8 @@ mp_status mp_map_step(void *ctx, bool *did, bool *done, mp_error *err) {
     mp_map_job *j = ctx;
     mp_status st =
         j->plugin ? mp_map_plugin_step(j, did, done, err) : mp_work_step(j->work, did, done, err);
-    if (st == MP_OK && *done && j->map->bisect) st = next_part(j, done, err);
+    if (st == MP_OK && *done && j->map->bisect && !mp_map_is_combining(j))
+        st = next_part(j, done, err);
     if (st != MP_OK) {
         close_own(j);
         close_input(j);
@@ -364,11 +367,13 @@ static void say_not_run(mp_map_job *j, const mp_work_result *result, const mp_er
 mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
     mp_error why = MP_ERROR_INIT;
-    mp_work_result result = j->plugin ? mp_map_plugin_result(j, &why) : mp_work_result_of(j->work);
+    mp_work_result result = run_result(j, &why);
+    bool parts = j->map->bisect && j->cut.used && !j->stopping &&
+                 (j->cut_step == MP_CUT_DONE || j->cut_step == MP_CUT_BAD);
     mp_status st = MP_OK;
     close_input(j);
     if (j->line.len > 0) end_line(j);
-    say_not_run(j, &result, &why);
+    if (!parts) say_not_run(j, &result, &why);
     if (j->line.len > 0) end_line(j);
     st = write_lines(j, err);
     r->outcome = (int32_t)result.outcome;
@@ -383,8 +388,6 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
         close_own(j);
         return st;
     }
-    bool parts = j->map->bisect && j->cut.used && !j->stopping &&
-                 (j->cut_step == MP_CUT_DONE || j->cut_step == MP_CUT_BAD);
     if (parts && st == MP_OK)
         st = end_parts(j, r, err);
     else if (result.outcome == MP_UNIT_OK && st == MP_OK)
