@@ -77,10 +77,10 @@ static const mp_option map_options[] = {
      .help = "one dictionary for all commands: $MPART_DICT is a Unix socket that\n"
              "speaks as Redis does"},
     {.name = "dict-in", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_in),
-     .help = "what the dictionary begins with: columns key and value, .csv or\n"
-             ".ndjson"},
+     .help = "what the dictionary begins with: columns key and value, as CSV,\n"
+             "NDJSON or HDF5 by its name, .gz and .zst too"},
     {.name = "dict-out", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_out),
-     .help = "what it has at the end, by key, .csv or .ndjson"},
+     .help = "what it has at the end, in the order of keys, likewise"},
 };
 /* clang-format on */
 
@@ -113,12 +113,9 @@ static mp_status wrong(mp_error *err, const char *hint, const char *why) {
 
 static mp_status check_dict_file(const char *option, const char *name, mp_error *err) {
     mp_text_format format;
-    if (!name) return MP_OK;
-    if (strcmp(name, "-") != 0 && mp_text_format_of(name, &format) &&
-        (format == MP_FORMAT_CSV || format == MP_FORMAT_NDJSON) &&
-        mp_text_packing_of(name) == MP_PACK_NONE)
-        return MP_OK;
-    mp_error_set(err, MP_USAGE, NULL, "option '%s': '%s' is neither .csv nor .ndjson", option,
+    if (!name || (strcmp(name, "-") != 0 && mp_text_format_of(name, &format))) return MP_OK;
+    mp_error_set(err, MP_USAGE, NULL,
+                 "option '%s': the ending of '%s' is not one of .csv, .tsv, .ndjson, .h5", option,
                  name);
     return MP_USAGE;
 }

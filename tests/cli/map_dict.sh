@@ -60,6 +60,31 @@ for np in 0 3; do
 from mpart_dict import Dict; d = Dict(); print(d('INCR', 'sum'), d('GET', 'first 2'), d('DBSIZE'))"
     check "numbers count as such" prints "301 b'1' 58"
 done
+# ---- packed, TSV and HDF5, out and in again ----
+for np in 0 3; do
+    for form in csv.gz csv.zst ndjson.gz tsv h5; do
+        succeeds $np map --items one --dict-in d0.ndjson --dict-out p$np.$form -- true
+        check "$form does not depend on the ranks" same p$np.$form p0.$form
+    done
+done
+for form in csv.gz csv.zst ndjson.gz tsv h5; do
+    back=again.csv want=d0.csv
+    [ $form = ndjson.gz ] && back=again.ndjson want=d0.ndjson
+    succeeds 2 map --items one --dict-in p0.$form --dict-out $back -- true
+    check "$form there and back" same $back $want
+done
+check "gzip" same <(gzip -dc p0.csv.gz) d0.csv
+check "zstd" same <(zstd -dc p0.csv.zst) d0.csv
+succeeds 0 query p0.h5 -o again.csv
+check "HDF5 as a table" same again.csv d0.csv
+printf 'key,value,more\nn,5,2.5\nm,-1,0.5\n' >own.csv
+succeeds 0 query own.csv -o own.h5
+succeeds 0 query own.csv --select key,more -o bad.h5
+for np in 0 2; do
+    succeeds $np map --items one --dict-in own.h5 -- python3 -c "import sys; sys.path.insert(0, '$examples')
+from mpart_dict import Dict; d = Dict(); print(d('INCR', 'n'), d('INCR', 'm'), d('DBSIZE'))"
+    check "numbers of HDF5 count as such" prints "6 0 2"
+done
 printf 'value,other,key\r\n"a ""b""\n",x,k\r\n,,\n' >odd.csv
 succeeds 2 map --items one --dict-in odd.csv --dict-out odd.ndjson -- true
 check "columns by name" same odd.ndjson <(printf '{"key":"","value":""}\n{"key":"k","value":"a \\"b\\"\\n"}\n')
@@ -90,11 +115,14 @@ except RuntimeError as why: print(n > 100, 'maxmemory' in str(why), '12.0 MiB' i
 check "the limit is an answer that names it" prints "True True True 100000"
 
 # ---- refused ----
-refused 2 "'x.h5' is neither .csv nor .ndjson" map --items one --dict-out x.h5 -- true
-refused 2 "'-' is neither" map --items one --dict-in - -- true
+refused 2 "the ending of 'x.xlsx' is not one of .csv, .tsv, .ndjson, .h5" map --items one --dict-out x.xlsx -- true
+refused 2 "the ending of '-' is not" map --items one --dict-in - -- true
+refused 2 "'value'" map --items one --dict-in bad.h5 --dict-out no.csv -- true
+head -c 200 p0.csv.gz >cut.csv.gz
+refused 65 "cut.csv.gz" map --items one --dict-in cut.csv.gz --dict-out no.csv -- true
 refused 2 "--resume goes without --dict" map --items one -o o --dict --resume -- true
 refused 2 "--dict is for commands, not for --plugin" map d0.csv -o o.csv --dict --plugin x.so
-refused 74 "cannot read: file 'none.csv'" map --items one --dict-in none.csv -- true
+refused 74 "cannot open: file 'none.csv'" map --items one --dict-in none.csv -- true
 printf 'k,v\n1,2\n' >bad.csv
 refused 65 "there are no columns 'key' and 'value'" map --items one --dict-in bad.csv --dict-out no.csv -- true
 printf 'key,value\n1,2\n3\n' >bad.csv

@@ -197,6 +197,7 @@ static mp_status gather_hosts(mp_map_job *j, mp_error *err) {
         }
         if (!j->hosts) st = mp_mem_error(j->mem, n, &mine);
         bool by_file = j->parts || j->table.copied || mp_map_combines(j) ||
+                       mp_map_dict_is_h5(j) ||
                        (j->mode == MP_MAP_SHARDS && mp_unit_has_place(&j->command)) ||
                        (j->headed && !j->streams);
         if (st == MP_OK && !j->journalled && !by_file) st = mp_map_hide(j, &mine);

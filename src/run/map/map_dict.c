@@ -48,13 +48,7 @@ mp_status mp_map_dict_open(mp_map_job *j, mp_error *err) {
     mp_status st = j->dict ? set_up(j, &mine) : mp_error_nomem(&mine, sizeof *j->dict, 0);
     st = mp_comm_agree_on(j->c, st, &mine, err);
     if (st == MP_OK) j->dict->opened = true;
-    if (st != MP_OK || !j->map->dict_in) return st;
-    mine = MP_ERROR_INIT;
-    if (mp_comm_rank(j->c) == 0) st = mp_map_dict_read(j, &mine);
-    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
-    if (st == MP_OK) st = quiet;
-    if (st == MP_OK) st = mp_dict_lost(j->dict->dict, &mine);
-    return mp_comm_agree_on(j->c, st, &mine, err);
+    return st == MP_OK && j->map->dict_in ? mp_map_dict_read(j, err) : st;
 }
 
 const char *mp_map_dict_variable(const mp_map_job *j) {

@@ -14,8 +14,8 @@ typedef struct mp_map_dict {
     char variable[128];
 } mp_map_dict;
 
-/* map_dict_in.c, rank 0: puts what --dict-in has; the others make progress meanwhile. MP_DATA: it has no columns key
- * and value, or a line that is none; MP_IO. */
+/* map_dict_in.c: puts what --dict-in has. Collective. MP_DATA: it has no columns key and value, or a line that is
+ * none; MP_IO. */
 mp_status mp_map_dict_read(mp_map_job *j, mp_error *err);
 
 #endif

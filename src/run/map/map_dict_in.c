@@ -1,24 +1,23 @@
 /* map_dict_in.c - --dict-in: pairs of a file into the dictionary, by rank 0.
  * Invariant: whole records are looked at, in pieces of the file; a record that is no pair ends the reading with its
  * number. */
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <poll.h>
+#include <stdio.h>
 
 #include "data/parse_num.h"
 #include "io/csv/csv_record.h"
 #include "io/csv/csv_value.h"
 #include "io/json/json_line.h"
 #include "run/map/map_dict.h"
+#include "run/query/query_run.h"
 
-enum { READ_BYTES = 256 * 1024, COLUMNS_MOST = 64, PUTS_PER_ROUND = 64 };
+enum { READ_BYTES = 256 * 1024, COLUMNS_MOST = 64, PUTS_PER_ROUND = 64, LATER_MS = 5 };
 
 typedef struct {
     mp_map_job *j;
     mp_dict *d;
     bool json, headed;
+    mp_csv_dialect dialect;
     int n_columns, key_at, value_at;
     int64_t row;
     mp_buf text, key, value;
@@ -93,13 +92,12 @@ static mp_status take_header(reading *r, const uint8_t *p, const uint32_t *end) 
 
 /* The record at p; *used 0: it is not whole yet. */
 static mp_status take_csv(reading *r, const uint8_t *p, size_t n, bool at_eof, size_t *used) {
-    static const mp_csv_dialect dialect = {.delimiter = ',', .quote = '"'};
     uint32_t end[COLUMNS_MOST];
     uint8_t dirty[COLUMNS_MOST];
     mp_csv_line line;
     int room = r->headed ? r->n_columns : COLUMNS_MOST;
     if (n > UINT32_MAX) return bad(r, "a record of more than 4 GiB");
-    mp_csv_line_parse(&dialect, p, n, at_eof, room, 0, end, dirty, &line);
+    mp_csv_line_parse(&r->dialect, p, n, at_eof, room, 0, end, dirty, &line);
     *used = 0;
     if (line.kind == MP_CSV_LINE_CUT) return MP_OK;
     if (line.kind == MP_CSV_LINE_OPEN) return bad(r, "a quote is never closed");
@@ -242,40 +240,105 @@ static void skip_mark(mp_buf *b) {
     b->len -= 3;
 }
 
-static mp_status read_all(reading *r, int fd) {
-    const char *file = r->j->map->dict_in;
-    bool first = true;
-    for (;;) {
+static mp_status read_all(reading *r, mp_stream *in) {
+    bool first = true, end = false;
+    mp_status st = MP_OK;
+    while (st == MP_OK && !end) {
+        size_t n = 0;
+        bool later = false;
         if (!mp_buf_reserve(&r->text, READ_BYTES)) return mp_buf_check(&r->text, r->err);
-        ssize_t n = read(fd, r->text.data + r->text.len, READ_BYTES);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return mp_error_errno(r->err, errno, "cannot read", file);
-        r->text.len += (size_t)n;
-        if (first) skip_mark(&r->text);
-        first = false;
-        mp_status st = take_records(r, n == 0);
-        if (st != MP_OK || n == 0) return st;
+        st = mp_stream_read(in, r->text.data + r->text.len, READ_BYTES, &n, &later, &end, r->err);
+        if (st != MP_OK) break;
+        r->text.len += n;
+        if (first && n > 0) {
+            skip_mark(&r->text);
+            first = false;
+        }
+        if (later) {
+            struct pollfd p = {.fd = mp_stream_fd(in), .events = POLLIN};
+            poll(&p, p.fd >= 0, LATER_MS);
+            st = mp_comm_progress(r->j->c, NULL, r->err); /* the others wait */
+        } else {
+            st = take_records(r, end);
+        }
     }
+    if (st == MP_OK && !r->json && !r->headed)
+        st = bad(r, "there are no columns 'key' and 'value'");
+    return st;
 }
 
-mp_status mp_map_dict_read(mp_map_job *j, mp_error *err) {
+/* Rank 0. file: CSV, TSV or NDJSON by the name of what --dict-in says, perhaps packed. */
+static mp_status read_text(mp_map_job *j, const char *file, mp_text_format format, mp_error *err) {
     reading r = {.j = j, .d = j->dict->dict, .err = err};
-    mp_text_format format = MP_FORMAT_CSV;
-    mp_error own = MP_ERROR_INIT;
-    if (!err) r.err = &own;
-    (void)mp_text_format_of(j->map->dict_in, &format);
+    mp_input *input;
+    mp_stream *in = NULL;
+    int n;
     r.json = format == MP_FORMAT_NDJSON;
+    r.dialect = (mp_csv_dialect){.delimiter = format == MP_FORMAT_TSV ? '\t' : ',', .quote = '"'};
     mp_buf_init(&r.text, &j->dict->mem);
     mp_buf_init(&r.key, &j->dict->mem);
     mp_buf_init(&r.value, &j->dict->mem);
-    int fd = open(j->map->dict_in, O_RDONLY | O_CLOEXEC);
-    mp_status st = MP_OK;
-    if (fd < 0) st = mp_error_errno(err, errno, "cannot read", j->map->dict_in);
-    if (st == MP_OK) st = read_all(&r, fd);
-    if (st == MP_OK && !r.json && !r.headed) st = bad(&r, "there are no columns 'key' and 'value'");
-    if (fd >= 0) close(fd);
+    mp_status st = mp_input_list(&file, 1, &j->arena, &input, &n, err);
+    if (st == MP_OK && n != 1) {
+        mp_error_set(err, MP_USAGE, NULL, "--dict-in is one file");
+        st = MP_USAGE;
+    }
+    if (st == MP_OK) st = mp_stream_open(&input[0], &in, err);
+    if (st == MP_OK) st = read_all(&r, in);
+    mp_stream_close(&in);
     mp_buf_release(&r.text);
     mp_buf_release(&r.key);
     mp_buf_release(&r.value);
     return st;
+}
+
+/* The pairs of an HDF5 file as CSV in the run's folder. Collective. */
+static mp_status convert(mp_map_job *j, const char *to, mp_error *err) {
+    const char *paths[] = {j->map->dict_in};
+    mp_spec spec = {.run = j->spec->run};
+    mp_buf text;
+    mp_report report;
+    spec.run.stats = NULL;
+    spec.input.n_paths = 1;
+    spec.input.paths = paths;
+    spec.input.quote = '"';
+    spec.query.select = "key,value";
+    spec.query.limit_rows = -1;
+    spec.output.path = to;
+    spec.output.format = -1;
+    mp_buf_init(&text, j->mem);
+    mp_report_init(&report);
+    mp_status st = mp_query_run(j->c, &spec, j->mem, &text, &report, err);
+    mp_report_release(&report);
+    mp_buf_release(&text);
+    return st;
+}
+
+bool mp_map_dict_is_h5(const mp_map_job *j) {
+    mp_text_format format;
+    const char *file = j->map->dict_in;
+    return file && mp_text_format_of(file, &format) && format == MP_FORMAT_H5;
+}
+
+mp_status mp_map_dict_read(mp_map_job *j, mp_error *err) {
+    const char *file = j->map->dict_in;
+    mp_text_format format = MP_FORMAT_CSV;
+    mp_error mine = MP_ERROR_INIT;
+    (void)mp_text_format_of(file, &format);
+    if (mp_map_dict_is_h5(j)) {
+        size_t n = strlen(j->folder) + sizeof "/input-dict.csv";
+        char *path = mp_arena_alloc(&j->arena, n, 1);
+        mp_status st = path ? MP_OK : mp_mem_error(j->mem, n, &mine);
+        if (path) snprintf(path, n, "%s/input-dict.csv", j->folder);
+        st = mp_comm_agree_on(j->c, st, &mine, err);
+        if (st == MP_OK) st = convert(j, path, err);
+        if (st != MP_OK) return st;
+        file = path;
+    }
+    mp_status st = MP_OK;
+    if (mp_comm_rank(j->c) == 0) st = read_text(j, file, format, &mine);
+    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
+    if (st == MP_OK) st = quiet;
+    if (st == MP_OK) st = mp_dict_lost(j->dict->dict, &mine);
+    return mp_comm_agree_on(j->c, st, &mine, err);
 }

@@ -1,10 +1,11 @@
-/* map_dict_out.c - --dict-out: all pairs in the order of their keys.
- * Invariant: every rank has its pairs sorted; in each round it sends the next of them, and rank 0 writes those that
- * no rank can have a lesser one of behind them. So no more than a piece of each rank is held. */
+/* map_dict_out.c - --dict-out: all pairs in the order of their keys, as an answer of two columns.
+ * Invariant: every rank has its pairs sorted; in each round it sends the next of them, and rank 0 takes those that no
+ * rank can have a lesser one of behind them as pieces of the answer. So no more than a piece of each rank is held. */
 #include <stdlib.h>
 
 #include "base/str.h"
 #include "io/output/output_json.h"
+#include "run/answer.h"
 #include "run/fault.h"
 #include "run/map/map_dict.h"
 
@@ -13,7 +14,6 @@ enum { PIECE = 256 * 1024 };
 typedef struct {
     const mp_dict_entry **entries;
     size_t n, at;
-    bool json;
 } sorted;
 
 static int by_key(const void *a, const void *b) {
@@ -38,23 +38,7 @@ static bool sort_table(const mp_dict_table *t, mp_mem *mem, sorted *s) {
     return true;
 }
 
-/* ---- one pair as text ---- */
-
-static void put_csv(mp_buf *b, const uint8_t *p, size_t n) {
-    bool quotes = n == 0;
-    for (size_t i = 0; i < n && !quotes; i++)
-        quotes = p[i] == ',' || p[i] == '"' || p[i] == '\n' || p[i] == '\r';
-    if (!quotes) {
-        mp_buf_put(b, p, n);
-        return;
-    }
-    mp_buf_u8(b, '"');
-    for (size_t i = 0; i < n; i++) {
-        if (p[i] == '"') mp_buf_u8(b, '"');
-        mp_buf_u8(b, p[i]);
-    }
-    mp_buf_u8(b, '"');
-}
+/* ---- one pair ---- */
 
 static void put_json_value(mp_buf *b, const mp_dict_entry *e) {
     mp_dict_value v = mp_dict_entry_value(e);
@@ -69,7 +53,7 @@ static void put_json_value(mp_buf *b, const mp_dict_entry *e) {
 
 /* A hash as an object, a set as an array, in the order of the names. */
 static bool put_sub(mp_buf *b, const mp_dict_entry *e, mp_mem *mem) {
-    sorted s = {.json = true};
+    sorted s = {0};
     bool hash = e->type == MP_DICT_HASH;
     if (!sort_table(e->sub, mem, &s)) return false;
     mp_buf_u8(b, hash ? '{' : '[');
@@ -84,52 +68,32 @@ static bool put_sub(mp_buf *b, const mp_dict_entry *e, mp_mem *mem) {
     return true;
 }
 
-static bool put_pair(mp_buf *b, const mp_dict_entry *e, bool json, mp_mem *mem) {
-    bool sub = e->type == MP_DICT_HASH || e->type == MP_DICT_SET, ok = true;
+/* Key, whether the value is bytes (a string in JSON), the value's text. */
+static bool put_pair(mp_buf *b, const mp_dict_entry *e, mp_mem *mem) {
     char text[MP_DICT_TEXT_MAX];
     size_t n;
-    if (json) {
-        mp_buf_put(b, "{\"key\":", 7);
-        mp_json_put_string(b, e->key, e->key_len);
-        mp_buf_put(b, ",\"value\":", 9);
-        if (sub)
-            ok = put_sub(b, e, mem);
-        else
-            put_json_value(b, e);
-        mp_buf_put(b, "}\n", 2);
+    mp_buf_bytes(b, e->key, e->key_len);
+    mp_buf_u8(b, e->type == MP_DICT_BYTES);
+    if (e->type == MP_DICT_HASH || e->type == MP_DICT_SET) {
+        mp_buf sub;
+        mp_buf_init(&sub, mem);
+        bool ok = put_sub(&sub, e, mem) && !sub.failed;
+        mp_buf_bytes(b, sub.data, ok ? sub.len : 0);
+        mp_buf_release(&sub);
         return ok;
     }
-    put_csv(b, e->key, e->key_len);
-    mp_buf_u8(b, ',');
-    if (sub) {
-        mp_buf inner;
-        mp_buf_init(&inner, mem);
-        ok = put_sub(&inner, e, mem) && !inner.failed;
-        if (ok) put_csv(b, inner.data, inner.len);
-        mp_buf_release(&inner);
-    } else {
-        mp_dict_value v = mp_dict_entry_value(e);
-        const void *p = mp_dict_value_text(&v, text, &n);
-        put_csv(b, p, n);
-    }
-    mp_buf_u8(b, '\n');
-    return ok;
+    mp_dict_value v = mp_dict_entry_value(e);
+    const void *p = mp_dict_value_text(&v, text, &n);
+    mp_buf_bytes(b, p, n);
+    return true;
 }
 
-/* The next pairs of this rank: key and text of each. Returns the entries taken. */
+/* The next pairs of this rank. Returns the entries taken. */
 static size_t next_piece(const sorted *s, mp_mem *mem, mp_buf *b, mp_status *st, mp_error *err) {
     size_t i = s->at;
-    mp_buf text;
-    mp_buf_init(&text, mem);
     mp_buf_clear(b);
-    for (; i < s->n && b->len < PIECE && *st == MP_OK; i++) {
-        mp_buf_clear(&text);
-        bool ok = put_pair(&text, s->entries[i], s->json, mem);
-        mp_buf_bytes(b, s->entries[i]->key, s->entries[i]->key_len);
-        mp_buf_bytes(b, text.data, text.len);
-        if (!ok || text.failed || b->failed) *st = mp_mem_error(mem, PIECE, err);
-    }
-    mp_buf_release(&text);
+    for (; i < s->n && b->len < PIECE && *st == MP_OK; i++)
+        if (!put_pair(b, s->entries[i], mem) || b->failed) *st = mp_mem_error(mem, PIECE, err);
     mp_buf_u8(b, i == s->n); /* the last byte: nothing comes behind */
     return i;
 }
@@ -138,45 +102,111 @@ static size_t next_piece(const sorted *s, mp_mem *mem, mp_buf *b, mp_status *st,
 
 typedef struct {
     mp_rd rd;
-    mp_str key, text;
+    mp_str key, value;
+    bool bytes;      /* the value is */
     bool more, last; /* a pair is there; nothing comes behind the piece */
 } piece;
+
+typedef struct {
+    mp_map_job *j;
+    mp_spec spec;
+    mp_answer *answer;
+    bool json;
+    sorted s;
+    mp_buf own, bound;
+    /* rank 0 */
+    piece *pieces;
+    int64_t n_pieces; /* of the answer */
+    mp_buf all, text;
+    mp_str keys[MP_BATCH_ROWS], values[MP_BATCH_ROWS];
+    bool bytes[MP_BATCH_ROWS];
+    int32_t n_rows; /* they wait to be written; their texts are in `all` */
+} writing;
 
 static void advance(piece *p) {
     size_t n, m;
     p->more = mp_rd_left(&p->rd) > 0;
     if (!p->more) return;
-    const char *key = mp_rd_bytes(&p->rd, &n), *text = mp_rd_bytes(&p->rd, &m);
+    const char *key = mp_rd_bytes(&p->rd, &n);
+    p->bytes = mp_rd_u8(&p->rd);
+    const char *value = mp_rd_bytes(&p->rd, &m);
     p->key = mp_str_of(key, n);
-    p->text = mp_str_of(text, m);
+    p->value = mp_str_of(value, m);
 }
 
-static mp_status flush(mp_out_file *f, mp_buf *b, int64_t *at, mp_error *err) {
-    mp_status st = mp_buf_check(b, err);
-    if (st == MP_OK) st = mp_out_write_at(f, *at, b->data, b->len, err);
-    *at += (int64_t)b->len;
-    mp_buf_clear(b);
-    return st;
+/* A column of JSON has one type, values of a dictionary have one each. */
+static void put_json_rows(const writing *w, mp_buf *b) {
+    for (int32_t i = 0; i < w->n_rows; i++) {
+        mp_buf_put(b, "{\"key\":", 7);
+        mp_json_put_string(b, w->keys[i].p, w->keys[i].len);
+        mp_buf_put(b, ",\"value\":", 9);
+        if (w->bytes[i])
+            mp_json_put_string(b, w->values[i].p, w->values[i].len);
+        else
+            mp_buf_put(b, w->values[i].p, w->values[i].len);
+        mp_buf_put(b, "}\n", 2);
+    }
 }
 
-/* Writes the least pairs until a rank's piece is used up that does not end its pairs; *bound gets the last key. */
-static mp_status merge(piece *p, int n, mp_out_file *f, mp_buf *out, int64_t *at, mp_buf *bound,
-                       mp_error *err) {
+typedef struct {
+    mp_order *order;
+    bool all; /* wait for all that was submitted; else for room */
+    mp_status st;
+    mp_error *err;
+} pushing;
+
+static bool is_written(void *ctx) {
+    pushing *p = ctx;
+    bool did = false;
+    if (p->st == MP_OK) p->st = mp_order_push(p->order, &did, p->err);
+    return p->st != MP_OK || (p->all ? mp_order_quiet(p->order) : !mp_order_busy(p->order));
+}
+
+static mp_status push(writing *w, bool all, mp_error *err) {
+    pushing p = {mp_answer_order(w->answer), all, MP_OK, err};
+    mp_status st = mp_comm_wait(w->j->c, is_written, &p, "the dictionary's output", err);
+    return st == MP_OK ? p.st : st;
+}
+
+static mp_status write_rows(writing *w, mp_error *err) {
+    mp_col cols[] = {{.type = MP_STRING, .str = w->keys}, {.type = MP_STRING, .str = w->values}};
+    mp_batch batch = {.n_rows = w->n_rows, .n_cols = 2, .cols = cols};
+    if (w->n_rows == 0) return MP_OK;
+    mp_buf_clear(&w->text);
+    if (w->json)
+        put_json_rows(w, &w->text);
+    else
+        mp_answer_format_rows(w->answer, &batch, &w->text, NULL);
+    mp_status st = mp_buf_check(&w->text, err);
+    if (st == MP_OK)
+        st = mp_order_submit(mp_answer_order(w->answer), w->n_pieces++, &w->text, w->n_rows, NULL,
+                             err);
+    w->n_rows = 0;
+    return st == MP_OK ? push(w, false, err) : st;
+}
+
+/* Takes the least pairs until a rank's piece is used up that does not end its pairs; bound gets the last key. */
+static mp_status merge(writing *w, mp_error *err) {
+    int n = mp_comm_size(w->j->c);
+    piece *p = w->pieces;
     mp_status st = MP_OK;
-    mp_buf_clear(bound);
+    mp_buf_clear(&w->bound);
     while (st == MP_OK) {
         int least = -1;
+        bool used_up = false;
         for (int r = 0; r < n; r++) {
-            if (!p[r].more && !p[r].last) return st;
+            used_up = used_up || (!p[r].more && !p[r].last);
             if (p[r].more && (least < 0 || mp_str_cmp(p[r].key, p[least].key) < 0)) least = r;
         }
-        if (least < 0) return st;
-        mp_buf_put(out, p[least].text.p, p[least].text.len);
-        mp_buf_clear(bound);
-        mp_buf_put(bound, p[least].key.p, p[least].key.len);
+        if (used_up || least < 0) return write_rows(w, err);
+        w->keys[w->n_rows] = p[least].key;
+        w->values[w->n_rows] = p[least].value;
+        w->bytes[w->n_rows++] = p[least].bytes;
+        mp_buf_clear(&w->bound);
+        mp_buf_put(&w->bound, p[least].key.p, p[least].key.len);
         advance(&p[least]);
-        if (out->len >= PIECE) st = flush(f, out, at, err);
-        if (st == MP_OK) st = mp_buf_check(bound, err);
+        st = mp_buf_check(&w->bound, err);
+        if (st == MP_OK && w->n_rows == MP_BATCH_ROWS) st = write_rows(w, err);
     }
     return st;
 }
@@ -195,26 +225,16 @@ static bool cut_pieces(const mp_buf *all, piece *p, int n) {
 
 /* ---- every rank ---- */
 
-typedef struct {
-    mp_map_job *j;
-    sorted s;
-    mp_out_file *f; /* rank 0 */
-    piece *pieces;
-    int64_t at;
-    mp_buf own, all, out, bound;
-} writing;
-
-/* One round. *over: all is written. An error stays in *st until the agreement behind the last round. */
+/* One round. *over: all pairs are taken. An error stays in *st until the agreement behind the last round. */
 static mp_status one_round(writing *w, mp_status *st, mp_error *mine, bool *over, mp_error *err) {
     mp_map_job *j = w->j;
-    int n = mp_comm_size(j->c);
     size_t last = next_piece(&w->s, &j->dict->mem, &w->own, st, mine);
     mp_buf_clear(&w->all);
     mp_status sent = mp_comm_gather(j->c, w->own.data, w->own.len, &w->all, err);
     if (sent == MP_OK && mp_comm_rank(j->c) == 0) {
-        if (*st == MP_OK && !cut_pieces(&w->all, w->pieces, n))
+        if (*st == MP_OK && !cut_pieces(&w->all, w->pieces, mp_comm_size(j->c)))
             *st = mp_error_set(mine, MP_FAILED, "dictionary", "the pairs of a rank are cut off");
-        if (*st == MP_OK) *st = merge(w->pieces, n, w->f, &w->out, &w->at, &w->bound, mine);
+        if (*st == MP_OK) *st = merge(w, mine);
     }
     int64_t flags[2] = {last < w->s.n, *st != MP_OK};
     if (sent == MP_OK) sent = mp_comm_allreduce(j->c, flags, 2, MP_MAX, err);
@@ -231,41 +251,77 @@ static mp_status one_round(writing *w, mp_status *st, mp_error *mine, bool *over
     return sent;
 }
 
-static mp_status begin(writing *w, mp_error *err) {
+static mp_status write_pairs(writing *w, mp_error *err) {
     mp_map_job *j = w->j;
-    mp_status st = mp_fault_check(mp_comm_rank(j->c), "dict-out", err);
-    if (st == MP_OK && !sort_table(mp_dict_own(j->dict->dict), &j->dict->mem, &w->s))
-        st = mp_mem_error(&j->dict->mem, 8, err);
-    if (st != MP_OK || mp_comm_rank(j->c) > 0) return st;
-    w->pieces = calloc((size_t)mp_comm_size(j->c), sizeof *w->pieces);
-    if (!w->pieces) return mp_error_nomem(err, sizeof *w->pieces, 0);
-    if (!w->s.json) mp_buf_put(&w->out, "key,value\n", 10);
-    return mp_out_create(j->map->dict_out, &w->f, err);
+    mp_error mine = MP_ERROR_INIT;
+    bool over = false;
+    mp_status own = MP_OK, st = MP_OK;
+    while (st == MP_OK && !over)
+        st = one_round(w, &own, &mine, &over, err);
+    if (st != MP_OK) return st;
+    st = own == MP_OK ? push(w, true, &mine) : own;
+    if (st == MP_OK) st = mp_order_failure(mp_answer_order(w->answer), &mine);
+    return mp_comm_agree_on(j->c, st, &mine, err);
+}
+
+static mp_status begin(writing *w, mp_error *err) {
+    static const char *const names[] = {"key", "value"};
+    static const mp_type types[] = {MP_STRING, MP_STRING};
+    mp_map_job *j = w->j;
+    mp_mem *mem = &j->dict->mem;
+    size_t n = (size_t)mp_comm_size(j->c);
+    mp_error mine = MP_ERROR_INIT;
+    mp_status st = mp_fault_check(mp_comm_rank(j->c), "dict-out", &mine);
+    if (st == MP_OK && !sort_table(mp_dict_own(j->dict->dict), mem, &w->s))
+        st = mp_mem_error(mem, 8, &mine);
+    w->pieces = mp_mem_calloc(mem, n, sizeof *w->pieces);
+    if (st == MP_OK && !w->pieces) st = mp_mem_error(mem, n * sizeof *w->pieces, &mine);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    if (st == MP_OK) st = mp_answer_open(j->c, &w->spec, j->mem, &w->answer, err);
+    if (st != MP_OK) return st;
+    st = mp_answer_columns(w->answer, names, types, NULL, 2, &mine);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    return st == MP_OK ? mp_answer_begin(w->answer, false, err) : st;
+}
+
+static mp_status finish(writing *w, mp_error *err) {
+    mp_report report;
+    int64_t rows, bytes;
+    mp_report_init(&report);
+    mp_status st = mp_answer_store(w->answer, &report, err);
+    mp_report_release(&report);
+    return st == MP_OK ? mp_answer_finish(w->answer, &rows, &bytes, err) : st;
 }
 
 mp_status mp_map_dict_write(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_text_format format = MP_FORMAT_CSV;
-    writing w = {.j = j};
-    bool over = false;
     if (!j->dict || !j->map->dict_out) return MP_OK;
+    mp_mem *mem = &j->dict->mem;
+    writing *w = mp_mem_calloc(mem, 1, sizeof *w);
+    mp_status st = w ? MP_OK : mp_mem_error(mem, sizeof *w, &mine);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    if (st != MP_OK) {
+        mp_mem_free(mem, w);
+        return st;
+    }
+    w->j = j;
+    w->spec = (mp_spec){.output = j->spec->output, .run = j->spec->run, .query.limit_rows = -1};
+    w->spec.output.path = j->map->dict_out;
+    w->spec.output.format = -1;
     (void)mp_text_format_of(j->map->dict_out, &format);
-    w.s.json = format == MP_FORMAT_NDJSON;
-    mp_buf *const bufs[] = {&w.own, &w.all, &w.out, &w.bound};
+    w->json = format == MP_FORMAT_NDJSON;
+    mp_buf *const bufs[] = {&w->own, &w->all, &w->text, &w->bound};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         mp_buf_init(bufs[i], NULL);
-    mp_status st = mp_comm_agree_on(j->c, begin(&w, &mine), &mine, err);
-    while (st == MP_OK && !over) {
-        mp_status own = MP_OK;
-        st = one_round(&w, &own, &mine, &over, err);
-        if (st == MP_OK && over && own == MP_OK && w.f) own = flush(w.f, &w.out, &w.at, &mine);
-        if (st == MP_OK && over && own == MP_OK && w.f) own = mp_out_commit(&w.f, &mine);
-        if (st == MP_OK && over) st = mp_comm_agree_on(j->c, own, &mine, err);
-    }
-    mp_out_abandon(&w.f);
+    st = begin(w, err);
+    if (st == MP_OK) st = write_pairs(w, err);
+    if (st == MP_OK) st = finish(w, err);
+    mp_answer_free(&w->answer);
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         mp_buf_release(bufs[i]);
-    mp_mem_free(&j->dict->mem, w.s.entries);
-    free(w.pieces);
+    mp_mem_free(mem, w->s.entries);
+    mp_mem_free(mem, w->pieces);
+    mp_mem_free(mem, w);
     return st;
 }

@@ -160,6 +160,8 @@ typedef struct {
 /* map_dict.c: the dictionary beside the units, if it was asked for. */
 /* Collective: on every rank dictionary and socket, and what --dict-in has. */
 mp_status mp_map_dict_open(mp_map_job *j, mp_error *err);
+/* --dict-in is HDF5, so open makes a file in the run's folder. */
+bool mp_map_dict_is_h5(const mp_map_job *j);
 /* MPART_DICT=...; NULL: there is no dictionary. */
 const char *mp_map_dict_variable(const mp_map_job *j);
 /* For mp_units.beside. */
