@@ -220,7 +220,7 @@ static mp_status write_out(mp_comm *c, const mp_buf *out, mp_error *err) {
 }
 
 mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, const char *program,
-                     mp_job_result *result) {
+                     void (*give_up)(const mp_error *err, int code), mp_job_result *result) {
     job j = {0};
     mp_error *err = &result->error;
     mp_error_init(err);
@@ -229,6 +229,7 @@ mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, const char *
     mp_status st = share_arguments(&j, c, argc, argv, err);
     if (st == MP_OK) {
         (void)read_arguments(&j, program, err);
+        j.inv.spec.run.give_up = give_up;
         st = mp_comm_agree(c, err);
     }
     mp_buf out;

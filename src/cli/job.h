@@ -15,9 +15,9 @@ typedef struct {
 /* Collective. argc and argv are read on rank 0: every rank parses rank 0's arguments, in rank 0's folder, with rank 0's
  * MPART_ variables. program: the executable of this process if its main() is mpart's, which serves as the child
  * processes that guard this one; NULL: another program (then HDF5 files are read unguarded, plug-ins in-process
- * only). The result is initialised here, to be released in any case. */
+ * only). give_up: as mp_run_spec's. The result is initialised here, to be released in any case. */
 mp_status mp_job_run(mp_comm *c, int argc, const char *const *argv, const char *program,
-                     mp_job_result *result);
+                     void (*give_up)(const mp_error *err, int code), mp_job_result *result);
 void mp_job_release(mp_job_result *result);
 
 /* The error as the user sees it: "mpart: ...\n". Returns the length (cut to cap - 1). */

@@ -22,7 +22,7 @@ int mpart_run(MPI_Comm comm, int argc, const char *const *argv, char *message, s
         return mp_status_exit_code(st);
     }
     mp_job_result result;
-    st = mp_job_run(c, argc, argv, NULL, &result);
+    st = mp_job_run(c, argc, argv, NULL, NULL, &result);
     put_message(message, cap, &result.error);
     mp_job_release(&result);
     mp_comm_free(&c);

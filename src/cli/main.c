@@ -48,7 +48,7 @@ static _Noreturn void give_up(const mp_error *err, int code) {
 
 static int run_job(mp_comm *c, int argc, const char *const *argv) {
     mp_job_result result;
-    mp_status st = mp_job_run(c, argc, argv, "/proc/self/exe", &result);
+    mp_status st = mp_job_run(c, argc, argv, "/proc/self/exe", give_up, &result);
     int code = mp_status_exit_code(st);
     if (mp_comm_broken(c)) give_up(&result.error, code ? code : 1);
     if (mp_comm_rank(c) == 0) {

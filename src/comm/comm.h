@@ -95,6 +95,9 @@ void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns);
 /* One sleep at once, without the test and yield before it, for most_ns at most: while processes that this rank has started need
  * the processor. A message or the watched descriptor ends it. */
 void mp_comm_sleep(mp_comm *c, int64_t most_ns);
+/* From now on a wait of this rank ends so many seconds from now: the rank gives up then (mp_comm_give_up). For a rank
+ * that has failed where the others may be waiting for it outside of this module. 0: no limit, unless it has given up. */
+void mp_comm_deadline(mp_comm *c, double seconds);
 /* What the rank waits for at this moment, as given to mp_comm_wait, and for how long; NULL: it does not wait. */
 const char *mp_comm_waiting(const mp_comm *c, double *seconds);
 /* A descriptor whose readability ends a sleep (standard input, an epoll descriptor for several); -1: none. */

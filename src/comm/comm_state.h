@@ -76,6 +76,7 @@ struct mp_comm {
     int64_t idle_since_ns;
     const char *waiting;
     int64_t waiting_since_ns;
+    int64_t deadline_ns; /* of waits; 0: none */
 
     mp_letter *letters, **letters_end;
     uint32_t n_collectives;

@@ -61,6 +61,15 @@ void mp_comm_watch_fd(mp_comm *c, int fd) {
     c->watched = fd;
 }
 
+void mp_comm_deadline(mp_comm *c, double seconds) {
+    if (mp_comm_broken(c)) return;
+    c->deadline_ns = seconds > 0 ? mp_clock_ns() + (int64_t)(seconds * 1e9) : 0;
+}
+
+static bool is_late(const mp_comm *c) {
+    return c->deadline_ns && mp_clock_ns() > c->deadline_ns;
+}
+
 typedef mp_status (*round_fn)(mp_comm *c, int *events, mp_error *err);
 
 static mp_status wait_until(mp_comm *c, round_fn round, mp_pred_fn pred, void *ctx,
@@ -74,6 +83,10 @@ static mp_status wait_until(mp_comm *c, round_fn round, mp_pred_fn pred, void *c
     while (!pred(ctx)) {
         int events = 0;
         s = round(c, &events, err);
+        if (s == MP_OK && is_late(c)) {
+            mp_comm_give_up(c);
+            s = mp_error_set(err, MP_FAILED, "other ranks do not answer", "waited for: %s", what);
+        }
         if (s != MP_OK) break;
         idle = events ? 0 : idle + 1;
         if (idle) mp_comm_idle(c, idle);

@@ -72,6 +72,9 @@ typedef struct {
     /* The program that looks into HDF5 files, so that a malformed one cannot harm this process; NULL:
      * this process itself. */
     const char *inspector;
+    /* Ends the whole job from one rank, with a message and an exit code, when a rank is stuck where it cannot agree
+     * with the others; called by another thread. NULL: it stays stuck. */
+    void (*give_up)(const mp_error *err, int code);
     const char *stats;   /* file, NULL: none */
     const char *version; /* of mpart, for files that say what made them */
     /* Test hooks, from the environment of rank 0. */

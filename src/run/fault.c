@@ -21,6 +21,7 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"output", "the output is written"},
         {"dict-out", "the dictionary is written (map --dict-out)"},
         {"store", "rows become chunks of an HDF5 file"},
+        {"write", "rows are written by all together (--h5-collective)"},
         {MP_FAULT_LAST, "the output gets its name"},
         {NULL, NULL},
     };

@@ -264,14 +264,14 @@ mp_status mp_h5_file_create(const char *path, const char *name, const mp_h5_plan
     mp_status st = f->path && f->sets && f->at && f->stored
                        ? MP_OK
                        : mp_mem_error(mem, n * sizeof *f->sets, err);
+    /* the library would close the file at the end of a program that gave up, and wait for the others */
+    if (driver && H5dont_atexit() < 0) H5Eclear2(H5E_DEFAULT);
     if (!st && (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0)) st = failed(f, err);
     if (!st) f->file = create_file(f);
     if (!st && f->file < 0) st = failed(f, err);
     if (!st) st = fill_file(f, origin, err);
-    if (st)
-        mp_h5_file_free(&f);
-    else
-        *out = f;
+    if (st && !driver) mp_h5_file_free(&f);
+    *out = f;
     return st;
 }
 
@@ -407,15 +407,24 @@ mp_status mp_h5_file_check(const mp_h5_file *f, mp_error *err) {
     return st;
 }
 
-mp_status mp_h5_file_close(mp_h5_file *f, mp_error *err) {
+mp_status mp_h5_file_flush(mp_h5_file *f, mp_error *err) {
     mp_status st = reserve(f, err);
-    if (st) return st;
-    bool flushed = H5Fflush(f->file, H5F_SCOPE_GLOBAL) >= 0;
-    /* where all close together, one does not stay behind */
-    if (!flushed && !f->driver) return failed(f, err);
-    if (!flushed) st = failed(f, err);
-    if (!close_all(f) && !st) st = failed(f, err);
+    if (!st && H5Fflush(f->file, H5F_SCOPE_GLOBAL) < 0) st = failed(f, err);
     return st;
+}
+
+mp_status mp_h5_file_close(mp_h5_file *f, mp_error *err) {
+    return close_all(f) ? MP_OK : failed(f, err);
+}
+
+bool mp_h5_file_is_open(const mp_h5_file *f) {
+    return f->file >= 0;
+}
+
+void mp_h5_file_forget(mp_h5_file *f) {
+    for (int i = 0; f->sets && i < f->plan->n_sets; i++)
+        f->sets[i] = -1;
+    f->file = -1;
 }
 
 void mp_h5_file_free(mp_h5_file **f) {

@@ -13,11 +13,12 @@ typedef struct {
     char text[256];
 } complaint;
 
-/* The innermost message says what happened; "errno = 28" in one of them says it best. */
+/* The innermost message that there is says what happened; "errno = 28" in one of them says it best. */
 static herr_t look(unsigned n, const H5E_error2_t *e, void *ctx) {
     complaint *c = ctx;
     const char *at = e->desc ? strstr(e->desc, "errno = ") : NULL;
-    if (n == 0) snprintf(c->text, sizeof c->text, "%s", e->desc ? e->desc : "");
+    (void)n;
+    if (!c->text[0] && e->desc) snprintf(c->text, sizeof c->text, "%s", e->desc);
     if (at && !c->errnum) c->errnum = (int)strtol(at + 8, NULL, 10);
     return 0;
 }

@@ -253,7 +253,9 @@ static mp_status write_alone(mp_h5_write *w, mp_error *err) {
     st = agree(w, st, &mine, err);
     if (!st) st = mp_h5_units_run(w, err);
     if (st) return st;
-    return agree(w, head ? mp_h5_file_close(w->file, &mine) : MP_OK, &mine, err);
+    if (head) st = mp_h5_file_flush(w->file, &mine);
+    if (head && !st) st = mp_h5_file_close(w->file, &mine);
+    return agree(w, st, &mine, err);
 }
 
 mp_status mp_h5_write_store(mp_h5_write *w, mp_out_file *scratch, int64_t bytes, mp_report *report,
