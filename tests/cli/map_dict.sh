@@ -111,8 +111,26 @@ from mpart_dict import Dict
 d = Dict(); n = 0
 try:
     for n in range(1000): d('SET', 'k%d' % n, b'v' * 100000)
-except RuntimeError as why: print(n > 100, 'maxmemory' in str(why), '12.0 MiB' in str(why), d('STRLEN', 'k0'))"
+except RuntimeError as why: print(n > 100, 'maxmemory' in str(why), 'do not fit in the budget of' in str(why), d('STRLEN', 'k0'))"
 check "the limit is an answer that names it" prints "True True True 100000"
+# 25 MB of items and a dictionary that is filled to its limit: together they stay within --memory
+python3 -c 'for i in range(250): print("%d%s" % (i, "x" * 100000))' >wide
+cat >fill.py <<END
+import sys
+sys.path.insert(0, "$examples")
+from mpart_dict import Dict
+d, refused = Dict(), 0
+for i in range(0, 200000, 500):
+    refused += sum(isinstance(a, RuntimeError) for a in d.many([("SET", k, "v" * 600) for k in range(i, i + 500)]))
+print(refused > 0, d("DBSIZE") + refused, d("STRLEN", 77))
+END
+succeeds 2 map --items wide --memory 64M --dict-out full.csv --stats s.json -- sh -c '[ $MPART_SHARD != 1 ] || python3 fill.py'
+check "what was refused is refused, the rest is there" prints "True 200000 600"
+# 20 MiB more than the limit are the program and MPI
+check "map and dictionary share --memory" python3 -c '
+import json
+ranks = json.load(open("s.json"))["ranks"]
+assert all(r["peak_rss"] < 84 << 20 for r in ranks) and sum(r["dict_keys"] for r in ranks) > 50000, ranks'
 
 # ---- refused ----
 refused 2 "the ending of 'x.xlsx' is not one of .csv, .tsv, .ndjson, .h5" map --items one --dict-out x.xlsx -- true

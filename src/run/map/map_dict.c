@@ -21,12 +21,20 @@ enum {
     STAY_NS = 1000 * 1000     /* the units are looked at so often */
 };
 
+/* Of what --memory leaves beside what the map has by now, three quarters are the dictionary's: neither can take the
+ * other's. 0: there is no limit. */
+static int64_t take_share(mp_map_job *j) {
+    int64_t left = j->mem->limit_bytes - j->mem->used_bytes, share = left / 16 * 12;
+    if (j->mem->limit_bytes == 0 || !mp_mem_reserve(j->mem, (size_t)share)) return 0;
+    j->dict->share = share;
+    return share;
+}
+
 static mp_status set_up(mp_map_job *j, mp_error *err) {
     mp_map_dict *m = j->dict;
-    int64_t limit = j->mem ? j->mem->limit_bytes : 0;
-    int64_t traffic = limit > 0 ? limit / 8 : TRAFFIC_MOST;
+    int64_t limit = take_share(j), traffic = limit > 0 ? limit / 8 : TRAFFIC_MOST;
     traffic = traffic > TRAFFIC_MOST ? TRAFFIC_MOST : traffic;
-    mp_mem_init(&m->mem, limit > 0 ? limit / 4 : 0);
+    mp_mem_init(&m->mem, limit / 4);
     mp_dict_args args = {&m->mem, limit / 4 * 3, traffic < TRAFFIC_LEAST ? TRAFFIC_LEAST : traffic};
     mp_status st = mp_dict_new(j->c, &args, &m->dict, err);
     if (st != MP_OK) return st;
@@ -123,6 +131,7 @@ static bool is_done(void *ctx) {
 static void release(mp_map_job *j) {
     mp_dict_free(&j->dict->dict);
     mp_resp_server_free(&j->dict->server);
+    mp_mem_return(j->mem, (size_t)j->dict->share);
     free(j->dict);
     j->dict = NULL;
 }

@@ -7,6 +7,7 @@
 
 typedef struct mp_map_dict {
     mp_mem mem; /* of what travels and what clients send; the table counts for itself */
+    int64_t share; /* of --memory */
     mp_dict *dict;
     mp_resp_server *server;
     int64_t event_ns, gap_ns; /* the last one, and the mean time between them */
