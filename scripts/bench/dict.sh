@@ -10,9 +10,9 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 work=$(mktemp -d) || exit 1
 server=
 trap '[ -n "$server" ] && kill "$server"; rm -rf "$work"' EXIT
-# shellcheck disable=SC2046
-mpicc -O2 -Iinclude scripts/bench/dict_bench.c build/libmpart.a -o "$work/dict_bench" \
-    $(pkg-config --libs hdf5-openmpi zlib libzstd libxxhash libpcre2-8 jansson) -lm || exit 1
+mpicc -O2 -Iinclude scripts/bench/dict_bench.c -Lbuild -lmpart -o "$work/dict_bench" || exit 1
+ln -s "$PWD/build/libmpart.so" "$work/libmpart.so.0"
+export LD_LIBRARY_PATH="$work"
 
 manager() {
     python3 -c '

@@ -1,6 +1,7 @@
 /* dict_bench.c - operations a second of the shared dictionary, from its library, on the ranks it is started with.
  * Prints one line for each measure: operations, seconds, operations a second, and a second of processor time (of all
- * ranks), which says more where other programs are running. Built and run by dict.sh. */
+ * ranks), which says more where other programs are running; between hosts also bytes that crossed rank 0's network
+ * for each operation. Built and run by dict.sh and tests/long/dict_two_hosts.sh. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct {
     mpart_dict *d;
     int rank, size;
     long n; /* operations of each rank */
+    int between_hosts;
 } bench;
 
 static uint64_t mix(uint64_t x) {
@@ -34,6 +36,21 @@ static void check(bench *b, mpart_dict_code code) {
     if (code == MPART_DICT_OK) return;
     fprintf(stderr, "dict_bench: %s\n", mpart_dict_message(b->d));
     MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+/* Bytes in and out of this host, but for what it says to itself. */
+static double network_bytes(void) {
+    char line[512];
+    double sum = 0;
+    FILE *f = fopen("/proc/self/net/dev", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        char name[64];
+        double in, out;
+        int n = sscanf(line, " %63[^:]: %lf %*f %*f %*f %*f %*f %*f %*f %lf", name, &in, &out);
+        if (n == 3 && strcmp(name, "lo") != 0) sum += in + out;
+    }
+    if (f) fclose(f);
+    return sum;
 }
 
 typedef void (*work_fn)(bench *b);
@@ -96,16 +113,18 @@ static double processor_seconds(void) {
 
 static void measure(bench *b, const char *name, work_fn work, long n) {
     check(b, mpart_dict_quiet(b->d));
-    double start = MPI_Wtime(), used = processor_seconds(), all;
+    double start = MPI_Wtime(), used = processor_seconds(), bytes = network_bytes(), all;
     work(b);
     check(b, mpart_dict_quiet(b->d));
     double seconds = MPI_Wtime() - start;
     used = processor_seconds() - used;
     MPI_Allreduce(&used, &all, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     double total = (double)n * b->size;
-    if (b->rank == 0)
-        printf("%-12s %2d ranks %10.0f operations %7.3f s %10.0f/s %10.0f/cpu-s\n", name, b->size,
-               total, seconds, total / seconds, total / all);
+    if (b->rank != 0) return;
+    printf("%-12s %2d ranks %10.0f operations %7.3f s %10.0f/s %10.0f/cpu-s", name, b->size, total,
+           seconds, total / seconds, total / all);
+    if (b->between_hosts) printf(" %6.1f bytes each", (network_bytes() - bytes) / total);
+    printf("\n");
 }
 
 int main(int argc, char **argv) {
@@ -115,6 +134,12 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &b.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &b.size);
+    MPI_Comm host;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    int here;
+    MPI_Comm_size(host, &here);
+    b.between_hosts = here < b.size;
+    MPI_Comm_free(&host);
     if (mpart_dict_open(MPI_COMM_WORLD, 0, &b.d, message, sizeof message) != MPART_DICT_OK) {
         fprintf(stderr, "dict_bench: %s\n", message);
         MPI_Abort(MPI_COMM_WORLD, 1);
