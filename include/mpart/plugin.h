@@ -39,6 +39,9 @@
  * its shard, not the run; the next shard gets a new process. With --in-process it runs in mpart's own process, without
  * that protection, and must not block, fork or call MPI. What it prints goes to standard error.
  *
+ * With --dict all instances share a dictionary (struct mpart_plugin_dict, from mpart_open_dict), which --dict-out writes
+ * at the end: counters, a set of what was seen, the least and greatest.
+ *
  * Same input, same result: shards do not depend on the number of ranks. A plug-in that looks at nothing but its input
  * gives the same result however it is run.
  *
@@ -54,6 +57,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "mpart/dict_value.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -110,6 +115,49 @@ struct mpart_arg {
     const char *value;
 };
 
+/* The dictionary that all instances of a run share, with the commands' (--dict); see <mpart/dict.h> for what each
+ * operation does, and how they are ordered. Valid from open to close. Updates without a result return at once; several of
+ * one key are combined. One that fails is reported by the next call that waits, or else fails the shard at its end. What a
+ * shard that failed, or is tried again, did to the dictionary stays. Bytes of results: until the next call. */
+struct mpart_plugin_dict {
+    uint32_t size;
+    void *ctx;
+    mpart_dict_code (*put)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                           const mpart_dict_value *v);
+    mpart_dict_code (*remove)(const struct mpart_plugin_dict *d, const void *key, size_t n);
+    /* v: an int or a float. */
+    mpart_dict_code (*add)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                           const mpart_dict_value *v);
+    mpart_dict_code (*min)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                           const mpart_dict_value *v);
+    mpart_dict_code (*max)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                           const mpart_dict_value *v);
+    mpart_dict_code (*append)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                              const void *bytes, size_t n_bytes);
+    /* These wait. */
+    mpart_dict_code (*get)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                           mpart_dict_value *out);
+    mpart_dict_code (*exists)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                              int *there);
+    mpart_dict_code (*put_new)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                               const mpart_dict_value *v, int *stored);
+    mpart_dict_code (*fetch_add)(const struct mpart_plugin_dict *d, const void *key, size_t n,
+                                 const mpart_dict_value *delta, mpart_dict_value *out);
+    mpart_dict_code (*compare_and_swap)(const struct mpart_plugin_dict *d, const void *key,
+                                        size_t n, const mpart_dict_value *expected,
+                                        const mpart_dict_value *new_value, int *swapped);
+    /* values[n_keys] is filled; one round for all. */
+    mpart_dict_code (*get_many)(const struct mpart_plugin_dict *d, size_t n_keys,
+                                const void *const *keys, const size_t *n_bytes,
+                                mpart_dict_value *values);
+    mpart_dict_code (*n_keys)(const struct mpart_plugin_dict *d, int64_t *n_keys);
+    mpart_dict_code (*clear)(const struct mpart_plugin_dict *d);
+    /* With --in-process, for one that computes for longer than a millisecond: serves the other ranks. */
+    mpart_dict_code (*progress)(const struct mpart_plugin_dict *d);
+    /* What the last call that did not return MPART_DICT_OK has to say. */
+    const char *(*message)(const struct mpart_plugin_dict *d);
+};
+
 /* What open is given, and what it gives back. */
 struct mpart_open {
     uint32_t size; /* sizeof(struct mpart_open) of the mpart that calls */
@@ -127,7 +175,13 @@ struct mpart_open {
     /* To be filled: how many of the first output columns are the key of a map-reduce; stays 0 where results are just
      * put together. With MPART_COMBINE: by how many of the first columns the result is put in order. */
     int64_t n_keys;
+    /* NULL without --dict. Look by mpart_open_dict: an older mpart does not have it. */
+    const struct mpart_plugin_dict *dict;
 };
+
+static inline const struct mpart_plugin_dict *mpart_open_dict(const struct mpart_open *o) {
+    return o->size >= offsetof(struct mpart_open, dict) + sizeof o->dict ? o->dict : NULL;
+}
 
 /* Takes the batches that a plug-in hands out. */
 struct mpart_sink {

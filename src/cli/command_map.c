@@ -74,8 +74,8 @@ static const mp_option map_options[] = {
     {.name = "explain", .kind = MP_OPT_FLAG, .at = AT(map.explain),
      .help = "say what --resume would keep and what it would do again, and why"},
     {.name = "dict", .kind = MP_OPT_FLAG, .at = AT(map.dict),
-     .help = "one dictionary for all commands: $MPART_DICT is a Unix socket that\n"
-             "speaks as Redis does"},
+     .help = "one dictionary for all commands ($MPART_DICT is a Unix socket that\n"
+             "speaks as Redis does) or plug-ins"},
     {.name = "dict-in", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_in),
      .help = "what the dictionary begins with: columns key and value, as CSV,\n"
              "NDJSON or HDF5 by its name, .gz and .zst too"},
@@ -125,8 +125,6 @@ static mp_status check_dict(mp_map_spec *map, mp_error *err) {
     if (map->dict && map->resume)
         return wrong(err, "what the dictionary had is lost with the run; leave out --resume",
                      "--resume goes without --dict");
-    if (map->dict && map->plugin)
-        return wrong(err, NULL, "--dict is for commands, not for --plugin");
     mp_status st = check_dict_file("--dict-in", map->dict_in, err);
     return st == MP_OK ? check_dict_file("--dict-out", map->dict_out, err) : st;
 }

@@ -139,7 +139,6 @@ refused 2 "'value'" map --items one --dict-in bad.h5 --dict-out no.csv -- true
 head -c 200 p0.csv.gz >cut.csv.gz
 refused 65 "cut.csv.gz" map --items one --dict-in cut.csv.gz --dict-out no.csv -- true
 refused 2 "--resume goes without --dict" map --items one -o o --dict --resume -- true
-refused 2 "--dict is for commands, not for --plugin" map d0.csv -o o.csv --dict --plugin x.so
 refused 74 "cannot open: file 'none.csv'" map --items one --dict-in none.csv -- true
 printf 'k,v\n1,2\n' >bad.csv
 refused 65 "there are no columns 'key' and 'value'" map --items one --dict-in bad.csv --dict-out no.csv -- true

@@ -24,8 +24,7 @@ static bool combine_numbers(uint8_t op, const mp_dict_value *v, mp_dict_value *i
     return true;
 }
 
-/* r into the record at `into`, whose length stays. */
-static bool combine(uint8_t *into, const mp_dict_record *r) {
+bool mp_dict_record_combine(uint8_t *into, const mp_dict_record *r) {
     mp_dict_record old;
     if (!mp_dict_record_read(into, SIZE_MAX, &old)) return false;
     if (old.op != r->op || old.flags != r->flags || old.key_len != r->key_len ||
@@ -52,7 +51,7 @@ bool mp_dict_combine(mp_dict *d, int owner, uint64_t place, size_t at) {
     mp_dict_record r;
     if (!mp_dict_record_read(p->open.data + at, p->open.len - at, &r)) return false;
     if (recent->generation == p->generation && recent->owner == (uint32_t)owner &&
-        combine(p->open.data + recent->at, &r)) {
+        mp_dict_record_combine(p->open.data + recent->at, &r)) {
         p->open.len = at;
         return true;
     }

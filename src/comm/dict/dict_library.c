@@ -65,11 +65,32 @@ static void release_future(mpart_dict_future *f) {
     *f = (mpart_dict_future){.mem = f->mem};
 }
 
-static void release(mpart_dict *m) {
+static void release_results(mpart_dict *m) {
     for (size_t i = 0; i < m->n_results; i++)
         release_future(&m->results[i]);
     mp_mem_free(&m->mem, m->results);
     release_future(&m->taken);
+}
+
+mpart_dict *mp_dict_client_new(mp_comm *c, mp_dict *d) {
+    mpart_dict *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->c = c;
+    m->d = d;
+    m->err = MP_ERROR_INIT;
+    mp_mem_init(&m->mem, 0);
+    m->taken.mem = &m->mem;
+    return m;
+}
+
+void mp_dict_client_free(mpart_dict **pm) {
+    if (*pm) release_results(*pm);
+    free(*pm);
+    *pm = NULL;
+}
+
+static void release(mpart_dict *m) {
+    release_results(m);
     mp_dict_free(&m->d);
     mp_comm_free(&m->c);
     free(m);

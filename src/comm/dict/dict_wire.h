@@ -125,6 +125,10 @@ static inline void mp_dict_record_close(mp_buf *b, size_t at) {
     if (!b->failed) memcpy(b->data + at, &total, 4);
 }
 
+/* dict_combine.c: the update r, which follows the one at `into` (of the same key, none of it between them), becomes part
+ * of it; that one's length stays. false: it cannot. */
+bool mp_dict_record_combine(uint8_t *into, const mp_dict_record *r);
+
 static inline void mp_dict_put_bytes(mp_buf *b, const void *p, size_t n) {
     mp_buf_u8(b, MP_DICT_BYTES);
     mp_buf_u32(b, (uint32_t)n);

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "op/plugin/plugin_dict.h"
+
 struct mp_plugin_instance {
     mp_plugin_open_args a;
     void *self;
@@ -98,7 +100,8 @@ static mp_status call_open(mp_plugin_instance *p, mp_error *err) {
                            .shard = p->a.shard,
                            .n_args = p->a.n_args,
                            .args = p->a.args,
-                           .input = &input};
+                           .input = &input,
+                           .dict = p->a.dict};
     p->text[0] = 0;
     int code = p->a.plugin->table->open(&o, &p->self, p->text);
     p->open = code == 0;
@@ -161,8 +164,9 @@ mp_status mp_plugin_process(mp_plugin_instance *p, const mp_arrow_col *cols, int
 }
 
 mp_status mp_plugin_finish(mp_plugin_instance *p, mp_error *err) {
-    if (!p->a.plugin->table->finish) return MP_OK;
     struct mpart_sink sink = begin_call(p, err);
-    int code = p->a.plugin->table->finish(p->self, &sink, p->text);
-    return outcome(p, code, "finish", err);
+    int code = 0;
+    if (p->a.plugin->table->finish) code = p->a.plugin->table->finish(p->self, &sink, p->text);
+    mp_status st = outcome(p, code, "finish", err);
+    return st == MP_OK && p->a.dict ? mp_plugin_dict_settle(p->a.dict, err) : st;
 }

@@ -31,6 +31,7 @@ typedef struct {
     int n_args;
     const struct mpart_arg *args;
     const mp_schema *input;
+    const struct mpart_plugin_dict *dict; /* NULL: none */
     mp_mem *mem;
     void *ctx;
     /* Rows that the plug-in hands out, at most MP_BATCH_ROWS at a time. An error ends the shard and is what the calls

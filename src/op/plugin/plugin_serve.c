@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "op/plugin/plugin_call.h"
+#include "op/plugin/plugin_dict.h"
 #include "op/plugin/plugin_wire.h"
 
 enum { LINE_FD = 100, QUEUE = 16, NO_SLOT = MP_PLUGIN_SLOTS };
@@ -23,6 +24,7 @@ typedef struct {
     uint32_t slot;              /* the one that is filled; NO_SLOT: none */
     size_t filled;
     mp_plugin plugin;
+    const struct mpart_plugin_dict *dict; /* NULL: none */
     mp_plugin_instance *instance;
     const struct mpart_arg *args;
     int n_args;
@@ -167,6 +169,7 @@ static void open_shard(server *s, const mp_plugin_message *m) {
                              .n_args = s->n_args,
                              .args = s->args,
                              .input = &s->input,
+                             .dict = s->dict,
                              .ctx = s,
                              .rows = hand_out};
     mp_arena_reset(&s->shard);
@@ -239,7 +242,7 @@ static void serve(server *s) {
 /* ---- the process ---- */
 
 bool mp_plugin_is_worker(int argc, char **argv) {
-    return argc >= 3 && strcmp(argv[1], MP_PLUGIN_WORKER_ARG) == 0;
+    return argc >= 4 && strcmp(argv[1], MP_PLUGIN_WORKER_ARG) == 0;
 }
 
 /* The line moves away from standard input, where a plug-in may read; what it prints goes to standard error. */
@@ -263,10 +266,12 @@ int mp_plugin_serve(int argc, char **argv) {
     mp_arena_init(&s->batch, NULL);
     s->error = MP_ERROR_INIT;
     if (!move_streams(s)) return 71;
+    if (argv[2][0]) s->dict = mp_plugin_dict_new(argv[2]);
+    if (argv[2][0] && !s->dict) return 71;
     mp_status st =
-        mp_plugin_args((const char *const *)argv + 3, argc - 3, &s->kept, &s->args, &s->error);
-    s->n_args = argc - 3;
-    if (st == MP_OK) st = mp_plugin_load(argv[2], &s->kept, &s->plugin, &s->error);
+        mp_plugin_args((const char *const *)argv + 4, argc - 4, &s->kept, &s->args, &s->error);
+    s->n_args = argc - 4;
+    if (st == MP_OK) st = mp_plugin_load(argv[3], &s->kept, &s->plugin, &s->error);
     if (st != MP_OK) {
         mp_plugin_message m = {.kind = MP_PLUGIN_DONE, .error = s->error};
         say(s, &m);

@@ -42,7 +42,8 @@ typedef struct {
     mp_error error; /* of DONE alone, else not sent */
 } mp_plugin_message;
 
-/* The first word behind the worker's own name in its arguments; then the file, then the plug-in's arguments. */
+/* The first word behind the worker's own name in its arguments; then the dictionary's socket ("": none), the file, and
+ * the plug-in's arguments. */
 #define MP_PLUGIN_WORKER_ARG "--mpart-plugin-worker"
 
 static inline size_t mp_plugin_slot_bytes(const mp_shared *s) {

@@ -19,6 +19,8 @@ typedef struct {
     uint32_t role;           /* enum mpart_role */
     const mp_schema *input;
     bool in_process;
+    const char *dict_socket;              /* of the shared dictionary; NULL: none */
+    const struct mpart_plugin_dict *dict; /* the same for in_process */
     int epoll_fd; /* gets the descriptors of the process, for whoever sleeps; -1: nobody does */
     mp_mem *mem;
     void *ctx;

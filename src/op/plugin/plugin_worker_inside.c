@@ -41,6 +41,7 @@ mp_status mp_worker_inside_begin(mp_worker *w, mp_error *err) {
                              .n_args = w->a.n_args,
                              .args = w->plugin_args,
                              .input = w->a.input,
+                             .dict = w->a.dict,
                              .mem = w->a.mem,
                              .ctx = w,
                              .rows = hand_on};

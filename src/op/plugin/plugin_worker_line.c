@@ -23,14 +23,15 @@ static void watch(mp_worker *w, int fd) {
 
 /* The descriptor of standard output is the standard error's in there: what is given here does not matter. */
 static int spawn(mp_worker *w, int line) {
-    const char **argv = mp_arena_alloc(&w->batch, ((size_t)w->a.n_args + 4) * sizeof *argv, 8);
+    const char **argv = mp_arena_alloc(&w->batch, ((size_t)w->a.n_args + 5) * sizeof *argv, 8);
     if (!argv) return ENOMEM;
     argv[0] = w->a.program;
     argv[1] = MP_PLUGIN_WORKER_ARG;
-    argv[2] = w->a.plugin;
+    argv[2] = w->a.dict_socket ? w->a.dict_socket : "";
+    argv[3] = w->a.plugin;
     for (int i = 0; i < w->a.n_args; i++)
-        argv[3 + i] = w->a.args[i];
-    argv[3 + w->a.n_args] = NULL;
+        argv[4 + i] = w->a.args[i];
+    argv[4 + w->a.n_args] = NULL;
     mp_child_args args = {
         .path = w->a.program, .argv = argv, .streams = {line, MP_CHILD_EMPTY, MP_CHILD_PIPE}};
     return mp_child_start(w->a.spawner, &args, &w->child);

@@ -159,7 +159,7 @@ static mp_status share(mp_map_job *j, mp_error *err) {
     return agree(j, st, &mine, err);
 }
 
-/* The units, and what is to be done of them. Collective. */
+/* The units, what is to be done of them, and what does it. Collective. */
 static mp_status share_units(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = j->mode == MP_MAP_ITEMS ? MP_OK : mp_map_make_shards(j, err);
@@ -171,6 +171,7 @@ static mp_status share_units(mp_map_job *j, mp_error *err) {
     if (st != MP_OK || j->map->explain) return st;
     st = mp_map_work_open(j, &mine);
     st = agree(j, st, &mine, err);
+    if (st == MP_OK) st = mp_map_dict_open(j, err);
     return st == MP_OK && j->map->plugin ? mp_map_plugin_open(j, err) : st;
 }
 
@@ -395,7 +396,6 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = share_units(j, err);
     if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);
-    if (st == MP_OK) st = mp_map_dict_open(j, err);
     if (st == MP_OK) st = run_units(j, false, err);
     if (st == MP_OK && mp_map_combines(j)) {
         st = mp_map_combine_open(j, err);
@@ -406,6 +406,7 @@ static mp_status run(mp_map_job *j, mp_error *err) {
         st = finish(j, err);
     else if (is_head(j))
         (void)!mp_map_flush_joblog(j, &mine);
+    mp_map_plugin_close(j); /* it may call the dictionary once more */
     return mp_map_dict_close(j, st, err);
 }
 

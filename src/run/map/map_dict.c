@@ -78,6 +78,14 @@ static bool go_on(mp_map_dict *m, int64_t begun_ns, int events) {
     return true;
 }
 
+const char *mp_map_dict_socket(const mp_map_job *j) {
+    return j->dict ? mp_resp_server_path(j->dict->server) : NULL;
+}
+
+mp_dict *mp_map_dict_of(const mp_map_job *j) {
+    return j->dict ? j->dict->dict : NULL;
+}
+
 mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err) {
     mp_map_job *j = ctx;
     int64_t begun_ns = mp_clock_ns();

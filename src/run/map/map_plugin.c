@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "comm/dict/dictionary.h"
+#include "op/plugin/plugin_dict.h"
 #include "op/plugin/plugin_wire.h"
 
 enum { STEP_BATCHES = 32, TEXT_BYTES = 1 << 18 };
@@ -90,6 +92,8 @@ static mp_status new_worker(mp_map_plugin *p, uint32_t role, const mp_schema *in
                         .role = role,
                         .input = input,
                         .in_process = j->map->in_process,
+                        .dict_socket = mp_map_dict_socket(j),
+                        .dict = p->dict ? &p->dict_calls : NULL,
                         .epoll_fd = j->epoll_fd,
                         .mem = j->mem,
                         .ctx = p,
@@ -117,6 +121,7 @@ static mp_status ask_columns(mp_map_plugin *p, uint32_t role, const mp_schema *i
         int events = 0;
         did = false;
         st = mp_worker_step(p->worker, &did, &done, err);
+        if (st == MP_OK && p->j->dict) st = mp_map_dict_round(p->j, &did, err);
         if (st == MP_OK && !did) {
             (void)poll(&q, 1, 2);
             st = mp_comm_progress(p->j->c, &events, err);
@@ -186,6 +191,16 @@ static mp_status push_rows(void *ctx, const mp_batch *rows, mp_error *err) {
     return mp_worker_push(((mp_map_plugin *)ctx)->worker, rows, err);
 }
 
+/* In this process the plug-in calls the dictionary itself. */
+static mp_status open_dict(mp_map_plugin *p, mp_error *err) {
+    mp_dict *dict = mp_map_dict_of(p->j);
+    if (!dict || !p->j->map->in_process) return MP_OK;
+    p->dict = mp_dict_client_new(p->j->c, dict);
+    if (!p->dict) return mp_error_nomem(err, 64, 0);
+    mp_plugin_dict_inside(p->dict, &p->dict_calls);
+    return MP_OK;
+}
+
 mp_status mp_map_plugin_open(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_map_plugin *p = mp_mem_calloc(j->mem, 1, sizeof *p);
@@ -201,7 +216,9 @@ mp_status mp_map_plugin_open(mp_map_job *j, mp_error *err) {
     for (int i = 0; i < MP_MAP_PARTS; i++)
         mp_buf_init(&p->parts[i], j->mem);
     j->table.take_ctx = p;
-    st = share_columns(p, err);
+    st = open_dict(p, &mine);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    if (st == MP_OK) st = share_columns(p, err);
     if (st != MP_OK) return st;
     if (p->n_keys > 0) {
         j->headed = j->streams = false; /* until the parts are joined */
@@ -218,6 +235,7 @@ void mp_map_plugin_close(mp_map_job *j) {
     mp_map_plugin *p = j->plugin;
     if (!p) return;
     mp_worker_free(&p->worker);
+    mp_dict_client_free(&p->dict);
     mp_buf_release(&p->text);
     mp_buf_release(&p->pieces);
     for (int i = 0; i < MP_MAP_PARTS; i++)

@@ -13,6 +13,8 @@ enum { MP_MAP_PARTS = 64 };
 struct mp_map_plugin {
     mp_map_job *j;
     mp_worker *worker;
+    struct mpart_dict *dict; /* in-process: the client of the dictionary; NULL: none */
+    struct mpart_plugin_dict dict_calls;
     mp_schema output; /* of the shards; of all instances of a rank */
     int n_keys;       /* 0: results are joined */
     mp_schema result; /* of the combining instances, n_keys > 0 */

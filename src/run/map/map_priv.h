@@ -164,6 +164,9 @@ mp_status mp_map_dict_open(mp_map_job *j, mp_error *err);
 bool mp_map_dict_is_h5(const mp_map_job *j);
 /* MPART_DICT=...; NULL: there is no dictionary. */
 const char *mp_map_dict_variable(const mp_map_job *j);
+/* Its socket, and itself; NULL: there is none. */
+const char *mp_map_dict_socket(const mp_map_job *j);
+struct mp_dict *mp_map_dict_of(const mp_map_job *j);
 /* For mp_units.beside. */
 mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err);
 /* Collective, behind the units: clients are sent away, what they have sent is carried out. */

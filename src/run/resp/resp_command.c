@@ -53,6 +53,7 @@ static const mp_resp_command COMMANDS[] = {
     {"info", -1, mp_resp_info, MP_DICT_GET, ANY, 0},
     {"keys", 2, mp_resp_keys, MP_DICT_KEYS, MP_REPLY_JOIN, 0},
     {"mget", -2, mp_resp_each_key, MP_DICT_GET, MP_REPLY_EACH_BULK, 0},
+    {"mpart.do", -2, mp_resp_records, MP_DICT_GET, MP_REPLY_EACH_RAW, 0},
     {"mset", -3, mp_resp_mset, MP_DICT_PUT, MP_REPLY_ALL_OK, 0},
     {"multi", 1, mp_resp_refused, MP_DICT_GET, ANY, 0},
     {"pexpire", -3, mp_resp_no_expiry, MP_DICT_GET, ANY, 0},

@@ -22,6 +22,27 @@ void mp_resp_each_key(mp_resp_run_ctx *x) {
             mp_resp_close(x, (uint32_t)(i - 1));
 }
 
+/* MPART.DO record...: operations on keys as dict_wire.h writes them, those of plug-ins. */
+void mp_resp_records(mp_resp_run_ctx *x) {
+    mp_dict_record r = {0};
+    for (size_t i = 1; i < x->n; i++)
+        if (!mp_dict_record_read(x->a[i].p, x->a[i].n, &r) || r.total != x->a[i].n ||
+            r.op < MP_DICT_GET || r.op > MP_DICT_CAS) {
+            mp_resp_say(x, "-ERR malformed request");
+            return;
+        }
+    if (!mp_resp_start(x, x->cmd->reply, x->n - 1)) return;
+    for (size_t i = 1; i < x->n; i++) {
+        uint32_t part = (uint32_t)(i - 1);
+        (void)mp_dict_record_read(x->a[i].p, x->a[i].n, &r);
+        mp_resp_arg key = {r.key, r.key_len};
+        unsigned flags = r.flags & (MP_DICT_IF_NEW | MP_DICT_IF_OLD | MP_DICT_OLD);
+        if (!mp_resp_open(x, part, (mp_dict_op)r.op, flags, &key)) continue;
+        mp_buf_put(x->b, r.args, r.args_len);
+        mp_resp_close(x, part);
+    }
+}
+
 void mp_resp_set(mp_resp_run_ctx *x) {
     unsigned flags = 0;
     for (size_t i = 3; i < x->n; i++) {

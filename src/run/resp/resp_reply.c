@@ -28,7 +28,7 @@ mp_resp_pending *mp_resp_begin(mp_resp_client *c, mp_reply_kind kind, uint32_t n
     mp_resp_pending p = {.kind = kind, .n_parts = n_parts, .n_left = n_parts};
     mp_buf_init(&p.text, mem);
     mp_buf_init(&p.error, mem);
-    if (kind == MP_REPLY_EACH_BULK) {
+    if (kind == MP_REPLY_EACH_BULK || kind == MP_REPLY_EACH_RAW) {
         p.parts = mp_mem_calloc(mem, n_parts, sizeof *p.parts);
         if (!p.parts) return NULL;
     }
@@ -163,8 +163,30 @@ static void put_cursor(mp_resp_client *c, const mp_resp_pending *p, uint64_t nex
     mp_resp_put_bulk(b, text, (size_t)n);
 }
 
+/* A value or an error as dict_wire.h has it. */
+static void put_raw(mp_buf *b, const mp_dict_answer *a) {
+    bool error = a->kind == MP_DICT_ERROR, bytes = a->kind == MP_DICT_BYTES;
+    size_t n = error ? 18 : a->kind == MP_DICT_NONE ? 1 : bytes ? 5 + a->value.bytes.n : 9;
+    mp_buf_printf(b, "$%zu\r\n", n);
+    if (error) {
+        mp_buf_u8(b, a->kind);
+        mp_buf_u8(b, (uint8_t)a->code);
+        mp_buf_i64(b, a->bytes);
+        mp_buf_i64(b, a->limit);
+    } else {
+        mp_dict_put_value(b, &a->value);
+    }
+    mp_buf_put(b, "\r\n", 2);
+}
+
 /* Keeps what came of one operation. */
 static void collect(mp_resp_client *c, mp_resp_pending *p, uint32_t part, mp_dict_answer *a) {
+    if (p->kind == MP_REPLY_EACH_RAW) {
+        p->parts[part].at = p->text.len;
+        put_raw(&p->text, a);
+        p->parts[part].len = p->text.len - p->parts[part].at;
+        return;
+    }
     if (p->kind == MP_REPLY_EACH_BULK && a->kind == MP_DICT_ERROR && a->code == MP_DICT_WRONG_TYPE)
         *a = (mp_dict_answer){.kind = MP_DICT_NONE};
     if (a->kind == MP_DICT_ERROR) {
@@ -199,7 +221,7 @@ static void compose(mp_resp_client *c, mp_resp_pending *p, mp_buf *b) {
         mp_resp_put_int(b, p->sum);
     } else if (p->kind == MP_REPLY_ALL_OK) {
         mp_resp_put_line(b, "+OK");
-    } else if (p->kind == MP_REPLY_EACH_BULK) {
+    } else if (p->kind == MP_REPLY_EACH_BULK || p->kind == MP_REPLY_EACH_RAW) {
         mp_resp_put_array(b, p->n_parts);
         for (uint32_t i = 0; i < p->n_parts; i++)
             mp_buf_put(b, p->text.data + p->parts[i].at, p->parts[i].len);

@@ -25,6 +25,7 @@ typedef enum {
     MP_REPLY_SUM,       /* of ints, one of each operation */
     MP_REPLY_ALL_OK,    /* +OK behind several operations */
     MP_REPLY_EACH_BULK, /* an array: one value of each operation, nil for another type */
+    MP_REPLY_EACH_RAW,  /* an array: the answer of each operation as the dictionary writes it */
     MP_REPLY_JOIN,      /* an array: the lists of all operations */
     MP_REPLY_SCAN       /* cursor and list; the owner asked is in `sum` */
 } mp_reply_kind;
@@ -38,7 +39,7 @@ typedef struct {
     mp_buf error; /* of the first operation that failed */
     struct mp_resp_part {
         size_t at, len; /* in text */
-    } * parts;          /* MP_REPLY_EACH_BULK */
+    } * parts;          /* MP_REPLY_EACH_BULK, MP_REPLY_EACH_RAW */
 } mp_resp_pending;
 
 typedef struct mp_resp_client mp_resp_client;
