@@ -10,6 +10,7 @@
 
 #include "data/print_num.h"
 #include "op/group/group.h"
+#include "op/group/group_record.h"
 
 enum { C_KEY1, C_KEY2, C_BOOL, C_INT, C_DEC, C_FLOAT, C_DATE, C_TS, C_TEXT, C_NULL, C_COLS };
 static const mp_type col_type[C_COLS] = {MP_STRING,  MP_STRING, MP_BOOL,      MP_INT64,  MP_DECIMAL,
@@ -232,12 +233,8 @@ static inline mp_status deliver(mail *m, int owner, mp_group *g, mp_error *err) 
     mp_buf *b = &m->records[owner], out;
     size_t n = 0, cap = b->len / 16 + 1;
     size_t *start = malloc(cap * sizeof *start);
-    for (size_t at = 0; at < b->len; n++) {
-        uint32_t len;
-        memcpy(&len, b->data + at, 4);
-        start[n] = at;
-        at += len;
-    }
+    for (size_t at = 0; at < b->len; at += mp_record_bytes(b->data + at))
+        start[n++] = at;
     for (size_t i = n; m->shuffle && i > 1; i--) {
         size_t j = below(m->x, i), t = start[i - 1];
         start[i - 1] = start[j];
@@ -246,9 +243,7 @@ static inline mp_status deliver(mail *m, int owner, mp_group *g, mp_error *err) 
     mp_status s = MP_OK;
     mp_buf_init(&out, NULL);
     for (size_t i = 0; i < n && s == MP_OK; i++) {
-        uint32_t len;
-        memcpy(&len, b->data + start[i], 4);
-        mp_buf_put(&out, b->data + start[i], len);
+        mp_buf_put(&out, b->data + start[i], mp_record_bytes(b->data + start[i]));
         if (i + 1 < n && below(m->x, 500)) continue;
         uint8_t *exact = malloc(out.len); /* a read past it is seen */
         memcpy(exact, out.data, out.len);

@@ -29,7 +29,8 @@ static mp_status make_aggs(mp_group *g, const mp_group_args *args, size_t *strid
         g->n_columns += mp_group_result_columns(&args->aggs[i]);
     }
     *stride = at;
-    g->fixed_bytes = wire_at;
+    assert(wire_at % 4 == 0);
+    g->form = mp_record_form_of(wire_at);
     return s;
 }
 
@@ -42,7 +43,7 @@ static void make_blank(mp_group *g) {
     memcpy(g->table.rows, g->table.blank, g->table.stride);
     for (int i = 0; i < g->n_aggs; i++) {
         mp_agg *a = g->agg[i];
-        if (a->ops->put) a->ops->put(a, 0, 1, g->blank_wire + a->wire_at, g->fixed_bytes);
+        if (a->ops->put) a->ops->put(a, 0, 1, g->blank_wire + a->wire_at, g->form.fixed_bytes);
     }
 }
 
@@ -67,8 +68,8 @@ static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
     s = make_aggs(g, args, &stride, err);
     if (s != MP_OK) return s;
     g->n_columns += g->n_keys;
-    g->blank_wire = keep(g, 1, g->fixed_bytes, &s, err);
-    g->block = keep(g, MP_EMIT_BLOCK, g->fixed_bytes + sizeof(mp_key), &s, err);
+    g->blank_wire = keep(g, 1, g->form.fixed_bytes, &s, err);
+    g->block = keep(g, MP_EMIT_BLOCK, g->form.fixed_bytes + sizeof(mp_key), &s, err);
     g->column = keep(g, (size_t)g->n_columns, sizeof *g->column, &s, err);
     if (s == MP_OK) s = mp_table_init(&g->table, stride, g->mem, err);
     if (s != MP_OK) return s;
@@ -108,7 +109,7 @@ void mp_group_free(mp_group **out) {
     mp_buf_release(&g->record);
     void *kept[] = {g->key,        g->key_type,    g->result_key_type, g->seen,
                     g->odd,        g->agg,         g->cursor,          g->batch_key,
-                    g->batch_hash, g->batch_group, g->blank_wire,      (void *)g->batch_record,
+                    g->batch_hash, g->batch_group, g->blank_wire,      (void *)g->batch_record, g->batch_fixed,
                     g->block,      g->waiting,     g->waiting_bytes,   g->column,
                     g->order};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)

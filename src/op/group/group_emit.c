@@ -7,6 +7,7 @@
 enum {
     OWNER_BYTES = 4096, /* of the block of an owner */
     STEP = 16,          /* bytes copied at once, so up to as many too many */
+    SLACK = 128,        /* what packing may write too much, or try in vain */
     BLOCK_RECORD = 1024 /* a longer record is put by itself */
 };
 
@@ -63,7 +64,7 @@ static mp_status emit_long(const emission *e, uint32_t group, const uint8_t *fix
         uint32_t rows = left > MP_RECORD_ROWS_MAX ? MP_RECORD_ROWS_MAX : (uint32_t)left;
         left -= rows;
         mp_buf_clear(r);
-        mp_buf_put(r, fixed, g->fixed_bytes);
+        mp_buf_put(r, fixed, g->form.fixed_bytes);
         mp_buf_put(r, mp_key_bytes(key), key_len);
         size_t plain = r->len;
         more = put_more(g, group, r);
@@ -73,9 +74,9 @@ static mp_status emit_long(const emission *e, uint32_t group, const uint8_t *fix
         }
         mp_status s = mp_buf_check(r, err);
         if (s != MP_OK) return s;
-        if (r->len > UINT32_MAX)
-            return mp_error_set(err, MP_NOMEM, NULL, "a group's key and values pass 4 GiB");
-        put_u32(r->data, (uint32_t)r->len);
+        if (r->len > INT32_MAX)
+            return mp_error_set(err, MP_NOMEM, NULL, "a group's key and values pass 2 GiB");
+        put_u32(r->data, (uint32_t)r->len * 2);
         put_u32(r->data + MP_RECORD_ROWS_AT, rows);
         s = e->put(e->ctx, owner_of(g, group), r->data, r->len, err);
         if (s != MP_OK) return s;
@@ -105,20 +106,29 @@ static inline void copy_steps(uint8_t *to, const uint8_t *from, size_t n) {
 static mp_status emit_short(const emission *e, uint32_t group, uint32_t rows, const uint8_t *fixed,
                             const mp_key *key, size_t key_len, mp_error *err) {
     mp_group *g = e->g;
-    size_t size = g->fixed_bytes + key_len;
+    size_t size = g->form.fixed_bytes + key_len;
     int owner = owner_of(g, group);
-    if (g->waiting_bytes[owner] + size > OWNER_BYTES - STEP) {
+    if (g->waiting_bytes[owner] + size > OWNER_BYTES - SLACK) {
         mp_status s = put_block(e, owner, err);
         if (s != MP_OK) return s;
     }
     uint8_t *r = g->waiting + (size_t)owner * OWNER_BYTES + g->waiting_bytes[owner];
-    copy_steps(r, fixed, g->fixed_bytes);
-    put_u32(r, (uint32_t)size);
-    put_u32(r + MP_RECORD_ROWS_AT, rows);
+    size_t at = MP_RECORD_PACKED_MOST;
+    if (key_len + g->form.codes_bytes < MP_RECORD_PACKED_MOST)
+        at = mp_record_pack(g->form, rows, fixed, r);
+    if (at + key_len <= MP_RECORD_PACKED_MOST) {
+        size = at + key_len;
+        r[0] = (uint8_t)(size << 1 | 1);
+    } else {
+        at = g->form.fixed_bytes;
+        copy_steps(r, fixed, at);
+        put_u32(r, (uint32_t)size * 2);
+        put_u32(r + MP_RECORD_ROWS_AT, rows);
+    }
     if (g->is_direct || key_len == STEP) /* the batch's encodings may be read past their ends */
-        copy_steps(r + g->fixed_bytes, mp_key_bytes(key), key_len);
+        copy_steps(r + at, mp_key_bytes(key), key_len);
     else
-        memcpy(r + g->fixed_bytes, mp_key_bytes(key), key_len);
+        memcpy(r + at, mp_key_bytes(key), key_len);
     g->waiting_bytes[owner] += (uint32_t)size;
     return MP_OK;
 }
@@ -130,18 +140,18 @@ static mp_status emit_block(const emission *e, uint32_t first, int32_t n, bool h
     mp_status s = MP_OK;
     for (int i = 0; i < g->n_aggs; i++) {
         const mp_agg *a = g->agg[i];
-        if (a->ops->put) a->ops->put(a, first, n, r + a->wire_at, g->fixed_bytes);
+        if (a->ops->put) a->ops->put(a, first, n, r + a->wire_at, g->form.fixed_bytes);
     }
     for (int32_t i = 0; i < n && g->is_open && !g->is_direct; i++)
         g->is_open =
             mp_group_see_key(g, mp_table_key(&g->table, first + (uint32_t)i), g->seen, g->odd);
-    for (int32_t i = 0; i < n && s == MP_OK; i++, r += g->fixed_bytes) {
+    for (int32_t i = 0; i < n && s == MP_OK; i++, r += g->form.fixed_bytes) {
         uint32_t group = first + (uint32_t)i;
         const uint8_t *row = mp_table_row(&g->table, group);
         const mp_key *key = (const mp_key *)(const void *)row;
         size_t key_len = mp_key_len(key);
         uint64_t rows = mp_row_count(row);
-        if (has_more || rows > MP_RECORD_ROWS_MAX || g->fixed_bytes + key_len > BLOCK_RECORD)
+        if (has_more || rows > MP_RECORD_ROWS_MAX || g->form.fixed_bytes + key_len > BLOCK_RECORD)
             s = emit_long(e, group, r, err);
         else
             s = emit_short(e, group, (uint32_t)rows, r, key, key_len, err);

@@ -162,22 +162,24 @@ mp_status mp_parts_keep(mp_parts *p, const uint8_t *const *record, const uint64_
 
 static int cmp_keys(const void *ctx, uintptr_t a, uintptr_t b) {
     const mp_group *g = ctx;
-    mp_key ka = mp_record_key(g, (const uint8_t *)a, 0);
-    mp_key kb = mp_record_key(g, (const uint8_t *)b, 0);
+    mp_key ka = mp_record_key(g->form, (const uint8_t *)a, 0);
+    mp_key kb = mp_record_key(g->form, (const uint8_t *)b, 0);
     return mp_key_cmp(&ka, &kb);
 }
 
 mp_status mp_parts_order(mp_parts *p, mp_group *g, mp_part *part, mp_hashed **out, mp_error *err) {
     size_t bytes = (size_t)part->n_records * sizeof(mp_hashed);
     int64_t n = 0;
+    const mp_record_form f = g->form;
     mp_hashed *v = mp_mem_alloc(p->mem, bytes);
     *out = v;
     if (!v) return mp_mem_error(p->mem, bytes, err);
     for (const mp_part_chunk *c = mp_parts_chunks(part); c; c = c->next)
         for (size_t at = 0; at < c->len; at += mp_record_bytes(c->bytes + at)) {
             const uint8_t *r = c->bytes + at;
-            v[n++] = (mp_hashed){mp_key_hash_of(r + g->fixed_bytes, mp_record_key_bytes(g, r)),
-                                 (uintptr_t)r};
+            v[n++] =
+                (mp_hashed){mp_key_hash_of(r + mp_record_key_at(f, r), mp_record_key_bytes(f, r)),
+                            (uintptr_t)r};
         }
     mp_status s = mp_hashed_sort(p->mem, out, n, cmp_keys, g, err);
     if (s != MP_OK) {

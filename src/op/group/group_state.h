@@ -1,10 +1,6 @@
 /* group_state.h - what the files of group by share: the table, its aggregates and the scratch of
  * one batch. A row of the table: mp_key, uint64_t rows of the group, the states of the
- * aggregates. A record: u32 length of it all, u32 rows of the group, the fixed parts of the
- * aggregates, the key's encoding. The highest bit of the rows tells that more follows, what does not fit
- * the fixed parts: {u32 aggregate, u32 length, bytes} ..., and u32 length of the key. A group with very
- * much of that, or very many rows, takes several records, whose fixed parts are those of a group without
- * rows from the second on. */
+ * aggregates. */
 #ifndef MP_OP_GROUP_STATE_H
 #define MP_OP_GROUP_STATE_H
 
@@ -12,12 +8,7 @@
 #include "op/group/group.h"
 #include "op/group/group_bypass.h"
 #include "op/group/group_order.h"
-
-enum {
-    MP_RECORD_ROWS_AT = 4,
-    MP_RECORD_FIXED_AT = 8,
-    MP_RECORD_MORE_BYTES = 48 * 1024 /* a record ends once its last parts have passed this */
-};
+#include "op/group/group_record.h"
 
 struct mp_group {
     mp_mem *mem;
@@ -26,14 +17,15 @@ struct mp_group {
     mp_type *key_type; /* n_keys */
     mp_agg **agg;      /* n_aggs */
     mp_table table;
-    size_t fixed_bytes;  /* of a record before its key */
-    uint8_t *blank_wire; /* fixed_bytes: of a group without rows */
+    mp_record_form form;
+    uint8_t *blank_wire; /* form.fixed_bytes: of a group without rows */
     bool lone;           /* no keys, and the one group is to be made when missing */
     /* one batch; MP_BATCH_ROWS each */
     mp_key *batch_key;
     uint64_t *batch_hash;
     uint32_t *batch_group;
     const uint8_t **batch_record;
+    uint8_t *batch_fixed; /* form.fixed_bytes each: of packed records, plain; NULL: none were met */
     mp_arena scratch;
     int64_t rows; /* since the table was empty */
     int64_t all_rows;
@@ -66,38 +58,6 @@ struct mp_group {
 };
 
 enum { MP_EMIT_BLOCK = 256, MP_RECENT_ROWS = 1 << 17 };
-static const uint32_t MP_RECORD_MORE = 0x80000000u, MP_RECORD_ROWS_MAX = 0x7FFFFFFFu;
-
-/* Parts of a record that is known to be one. */
-static inline size_t mp_record_bytes(const uint8_t *record) {
-    uint32_t n;
-    memcpy(&n, record, sizeof n);
-    return n;
-}
-static inline uint32_t mp_record_rows(const uint8_t *record) {
-    uint32_t n;
-    memcpy(&n, record + MP_RECORD_ROWS_AT, sizeof n);
-    return n & MP_RECORD_ROWS_MAX;
-}
-static inline bool mp_record_has_more(const uint8_t *record) {
-    return record[MP_RECORD_ROWS_AT + 3] >> 7;
-}
-static inline size_t mp_record_key_bytes(const mp_group *g, const uint8_t *record) {
-    uint32_t n;
-    size_t bytes = mp_record_bytes(record);
-    if (!mp_record_has_more(record)) return bytes - g->fixed_bytes;
-    memcpy(&n, record + bytes - sizeof n, sizeof n);
-    return n;
-}
-/* A long one refers to the record. */
-static inline mp_key mp_record_key(const mp_group *g, const uint8_t *record, uint64_t hash) {
-    mp_key k;
-    size_t n = mp_record_key_bytes(g, record);
-    const uint8_t *bytes = record + g->fixed_bytes;
-    if (n > sizeof k) return mp_key_reference(bytes, n, hash);
-    memcpy(&k, bytes, sizeof k);
-    return k;
-}
 
 /* The records that begin at *at, up to a batch of them, with their keys and hashes, into the
  * batch arrays; their number, -1: malformed. Inside the keys only whoever walks them looks. */

@@ -94,6 +94,7 @@ typedef struct {
     mp_job *j;
     mp_next_batch_fn next;
     int64_t piece, n_pieces, done;
+    size_t text_bytes; /* of the longest piece so far */
 } batches;
 
 static mp_status add_batch(batches *b, bool *more, mp_error *err) {
@@ -117,8 +118,11 @@ static mp_status fill_batches(void *ctx, int64_t *piece, mp_error *err) {
     bool more = true, last = b->done + 1 == b->n_pieces;
     mp_status st = MP_OK;
     *piece = b->piece + b->done++;
+    /* at once, since a buffer that grows by and by is copied, and is new memory each time */
+    if (b->text_bytes) (void)!mp_buf_reserve(&b->j->text, b->text_bytes + b->text_bytes / 16);
     while (more && !st && (last || b->j->taken < b->done * MP_PIECE_ROWS))
         st = add_batch(b, &more, err);
+    if (b->j->text.len > b->text_bytes) b->text_bytes = b->j->text.len;
     return st;
 }
 
