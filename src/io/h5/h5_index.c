@@ -1,12 +1,13 @@
 /* h5_index.c - where the chunks of a dataset are: the B-tree that most files have is read here in one
- * walk; of the library's other indexes it is asked chunk by chunk, which takes it a walk each.
+ * walk, arrays of chunks by h5_index_array.c; of the last kind, the B-tree of version 2, the library is
+ * asked chunk by chunk, which takes it a walk each.
  * File format: "HDF5 File Format Specification Version 3.0", object headers (IV.A), data layout
  * message (IV.A.2.i), version 1 B-trees (III.A.1).
  * Invariant: nodes visited are bounded by the size of the grid, so cycles end; what does not fit the
  * grid is left to the library. */
 #include <unistd.h>
 
-#include "io/h5/h5_in.h"
+#include "io/h5/h5_index.h"
 
 enum {
     LAYOUT_MESSAGE = 8,
@@ -18,41 +19,63 @@ enum {
     MOST_LEVELS = 32
 };
 
-typedef struct {
-    mp_h5_in *in;
-    mp_h5_array *a;
-    mp_h5_chunk *chunks;
-    int64_t n_found;
-    int64_t n_nodes;
-    int64_t tree; /* address of the B-tree */
-    bool found;   /* the message */
-    bool odd;     /* something is not as expected */
-} index_reader;
-
-static bool read_at(index_reader *x, int64_t address, void *to, size_t n) {
+bool mp_h5_index_bytes(const mp_h5_index *x, int64_t address, void *to, size_t n) {
     int64_t at = address + x->in->base;
     if (address < 0 || at < 0 || at > x->in->file_bytes - (int64_t)n) return false;
     return pread(x->in->fd, to, n, (off_t)at) == (ssize_t)n;
 }
 
-static uint64_t le(const uint8_t *p, int n) {
-    uint64_t v = 0;
-    for (int i = n - 1; i >= 0; i--)
-        v = v << 8 | p[i];
-    return v;
-}
-
 /* ---- the object header ---- */
 
-/* Version 3 of a chunked layout: rank + 1, address of the tree, sizes of a chunk, of an element. */
-static void take_layout(index_reader *x, const uint8_t *p, size_t n) {
+/* Sizes of a chunk, of width bytes each; the last is that of an element. */
+static bool same_chunks(mp_h5_index *x, const uint8_t *p, int width) {
     int rank = x->a->n_dims;
-    if (n < 3 || p[0] != 3 || p[1] != 2 || p[2] != rank + 1) return;
-    if (n < 11 + 4 * ((size_t)rank + 1)) return;
-    for (int d = 0; d < rank; d++)
-        if ((int64_t)le(p + 11 + 4 * d, 4) != x->a->chunk_dims[d]) return;
-    x->tree = (int64_t)le(p + 3, 8);
+    x->chunk_bytes = 1;
+    for (int d = 0; d <= rank; d++) {
+        int64_t n = (int64_t)mp_h5_le(p + width * d, width);
+        if (d < rank && n != x->a->chunk_dims[d]) return false;
+        if (__builtin_mul_overflow(x->chunk_bytes, n, &x->chunk_bytes)) return false;
+    }
+    return x->chunk_bytes > 0 && x->chunk_bytes <= INT32_MAX;
+}
+
+/* Version 3 of a chunked layout: rank + 1, address of the tree, sizes. */
+static void take_layout_3(mp_h5_index *x, const uint8_t *p, size_t n) {
+    int rank = x->a->n_dims;
+    if (n < 11 + 4 * ((size_t)rank + 1) || p[2] != rank + 1) return;
+    if (!same_chunks(x, p + 11, 4)) return;
+    x->kind = MP_H5_INDEX_TREE_1;
+    x->address = (int64_t)mp_h5_le(p + 3, 8);
     x->found = true;
+}
+
+/* Version 4: flags, rank + 1, bytes of a size, sizes, kind of index, what it says of itself, its
+ * address. */
+static void take_layout_4(mp_h5_index *x, const uint8_t *p, size_t n) {
+    enum { PLAIN_EDGES = 1, SINGLE_FILTERED = 2 };
+    static const uint8_t own_bytes[] = {0, 0, 0, 1, 5, 6};
+    int rank = x->a->n_dims, width = n > 4 ? p[4] : 0;
+    size_t at = 5 + (size_t)width * ((size_t)rank + 1);
+    if (width < 1 || width > 8 || n <= at || p[3] != rank + 1 || (p[2] & PLAIN_EDGES)) return;
+    int kind = p[at++];
+    if (kind < MP_H5_INDEX_SINGLE || kind > MP_H5_INDEX_TREE_2 || !same_chunks(x, p + 5, width))
+        return;
+    bool filtered = kind == MP_H5_INDEX_SINGLE && (p[2] & SINGLE_FILTERED);
+    size_t own = filtered ? 12 : own_bytes[kind];
+    if (n < at + own + 8) return;
+    if (filtered && mp_h5_le(p + at, 8) > INT32_MAX) return;
+    if (filtered) x->single_bytes = (uint32_t)mp_h5_le(p + at, 8);
+    if (filtered) x->single_skip = (uint32_t)mp_h5_le(p + at + 8, 4);
+    x->kind = (mp_h5_index_kind)kind;
+    x->address = (int64_t)mp_h5_le(p + at + own, 8);
+    x->found = kind != MP_H5_INDEX_TREE_2;
+}
+
+static void take_layout(mp_h5_index *x, const uint8_t *p, size_t n) {
+    enum { CHUNKED = 2 };
+    if (n < 3 || p[1] != CHUNKED) return;
+    if (p[0] == 3) take_layout_3(x, p, n);
+    if (p[0] == 4) take_layout_4(x, p, n);
 }
 
 typedef struct {
@@ -65,27 +88,27 @@ typedef struct {
     int n, next;
 } blocks;
 
-static void take_message(index_reader *x, blocks *bs, unsigned type, const uint8_t *p, size_t n) {
+static void take_message(mp_h5_index *x, blocks *bs, unsigned type, const uint8_t *p, size_t n) {
     if (type == LAYOUT_MESSAGE) take_layout(x, p, n);
     if (type == CONTINUATION && n >= 16 && bs->n < MOST_BLOCKS)
-        bs->blocks[bs->n++] = (block){(int64_t)le(p, 8), le(p + 8, 8)};
+        bs->blocks[bs->n++] = (block){(int64_t)mp_h5_le(p, 8), mp_h5_le(p + 8, 8)};
 }
 
 /* Messages of a header of version 1: 8 bytes before each. */
-static void messages_1(index_reader *x, blocks *bs, const uint8_t *p, size_t n) {
+static void messages_1(mp_h5_index *x, blocks *bs, const uint8_t *p, size_t n) {
     for (size_t at = 0; n - at >= 8 && at < n;) {
-        size_t len = le(p + at + 2, 2);
+        size_t len = mp_h5_le(p + at + 2, 2);
         if (len > n - at - 8) return;
-        take_message(x, bs, (unsigned)le(p + at, 2), p + at + 8, len);
+        take_message(x, bs, (unsigned)mp_h5_le(p + at, 2), p + at + 8, len);
         at += 8 + len;
     }
 }
 
 /* Of version 2: 4 bytes, or 6 where their order of creation is kept. */
-static void messages_2(index_reader *x, blocks *bs, const uint8_t *p, size_t n, bool ordered) {
+static void messages_2(mp_h5_index *x, blocks *bs, const uint8_t *p, size_t n, bool ordered) {
     size_t head = ordered ? 6 : 4;
     for (size_t at = 0; at + head <= n;) {
-        size_t len = le(p + at + 1, 2);
+        size_t len = mp_h5_le(p + at + 1, 2);
         if (len > n - at - head) return;
         take_message(x, bs, p[at], p + at + head, len);
         at += head + len;
@@ -93,26 +116,26 @@ static void messages_2(index_reader *x, blocks *bs, const uint8_t *p, size_t n, 
 }
 
 /* The first block of a header; *version 0: none that is known. */
-static block first_block(index_reader *x, int64_t header, int *version, bool *ordered) {
+static block first_block(mp_h5_index *x, int64_t header, int *version, bool *ordered) {
     uint8_t p[40] = {0};
     block b = {0};
     *version = 0;
     *ordered = false;
-    if (!read_at(x, header, p, 16)) return b;
+    if (!mp_h5_index_bytes(x, header, p, 16)) return b;
     if (p[0] == 1 && p[1] == 0) {
         *version = 1;
-        return (block){header + 16, le(p + 8, 4)};
+        return (block){header + 16, mp_h5_le(p + 8, 4)};
     }
     if (memcmp(p, "OHDR", 4) != 0 || p[4] != 2) return b;
     int flags = p[5], at = 6 + (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0);
     int width = 1 << (flags & 3);
-    if (!read_at(x, header, p, (size_t)(at + width))) return b;
+    if (!mp_h5_index_bytes(x, header, p, (size_t)(at + width))) return b;
     *version = 2;
     *ordered = (flags & 4) != 0;
-    return (block){header + at + width, le(p + at, width)};
+    return (block){header + at + width, mp_h5_le(p + at, width)};
 }
 
-static void read_header(index_reader *x, int64_t header) {
+static void read_header(mp_h5_index *x, int64_t header) {
     blocks bs = {.n = 1};
     int version;
     bool ordered;
@@ -121,7 +144,7 @@ static void read_header(index_reader *x, int64_t header) {
         block b = bs.blocks[bs.next];
         if (b.len == 0 || b.len > BLOCK_LIMIT) return;
         uint8_t *p = mp_h5_take(x->in, (size_t)b.len, 1);
-        if (!p || !read_at(x, b.at, p, (size_t)b.len)) return;
+        if (!p || !mp_h5_index_bytes(x, b.at, p, (size_t)b.len)) return;
         size_t n = (size_t)b.len;
         if (version == 1) {
             messages_1(x, &bs, p, n);
@@ -139,15 +162,15 @@ static void read_header(index_reader *x, int64_t header) {
 static int64_t place_of(const mp_h5_array *a, const uint8_t *offset) {
     int64_t at = 0;
     for (int d = 0; d < a->n_dims; d++) {
-        uint64_t v = le(offset + 8 * d, 8), q = (uint64_t)a->chunk_dims[d];
+        uint64_t v = mp_h5_le(offset + 8 * d, 8), q = (uint64_t)a->chunk_dims[d];
         if (v % q != 0 || v >= (uint64_t)a->dims[d]) return -1;
         at = at * mp_h5_grid(a, d) + (int64_t)(v / q);
     }
     return at;
 }
 
-static void note_chunk(index_reader *x, int64_t place, int64_t address, uint32_t bytes,
-                       uint32_t skip) {
+void mp_h5_index_note(mp_h5_index *x, int64_t place, int64_t address, uint32_t bytes,
+                      uint32_t skip) {
     if (place < 0)
         return; /* of rows that were cut off: it stays in the tree until the file is packed */
     mp_h5_chunk *c = &x->chunks[place];
@@ -160,30 +183,31 @@ static void note_chunk(index_reader *x, int64_t place, int64_t address, uint32_t
     x->n_found++;
 }
 
-static void walk_node(index_reader *x, int64_t address, int level) {
+static void walk_node(mp_h5_index *x, int64_t address, int level) {
     int rank = x->a->n_dims;
     size_t key = 8 + 8 * ((size_t)rank + 1);
     uint8_t head[24];
     if (x->odd || level > MOST_LEVELS || x->n_nodes++ > x->a->n_chunks * 2 + NODE_LIMIT / 1024 ||
-        !read_at(x, address, head, sizeof head) || memcmp(head, "TREE", 4) != 0 || head[4] != 1 ||
-        (level >= 0 && head[5] != level)) {
+        !mp_h5_index_bytes(x, address, head, sizeof head) || memcmp(head, "TREE", 4) != 0 ||
+        head[4] != 1 || (level >= 0 && head[5] != level)) {
         x->odd = true;
         return;
     }
-    size_t n = le(head + 6, 2), bytes = n * (key + 8) + key;
+    size_t n = mp_h5_le(head + 6, 2), bytes = n * (key + 8) + key;
     uint8_t *p = mp_mem_alloc(NULL, bytes);
-    if (!p || !read_at(x, address + 24, p, bytes)) {
+    if (!p || !mp_h5_index_bytes(x, address + 24, p, bytes)) {
         x->odd = true;
         mp_mem_free(NULL, p);
         return;
     }
     for (size_t i = 0; i < n && !x->odd; i++) {
         const uint8_t *k = p + i * (key + 8);
-        int64_t child = (int64_t)le(k + key, 8);
+        int64_t child = (int64_t)mp_h5_le(k + key, 8);
         if (head[5] > 0)
             walk_node(x, child, head[5] - 1);
         else
-            note_chunk(x, place_of(x->a, k + 8), child, (uint32_t)le(k, 4), (uint32_t)le(k + 4, 4));
+            mp_h5_index_note(x, place_of(x->a, k + 8), child, (uint32_t)mp_h5_le(k, 4),
+                             (uint32_t)mp_h5_le(k + 4, 4));
     }
     mp_mem_free(NULL, p);
 }
@@ -192,7 +216,7 @@ static void walk_node(index_reader *x, int64_t address, int level) {
 
 /* Does the library find the bytes of chunk i where it says they are? Releases differ in whether they
  * count the user block. */
-static bool same_bytes(index_reader *x, hid_t dset, const hsize_t *offset, int64_t at, size_t n) {
+static bool same_bytes(mp_h5_index *x, hid_t dset, const hsize_t *offset, int64_t at, size_t n) {
     uint8_t *theirs = mp_mem_alloc(NULL, n), *ours = mp_mem_alloc(NULL, n);
     uint32_t filters;
     bool same = theirs && ours && H5Dread_chunk(dset, H5P_DEFAULT, offset, &filters, theirs) >= 0 &&
@@ -203,7 +227,7 @@ static bool same_bytes(index_reader *x, hid_t dset, const hsize_t *offset, int64
     return same;
 }
 
-static void ask_library(index_reader *x, hid_t dset) {
+static void ask_library(mp_h5_index *x, hid_t dset) {
     hsize_t n = 0;
     hid_t space = H5Dget_space(dset);
     int64_t base = 0;
@@ -226,13 +250,53 @@ static void ask_library(index_reader *x, hid_t dset) {
             x->odd = !same_bytes(x, dset, offset, (int64_t)address + base, (size_t)bytes);
         }
         int64_t at = (int64_t)address + base - x->in->base;
-        if (!x->odd) note_chunk(x, place_of(x->a, key), at, (uint32_t)bytes, skip);
+        if (!x->odd) mp_h5_index_note(x, place_of(x->a, key), at, (uint32_t)bytes, skip);
     }
     if (space >= 0) H5Sclose(space);
 }
 
+/* ---- the whole ---- */
+
+/* One chunk, or all of the grid one behind the other. */
+static void note_row(mp_h5_index *x) {
+    int64_t n = x->kind == MP_H5_INDEX_SINGLE ? 1 : x->a->n_chunks;
+    uint32_t bytes = x->single_bytes ? x->single_bytes : (uint32_t)x->chunk_bytes;
+    if (n != x->a->n_chunks) x->odd = true;
+    for (int d = 0; d < x->a->n_dims && x->kind == MP_H5_INDEX_IMPLICIT; d++)
+        if (x->max_dims[d] != x->a->dims[d]) x->odd = true; /* its grid is that of the most */
+    for (int64_t i = 0; i < n && !x->odd; i++)
+        mp_h5_index_note(x, i, x->address + i * x->chunk_bytes, bytes, x->single_skip);
+}
+
+static void walk(mp_h5_index *x) {
+    switch (x->kind) {
+    case MP_H5_INDEX_TREE_1:
+        walk_node(x, x->address, -1);
+        break;
+    case MP_H5_INDEX_FIXED:
+        mp_h5_index_fixed(x);
+        break;
+    case MP_H5_INDEX_EXTENSIBLE:
+        mp_h5_index_extensible(x);
+        break;
+    default:
+        note_row(x);
+        break;
+    }
+}
+
+static bool find_most(mp_h5_index *x, hid_t dset) {
+    hsize_t dims[MP_H5_MAX_DIMS], most[MP_H5_MAX_DIMS];
+    hid_t space = H5Dget_space(dset);
+    bool ok = space >= 0 && H5Sget_simple_extent_dims(space, dims, most) == x->a->n_dims;
+    for (int d = 0; ok && d < x->a->n_dims; d++)
+        x->max_dims[d] = most[d] == H5S_UNLIMITED ? -1 : (int64_t)most[d];
+    if (space >= 0) H5Sclose(space);
+    return ok;
+}
+
 mp_status mp_h5_read_index(mp_h5_in *in, hid_t dset, mp_h5_array *a, bool *found) {
-    index_reader x = {.in = in, .a = a, .tree = -1};
+    mp_h5_index x = {.in = in, .a = a, .address = -1};
     H5O_info_t info;
     *found = false;
     int64_t n = 1;
@@ -246,9 +310,9 @@ mp_status mp_h5_read_index(mp_h5_in *in, hid_t dset, mp_h5_array *a, bool *found
     for (int64_t i = 0; i < n; i++)
         x.chunks[i].address = -1;
     if (H5Oget_info(dset, &info) < 0) return MP_OK;
-    if (info.fileno == in->fileno) read_header(&x, (int64_t)info.addr);
-    if (x.found && x.tree != -1)
-        walk_node(&x, x.tree, -1);
+    if (info.fileno == in->fileno && find_most(&x, dset)) read_header(&x, (int64_t)info.addr);
+    if (x.found && x.address != -1)
+        walk(&x);
     else if (!x.found)
         ask_library(&x, dset);
     *found = !x.odd;
