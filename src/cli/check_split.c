@@ -2,6 +2,8 @@
  * Invariant: exactly one way; what belongs to another one is an error, not ignored. */
 #include "cli/check_split.h"
 
+#include "cli/command_map.h"
+
 #include <string.h>
 
 #include "io/output/output.h"
@@ -74,7 +76,7 @@ mp_status mp_check_split(mp_invocation *inv, mp_error *err) {
     if (st == MP_OK) st = check_keys(s, err);
     if (st == MP_OK) st = check_parts(s, err);
     s->format = inv->split_by.format < 0 ? MP_FORMAT_CSV : (mp_text_format)inv->split_by.format;
-    return st;
+    return st ? st : mp_check_resume_command(inv, s->resume, &s->resume_command, err);
 }
 
 mp_status mp_check_merge(mp_invocation *inv, mp_error *err) {

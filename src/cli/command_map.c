@@ -87,19 +87,18 @@ static const mp_option map_options[] = {
 const mp_option_group mp_map_group = {"commands on items or shards", map_options,
                                       (int)(sizeof map_options / sizeof *map_options)};
 
-/* The command line with --resume behind the command's name, as a shell reads it. */
-static mp_status resume_command(mp_invocation *inv, mp_error *err) {
+mp_status mp_check_resume_command(mp_invocation *inv, bool has, const char **out, mp_error *err) {
     mp_buf b;
     mp_buf_init(&b, NULL);
     for (int i = 0; i < inv->argc; i++) {
         if (i > 0) mp_buf_u8(&b, ' ');
         mp_facts_quote(inv->argv[i], &b);
-        if (i == inv->command_at && !inv->map.resume) mp_buf_printf(&b, " --resume");
+        if (i == inv->command_at && !has) mp_buf_printf(&b, " --resume");
     }
     mp_buf_u8(&b, 0);
     mp_status st = mp_buf_check(&b, err);
     char *copy = st == MP_OK ? mp_arena_alloc(inv->arena, b.len, 1) : NULL;
-    if (copy) inv->map.resume_command = memcpy(copy, b.data, b.len);
+    if (copy) *out = memcpy(copy, b.data, b.len);
     if (st == MP_OK && !copy) st = mp_error_nomem(err, (int64_t)b.len, 0);
     mp_buf_release(&b);
     return st;
@@ -214,5 +213,5 @@ mp_status mp_command_map_check(mp_invocation *inv, mp_error *err) {
     if (map->results && inv->spec.output.path)
         return wrong(err, "-o joins what is printed, --results keeps it apart",
                      "-o and --results exclude each other");
-    return resume_command(inv, err);
+    return mp_check_resume_command(inv, map->resume, &map->resume_command, err);
 }

@@ -189,6 +189,14 @@ static const mp_option split_options[] = {
      .help = "form of the shards (default csv)"},
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
      .help = "put the shards in place of those of a folder that is not empty"},
+    {.name = "run-dir", .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(split.run_dir),
+     .help = "journal of a run that takes longer than some seconds, until it\n"
+             "is done (default: OUT.mpart-run, where OUT is -o)"},
+    {.name = "resume", .kind = MP_OPT_FLAG, .at = AT(split.resume),
+     .help = "go on from the journal: rows that are in their shards are not\n"
+             "dealt again"},
+    {.name = "explain", .kind = MP_OPT_FLAG, .at = AT(split.explain),
+     .help = "say what --resume would keep and what it would do again, and why"},
 };
 
 static const mp_option merge_options[] = {

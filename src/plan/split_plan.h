@@ -19,6 +19,9 @@ typedef struct {
     mp_text_format format;
     const char *folder; /* the output */
     bool force;
+    const char *run_dir; /* of the journal; NULL: FOLDER.mpart-run */
+    bool resume, explain;
+    const char *resume_command; /* what to type to go on */
 } mp_split_spec;
 
 /* "by", "range", "rows", "each": as in the manifest. */

@@ -18,6 +18,7 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"gather", "results come to rank 0"},
         {"dict", "the dictionary's sockets are opened (map --dict)"},
         {"units", "units are handed out to commands (map)"},
+        {"leg", "how far a split has come is written down"},
         {"output", "the output is written"},
         {"dict-out", "the dictionary is written (map --dict-out)"},
         {"store", "rows become chunks of an HDF5 file"},

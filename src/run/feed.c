@@ -289,6 +289,40 @@ int mp_feed_fd(const mp_feed *f) {
 
 /* ---- what came back ---- */
 
+void mp_feed_save(const mp_feed *f, mp_buf *out) {
+    mp_buf_i64(out, f->next);
+    for (int64_t i = 0; i < f->next; i++) {
+        const split_info *s = &f->splits[i];
+        mp_split_report r = s->report;
+        r.n_other = 0; /* a note is all that it is for */
+        mp_buf_u32(out, (uint32_t)s->desc.file);
+        mp_buf_i64(out, s->desc.begin);
+        mp_buf_i64(out, s->desc.len);
+        mp_split_report_put(out, &r);
+    }
+}
+
+mp_status mp_feed_restore(mp_feed *f, mp_rd *in, bool *fits, mp_error *err) {
+    mp_buf unused;
+    mp_buf_init(&unused, f->mem);
+    int64_t n = mp_rd_i64(in);
+    *fits = !in->bad;
+    mp_status st = mp_feed_start(f, true, err);
+    for (int64_t i = 0; i < n && !st && *fits; i++) {
+        mp_split_state state;
+        mp_buf_clear(&unused);
+        st = mp_feed_next(f, &unused, &state, err);
+        int32_t file = (int32_t)mp_rd_u32(in);
+        int64_t begin = mp_rd_i64(in), len = mp_rd_i64(in);
+        mp_split_report r = mp_split_report_get(in);
+        const mp_split_desc *d = !st && state == MP_SPLIT_GOT ? &f->splits[i].desc : NULL;
+        *fits = d && !in->bad && d->file == file && d->begin == begin && d->len == len;
+        if (*fits) mp_feed_report(f, 0, i, MP_OK, &r);
+    }
+    mp_buf_release(&unused);
+    return st;
+}
+
 void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status,
                     const mp_split_report *r) {
     if (split < 0 || split >= f->n_splits) return;
@@ -417,6 +451,12 @@ int64_t mp_feed_counted(const mp_feed *f) {
 int64_t mp_feed_splits(const mp_feed *f) {
     return f->n_splits;
 }
+
+int64_t mp_feed_given(const mp_feed *f, bool *all) {
+    *all = f->listed && f->next == f->n_splits;
+    return f->next;
+}
+
 int mp_feed_slowest(const mp_feed *f, int64_t *bytes) {
     int slowest = -1;
     for (int r = 0; f->n_ranks > 1 && r < f->n_ranks; r++)

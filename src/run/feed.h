@@ -58,6 +58,11 @@ void mp_feed_read_rows(mp_feed *f, mp_feed_rows rows);
 /* Start a pass from the first split. replayable: another pass may follow, so blocks of a pipe are
  * kept in a spool. */
 MP_MUST_CHECK mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err);
+/* A pass that ended early on purpose goes on from here in another run: all splits handed out so far
+ * have reported, and are proven. save: to the end of out. restore: a feed of the same table, not started
+ * yet, is started behind them; false: its splits are others. MP_NOMEM. */
+void mp_feed_save(const mp_feed *f, mp_buf *out);
+MP_MUST_CHECK mp_status mp_feed_restore(mp_feed *f, mp_rd *in, bool *fits, mp_error *err);
 /* Callbacks of the flow. census: the reports are of mp_csv_func. */
 MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
                                      mp_error *err);
@@ -88,6 +93,8 @@ void mp_feed_cut(mp_feed *f, int64_t upto);
 /* Splits whose bad rows count. */
 int64_t mp_feed_counted(const mp_feed *f);
 int64_t mp_feed_splits(const mp_feed *f);
+/* Splits handed out in this pass, and whether they are all there are. */
+int64_t mp_feed_given(const mp_feed *f, bool *all);
 int64_t mp_feed_bytes_done(const mp_feed *f);
 /* The rank whose finished splits have the fewest bytes, and how many; -1 with one rank. */
 int mp_feed_slowest(const mp_feed *f, int64_t *bytes);

@@ -34,13 +34,14 @@ typedef struct {
     uint32_t pass;
     int64_t exchange_bytes; /* budget of this rank for exchange blocks */
     mp_mem *mem;
+    int64_t first_split; /* rank 0: the number that splits are counted from */
 
     /* Every rank, before any other callback: the run under way, for mp_flow_exchange and
      * mp_flow_stop. NULL: not needed. */
     void (*attach)(void *ctx, mp_flow_run *run);
 
-    /* Rank 0. Appends the description of the next split (ascending; numbered 0, 1, ... by the order
-     * of the calls), for any rank. LATER, SOON: called again in the next round. */
+    /* Rank 0. Appends the description of the next split (ascending; numbered from first_split by the
+     * order of the calls), for any rank. LATER, SOON: called again in the next round. */
     mp_status (*next_split)(void *ctx, mp_buf *desc, mp_split_state *state, mp_error *err);
     /* Rank 0, once for each split that was begun. report is what its split_end on rank src wrote.
      * Reports come in any order. status: MP_OK when it was finished; MP_STOPPED when it was cut

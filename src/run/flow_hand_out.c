@@ -15,6 +15,7 @@ mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
     mp_flow_head *h = &r->head;
     int n = mp_comm_size(r->c);
     h->limit = INT64_MAX;
+    h->next_split = r->f->first_split;
     h->data_only = true;
     h->error = MP_ERROR_INIT;
     h->cap = MP_FLOW_IN_HAND * n;

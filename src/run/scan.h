@@ -44,6 +44,11 @@ typedef struct {
     int64_t most_rows;
     /* Rank 0: nobody wants rows any more. NULL: never. */
     bool (*closed)(void *ctx);
+    /* A pass in legs. first_split: 0, or the splits that earlier legs of the same plan have done, which
+     * stand; pause: rank 0, asked before each split: the leg ends with those handed out so far. Neither
+     * most_rows nor closed goes with them, nor a table with data of rank 0. */
+    int64_t first_split;
+    bool (*pause)(void *ctx);
 } mp_scan_consumer;
 
 /* Collective. seen: evidence of each column of the table as the plan looked at it, or-ed over all
@@ -51,6 +56,12 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan,
                                      const mp_scan_consumer *consumer, mp_evidence *seen,
                                      mp_flow_verdict *verdict, mp_error *err);
+
+/* Rejected rows of this rank in the legs so far, as bytes for the next run's mp_scan_restore_rejects on
+ * any one rank. Local. MP_NOMEM. */
+const mp_buf *mp_scan_save_rejects(const mp_scan *s);
+MP_MUST_CHECK mp_status mp_scan_restore_rejects(mp_scan *s, const void *bytes, size_t n,
+                                                mp_error *err);
 
 /* Single splits behind a pass that stands, on one rank, again and in any order. Between begin and end
  * the plan and the consumer (batch is called, nothing else) stay. Local. desc: as mp_split_desc_put,

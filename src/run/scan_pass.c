@@ -19,6 +19,7 @@ static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_e
     mp_scan *s = ctx;
     *state = MP_SPLIT_NONE;
     if (needed(s) >= 0) return MP_OK;
+    if (!s->in_census && s->consumer->pause && s->consumer->pause(s->consumer->ctx)) return MP_OK;
     mp_status st = mp_feed_next(s->a.feed, desc, state, err);
     mp_comm_watch_fd(s->a.comm, !st && *state == MP_SPLIT_LATER ? mp_feed_fd(s->a.feed) : -1);
     return st;
@@ -124,7 +125,9 @@ static mp_status census(mp_scan *s, mp_error *err) {
                     .split_step = mp_scan_census_step,
                     .split_end = mp_scan_census_end};
     mp_flow_result result;
+    s->in_census = true;
     st = mp_flow_execute(s->a.comm, &flow, &result, err);
+    s->in_census = false;
     s->stats.seconds += result.busy_seconds;
     if (!st && s->a.feed) mp_feed_compose(s->a.feed);
     return st;
@@ -184,12 +187,13 @@ static mp_status make_room(mp_scan *s, const mp_scan_plan *plan, mp_error *err) 
 static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     mp_status st = make_room(s, plan, err);
     s->cuts = plan->typed && s->consumer->most_rows >= 0;
+    if (!st) st = mp_scan_rows_start(s, plan, err);
+    if (st || s->consumer->first_split > 0) return st; /* what earlier legs counted stays */
     int passes = s->stats.passes;
     double seconds = s->stats.seconds;
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
     mp_buf_clear(&s->rejects);
-    if (!st) st = mp_scan_rows_start(s, plan, err);
-    if (st || !s->a.feed) return st;
+    if (!s->a.feed) return MP_OK;
     return mp_feed_start(s->a.feed, plan->typed || mp_table_guesses(s->a.table), err);
 }
 
@@ -211,6 +215,7 @@ static mp_status run_flow(mp_scan *s, mp_flow_verdict *verdict, mp_error *err) {
                     .pass = ++s->pass,
                     .exchange_bytes = c->exchange_bytes,
                     .mem = s->a.mem,
+                    .first_split = c->first_split,
                     .attach = attach,
                     .next_split = next_split,
                     .split_report = take_report,
@@ -246,6 +251,16 @@ mp_status mp_scan_pass(mp_scan *s, const mp_scan_plan *plan, const mp_scan_consu
     if (!st && *verdict != MP_FLOW_REDO) st = agree_on_types(s, seen, err);
     stop(s);
     return st;
+}
+
+const mp_buf *mp_scan_save_rejects(const mp_scan *s) {
+    return &s->rejects;
+}
+
+mp_status mp_scan_restore_rejects(mp_scan *s, const void *bytes, size_t n, mp_error *err) {
+    mp_buf_clear(&s->rejects);
+    mp_buf_put(&s->rejects, bytes, n);
+    return mp_buf_check(&s->rejects, err);
 }
 
 /* ---- single splits ---- */

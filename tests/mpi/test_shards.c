@@ -102,7 +102,7 @@ static mp_status split_end(void *ctx, mp_buf *report, mp_error *err) {
 }
 
 static void attach(void *ctx, mp_flow_run *run) {
-    mp_shards_attach(((fake *)ctx)->shards, run);
+    mp_shards_attach(((fake *)ctx)->shards, run, 0);
 }
 
 /* ---- owner ---- */

@@ -14,6 +14,7 @@
 enum {
     PIECE_BYTES = 64 << 10, /* written at once; still in the second cache */
     FIRST_BYTES = 512,
+    FRONT_BYTES = 1 << 20,
     LEAST_OPEN = 4,
     MOST_OPEN = 4096,
     SPARE_OPEN = 16, /* for inputs, scratch, messages */
@@ -172,11 +173,12 @@ static mp_status open_file(mp_shard_files *f, int64_t no, mp_error *err) {
     mp_status st = make_way(f, err);
     if (st) return st;
     int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
-    s->fd = openat(f->dir, path_of(f, s), s->made ? flags : flags | O_CREAT | O_EXCL, 0666);
+    if (!s->made) flags |= O_CREAT | (f->a.again ? O_TRUNC : O_EXCL);
+    s->fd = openat(f->dir, path_of(f, s), flags, 0666);
     if (s->fd < 0 && errno == ENOENT && !s->made) {
         st = make_folders(f, s, err);
         if (st) return st;
-        s->fd = openat(f->dir, path_of(f, s), flags | O_CREAT | O_EXCL, 0666);
+        s->fd = openat(f->dir, path_of(f, s), flags, 0666);
     }
     if (s->fd < 0) return failed(f, s, errno, "cannot write", err);
     s->made = true;
@@ -222,7 +224,7 @@ static mp_status grow_list(mp_shard_files *f, mp_error *err) {
     return MP_OK;
 }
 
-mp_status mp_shard_files_add(mp_shard_files *f, const char *path, mp_error *err) {
+static mp_status add(mp_shard_files *f, const char *path, mp_error *err) {
     mp_status st = f->n == f->cap ? grow_list(f, err) : MP_OK;
     if (st) return st;
     shard *s = mp_mem_calloc(f->a.mem, 1, sizeof *s);
@@ -233,8 +235,56 @@ mp_status mp_shard_files_add(mp_shard_files *f, const char *path, mp_error *err)
     XXH64_reset(&s->sum, 0);
     mp_buf_put(&f->paths, path, strlen(path) + 1);
     f->shards[f->n++] = s;
-    st = mp_buf_check(&f->paths, err);
+    return mp_buf_check(&f->paths, err);
+}
+
+mp_status mp_shard_files_add(mp_shard_files *f, const char *path, mp_error *err) {
+    mp_status st = add(f, path, err);
     return st ? st : mp_shard_files_put(f, f->n - 1, f->header.data, f->header.len, 0, err);
+}
+
+/* The checksum of the first bytes of a file; *n: how many of them there are. */
+static mp_status sum_front(mp_shard_files *f, shard *s, int64_t *n, mp_error *err) {
+    mp_buf room;
+    mp_status st = MP_OK;
+    int64_t most = *n;
+    *n = 0;
+    mp_buf_init(&room, f->a.mem);
+    if (!mp_buf_reserve(&room, FRONT_BYTES)) st = mp_buf_check(&room, err);
+    while (*n < most && !st) {
+        size_t want = most - *n < FRONT_BYTES ? (size_t)(most - *n) : FRONT_BYTES;
+        ssize_t got = pread(s->fd, room.data, want, (off_t)*n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) st = failed(f, s, errno, "cannot read", err);
+        if (got <= 0) break;
+        XXH64_update(&s->sum, room.data, (size_t)got);
+        *n += got;
+    }
+    mp_buf_release(&room);
+    return st;
+}
+
+mp_status mp_shard_files_go_on(mp_shard_files *f, const mp_shard_file *was, bool *same,
+                               mp_error *err) {
+    mp_status st = add(f, was->path, err);
+    if (st) return st;
+    shard *s = f->shards[f->n - 1];
+    int64_t n = was->bytes;
+    *same = false;
+    s->fd = openat(f->dir, path_of(f, s), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (s->fd >= 0) st = sum_front(f, s, &n, err);
+    *same = !st && s->fd >= 0 && n == was->bytes && XXH64_digest(&s->sum) == was->xxh64;
+    if (*same && ftruncate(s->fd, (off_t)n) != 0) st = failed(f, s, errno, "cannot write", err);
+    if (s->fd >= 0) close(s->fd);
+    s->fd = -1;
+    s->made = true;
+    s->rows = was->rows;
+    s->bytes = s->written = n;
+    if (*same || st) return st;
+    f->n--;
+    f->paths.len = s->path;
+    mp_mem_free(f->a.mem, s);
+    return MP_OK;
 }
 
 /* Room for n more bytes of text. Buffers double up to a piece. */
@@ -274,6 +324,7 @@ mp_status mp_shard_files_flush(mp_shard_files *f, int64_t n, bool *done, mp_erro
     for (; n > 0 && f->flushed < f->n && !st; n--)
         st = write_out(f, f->flushed++, true, err);
     *done = f->flushed == f->n;
+    if (*done) f->flushed = 0;
     return st;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     size_t header_bytes;
     int64_t budget_bytes; /* of text that waits */
     int most_open;        /* 0: as many as the process may open, some left for others */
+    bool again;           /* files that are there already are begun anew */
     mp_mem *mem;
 } mp_shard_files_args;
 
@@ -27,11 +28,22 @@ MP_MUST_CHECK mp_status mp_shard_files_new(const mp_shard_files_args *args, mp_s
 void mp_shard_files_free(mp_shard_files **f);
 
 /* A new shard; its number is how many were added before. path: relative to the folder, copied;
- * folders on the way are made. The file itself is made later, and must not be there yet. */
+ * folders on the way are made. The file itself is made later, and must not be there yet (but for
+ * again). */
 MP_MUST_CHECK mp_status mp_shard_files_add(mp_shard_files *f, const char *path, mp_error *err);
+
+typedef struct {
+    const char *path; /* mp_shard_files_get: valid until the next add */
+    int64_t rows, bytes;
+    uint64_t xxh64;
+} mp_shard_file;
+/* A shard whose file an earlier process began: what follows `was`, as it was told then, is cut off.
+ * *same false: the file does not begin with those bytes; it was not added. Cost: reads them. */
+MP_MUST_CHECK mp_status mp_shard_files_go_on(mp_shard_files *f, const mp_shard_file *was, bool *same,
+                                             mp_error *err);
 MP_MUST_CHECK mp_status mp_shard_files_put(mp_shard_files *f, int64_t shard, const void *text,
                                            size_t n, int64_t n_rows, mp_error *err);
-/* Writes what waits in up to n shards; *done: all are complete. Then no more puts. */
+/* Writes what waits in up to n shards; *done: nothing waits any more. No puts in between. */
 MP_MUST_CHECK mp_status mp_shard_files_flush(mp_shard_files *f, int64_t n, bool *done,
                                              mp_error *err);
 /* All that was written is on the disk. */
@@ -39,11 +51,6 @@ MP_MUST_CHECK mp_status mp_shard_files_sync(mp_shard_files *f, mp_error *err);
 /* Removes all files, and forgets all shards. */
 void mp_shard_files_drop(mp_shard_files *f);
 
-typedef struct {
-    const char *path; /* valid until the next add */
-    int64_t rows, bytes;
-    uint64_t xxh64;
-} mp_shard_file;
 int64_t mp_shard_files_count(const mp_shard_files *f);
 mp_shard_file mp_shard_files_get(const mp_shard_files *f, int64_t shard);
 

@@ -8,18 +8,24 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/shards/manifest.h"
 
-enum { OPEN_FOLDERS = 8, NAME_KEPT = 200 };
+enum { OPEN_FOLDERS = 8, NAME_KEPT = 200, ID_BYTES = 6 };
+
+/* In a folder from its making until it is committed, so that an old one, which may have its name for a
+ * moment, is not taken for what a killed process left. */
+static const char marker[] = ".mpart-unfinished";
 
 struct mp_shard_folder {
     char name[PATH_MAX];   /* as the user wrote it, for messages */
     char target[PATH_MAX]; /* where the name leads */
     char temp[PATH_MAX];
     bool replaces; /* target is there and not empty */
+    int fd;        /* of temp, locked; -1 */
 };
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
@@ -45,6 +51,34 @@ static int look_into(const char *folder, bool *empty) {
         *empty = is_dot(e->d_name);
     closedir(dir);
     return 0;
+}
+
+/* A folder is in use while its maker holds the lock. -1: it does, or there is none, or nothing is known. */
+static int lock_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+/* What killed runs left beside the target goes. */
+static void remove_stale(const mp_shard_folder *f) {
+    char folder[PATH_MAX], path[PATH_MAX + 256];
+    const char *begin = strrchr(f->temp, '/');
+    size_t n = begin ? (size_t)(begin + 1 - f->temp) : 0, name = strlen(f->temp) - n - ID_BYTES;
+    memcpy(folder, n ? f->temp : ".", n ? n : 1);
+    folder[n ? n : 1] = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (strncmp(e->d_name, f->temp + n, name) != 0) continue;
+        if (strlen(e->d_name) != name + ID_BYTES) continue;
+        int m = snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        int fd = m > 0 && (size_t)m < sizeof path ? lock_folder(path) : -1;
+        if (fd < 0) continue;
+        if (faccessat(fd, marker, F_OK, 0) == 0) remove_tree(path);
+        close(fd);
+    }
+    if (dir) closedir(dir);
 }
 
 /* The old folder, if there is one. *mode: of the new one. */
@@ -81,14 +115,26 @@ static mp_status find_target(mp_shard_folder *f, const char *target, mp_error *e
     return MP_OK;
 }
 
-static mp_status make_temp(mp_shard_folder *f, mp_error *err) {
+static mp_status name_temp(mp_shard_folder *f, const char *id, mp_error *err) {
     const char *slash = strrchr(f->target, '/'), *name = slash ? slash + 1 : f->target;
     int before = slash ? (int)(slash + 1 - f->target) : 0;
-    int n = snprintf(f->temp, sizeof f->temp, "%.*s.%.*s.mpart-XXXXXX", before, f->target,
-                     NAME_KEPT, name);
-    if (n < 0 || (size_t)n >= sizeof f->temp)
-        return mp_error_errno(err, ENAMETOOLONG, "cannot write", f->name);
-    if (mkdtemp(f->temp)) return MP_OK;
+    int n = snprintf(f->temp, sizeof f->temp, "%.*s.%.*s.mpart-%s", before, f->target, NAME_KEPT,
+                     name, id);
+    if (n >= 0 && (size_t)n < sizeof f->temp) return MP_OK;
+    f->temp[0] = 0;
+    return mp_error_errno(err, ENAMETOOLONG, "cannot write", f->name);
+}
+
+static mp_status make_temp(mp_shard_folder *f, mp_error *err) {
+    mp_status st = name_temp(f, "XXXXXX", err);
+    if (st) return st;
+    remove_stale(f);
+    if (mkdtemp(f->temp)) {
+        f->fd = lock_folder(f->temp);
+        int mark = f->fd < 0 ? -1 : openat(f->fd, marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (mark >= 0) close(mark);
+        return MP_OK;
+    }
     int errnum = errno;
     f->temp[0] = 0;
     mp_error_errno(err, errnum, "cannot make the folder", f->name);
@@ -101,6 +147,7 @@ mp_status mp_shard_folder_new(const char *target, bool force, mp_shard_folder **
     mp_shard_folder *f = mp_mem_calloc(NULL, 1, sizeof *f);
     *out = f;
     if (!f) return mp_mem_error(NULL, sizeof *f, err);
+    f->fd = -1;
     mode_t mask = umask(022);
     (void)umask(mask);
     mode_t mode = 0777 & ~mask;
@@ -110,6 +157,57 @@ mp_status mp_shard_folder_new(const char *target, bool force, mp_shard_folder **
     if (!st && chmod(f->temp, mode) != 0) st = mp_error_errno(err, errno, "cannot write", f->name);
     if (st) mp_shard_folder_free(out);
     return st;
+}
+
+/* Removes what has such a name, but not the marker. */
+static void remove_named(const mp_shard_folder *f, const char *front) {
+    char path[PATH_MAX + 256];
+    DIR *dir = opendir(f->temp);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        int n = snprintf(path, sizeof path, "%s/%s", f->temp, e->d_name);
+        bool stays = is_dot(e->d_name) || strcmp(e->d_name, marker) == 0 ||
+                     strncmp(e->d_name, front, strlen(front)) != 0;
+        if (!stays && n > 0 && (size_t)n < sizeof path) remove_tree(path);
+    }
+    if (dir) closedir(dir);
+}
+
+void mp_shard_folder_clear(const mp_shard_folder *f) {
+    remove_named(f, "");
+}
+
+mp_status mp_shard_folder_again(const char *target, bool force, const char *id, bool *there,
+                                mp_shard_folder **out, mp_error *err) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    mp_shard_folder *f = mp_mem_calloc(NULL, 1, sizeof *f);
+    struct stat info;
+    mode_t mode;
+    *out = NULL;
+    *there = false;
+    if (!f) return mp_mem_error(NULL, sizeof *f, err);
+    f->fd = -1;
+    mp_status st = find_target(f, target, err);
+    if (!st) st = look_at_target(f, force, &mode, err);
+    if (!st && strlen(id) == ID_BYTES && strspn(id, plain) == ID_BYTES) {
+        st = name_temp(f, id, err);
+        *there = !st && lstat(f->temp, &info) == 0 && S_ISDIR(info.st_mode);
+        if (*there) f->fd = lock_folder(f->temp);
+    }
+    /* shards are known to whoever goes on with them; the manifest is made anew */
+    if (*there) remove_named(f, "." MP_MANIFEST_NAME);
+    if (*there)
+        *out = f;
+    else
+        mp_mem_free(NULL, f);
+    return st;
+}
+
+const char *mp_shard_folder_id(const mp_shard_folder *f) {
+    return f->temp + strlen(f->temp) - ID_BYTES;
+}
+
+void mp_shard_folder_keep(mp_shard_folder *f) {
+    if (f) f->temp[0] = 0;
 }
 
 const char *mp_shard_folder_temp(const mp_shard_folder *f) {
@@ -190,6 +288,7 @@ static int swap(const mp_shard_folder *f, char *old) {
 
 mp_status mp_shard_folder_commit(mp_shard_folder *f, mp_error *err) {
     char old[PATH_MAX] = "";
+    if (f->fd >= 0) (void)!unlinkat(f->fd, marker, 0);
     int errnum = sync_path(f->temp);
     if (errnum) return mp_error_errno(err, errnum, "cannot write", f->name);
     if (f->replaces)
@@ -210,6 +309,7 @@ mp_status mp_shard_folder_commit(mp_shard_folder *f, mp_error *err) {
 void mp_shard_folder_free(mp_shard_folder **f) {
     if (!*f) return;
     if ((*f)->temp[0]) remove_tree((*f)->temp);
+    if ((*f)->fd >= 0) close((*f)->fd);
     mp_mem_free(NULL, *f);
     *f = NULL;
 }

@@ -334,6 +334,16 @@ mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err) {
     return write_all(d, d->journal_fd, lines->data, lines->len, err);
 }
 
+void mp_run_dir_hint(int n_ranks, const char *command, mp_error *err) {
+    char launcher[48] = "";
+    size_t room = sizeof err->hint - 64;
+    if (n_ranks > 1) snprintf(launcher, sizeof launcher, "mpirun -np %d ", n_ranks);
+    if (strlen(command) < room)
+        mp_error_hint(err, "go on with: %s%s", launcher, command);
+    else
+        mp_error_hint(err, "the same command with --resume goes on");
+}
+
 /* ---- logs ---- */
 
 static void log_name(char *out, size_t cap, const char *folder, int run, int rank) {

@@ -38,6 +38,8 @@ MP_MUST_CHECK mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp
 void mp_run_dir_clear_parts(mp_run_dir *d);
 /* All is done and written: away with it. */
 void mp_run_dir_remove(mp_run_dir *d);
+/* How to go on; command: the command line with --resume, as a shell reads it. */
+void mp_run_dir_hint(int n_ranks, const char *command, mp_error *err);
 
 /* Every rank: its log, new; opened for writing and reading. MP_IO: the folder cannot be seen from
  * here. The log of any rank and run, for reading: -1 and errno when it is not there. */

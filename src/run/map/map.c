@@ -255,14 +255,7 @@ static mp_status count_failed(mp_map_job *j, mp_error *err) {
 }
 
 static void hint_resume(const mp_map_job *j, mp_error *err) {
-    char launcher[48] = "";
-    size_t room = sizeof err->hint - 64;
-    if (mp_comm_size(j->c) > 1)
-        snprintf(launcher, sizeof launcher, "mpirun -np %d ", mp_comm_size(j->c));
-    if (strlen(j->map->resume_command) < room)
-        mp_error_hint(err, "go on with: %s%s", launcher, j->map->resume_command);
-    else
-        mp_error_hint(err, "the same command with --resume goes on");
+    mp_run_dir_hint(mp_comm_size(j->c), j->map->resume_command, err);
 }
 
 /* Rank 0: a stop says how far the run has come and how to go on. */

@@ -9,8 +9,9 @@
 /* A row may be copied with so many bytes more than it has. */
 enum { SLACK = 32 };
 
-void mp_shards_attach(mp_shards *s, mp_flow_run *run) {
+void mp_shards_attach(mp_shards *s, mp_flow_run *run, int64_t first_split) {
     mp_shards_forget(s);
+    s->frontier = first_split;
     s->run = run;
     s->begun = -1;
     mp_buf_clear(&s->dests);

@@ -32,8 +32,9 @@ static inline int mp_shards_owner(int64_t shard, int n_ranks) {
     return (int)(shard % n_ranks);
 }
 
-/* A pass begins (the flow's attach): what an earlier one left is forgotten. */
-void mp_shards_attach(mp_shards *s, mp_flow_run *run);
+/* A pass whose splits are numbered from first_split begins (the flow's attach): what an earlier one left is
+ * forgotten. */
+void mp_shards_attach(mp_shards *s, mp_flow_run *run, int64_t first_split);
 
 /* Source side, between the begin and the end of a split of this rank. */
 

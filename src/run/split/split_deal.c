@@ -59,6 +59,25 @@ static bool has_null(const mp_split *s, const mp_batch *in, int32_t row) {
     return false;
 }
 
+static mp_status put_bound(mp_split_bound *b, mp_rd *in, bool least, mp_error *err) {
+    size_t len = 0, json_len = 0;
+    const uint8_t *key = mp_rd_bytes(in, &len), *json = mp_rd_bytes(in, &json_len);
+    if (in->bad) return MP_OK;
+    int order = b->key_len ? mp_row_key_cmp(key, len, b->bytes.data, b->key_len) : 0;
+    if (b->key_len && (least ? order >= 0 : order <= 0)) return MP_OK;
+    mp_buf_clear(&b->bytes);
+    b->key_len = len;
+    mp_buf_put(&b->bytes, key, len);
+    mp_buf_put(&b->bytes, json, json_len);
+    return mp_buf_check(&b->bytes, err);
+}
+
+mp_status mp_split_put_bounds(mp_split *s, int64_t shard, mp_rd *in, mp_error *err) {
+    mp_status st = shard >= s->n_bounds ? widen(s, shard + 1, err) : MP_OK;
+    if (!st) st = put_bound(&s->least[shard], in, true, err);
+    return st ? st : put_bound(&s->greatest[shard], in, false, err);
+}
+
 static int compare(const mp_split_bound *b, const uint8_t *key, size_t len) {
     return mp_row_key_cmp(key, len, b->bytes.data, b->key_len);
 }
@@ -143,7 +162,10 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
 }
 
 static void attach(void *ctx, mp_flow_run *run) {
-    mp_shards_attach(((mp_split *)ctx)->shards, run);
+    mp_split *s = ctx;
+    /* shards are described anew to the flow under way */
+    mp_shard_ids_release(&s->values);
+    mp_shards_attach(s->shards, run, s->first_split);
 }
 
 static mp_status on_split_end(void *ctx, int64_t split, mp_error *err) {
@@ -179,7 +201,7 @@ const char *mp_split_ending(mp_text_format format) {
     return format == MP_FORMAT_TSV ? ".tsv" : format == MP_FORMAT_NDJSON ? ".ndjson" : ".csv";
 }
 
-static mp_status open_files(mp_split *s, mp_error *err) {
+mp_status mp_split_open_files(mp_split *s, mp_error *err) {
     mp_job *j = &s->job;
     int64_t budget = j->mem->limit_bytes > 0 ? j->mem->limit_bytes / 8 : 256 << 20;
     mp_buf header;
@@ -193,6 +215,7 @@ static mp_status open_files(mp_split *s, mp_error *err) {
                                 .header = header.data,
                                 .header_bytes = header.len,
                                 .budget_bytes = budget < 256 << 20 ? budget : 256 << 20,
+                                .again = s->restored,
                                 .mem = j->mem};
     if (!st) st = mp_shard_files_new(&args, &s->files, err);
     mp_shards_args move = {.c = j->c,
@@ -210,11 +233,10 @@ static mp_status open_files(mp_split *s, mp_error *err) {
 
 /* Nothing is in the shards yet. */
 static mp_status begin(mp_split *s, mp_error *err) {
-    mp_status st = s->files ? MP_OK : open_files(s, err);
+    mp_status st = s->files ? MP_OK : mp_split_open_files(s, err);
     if (st) return st;
     mp_shard_files_drop(s->files);
     mp_split_release_bounds(s);
-    mp_shard_ids_release(&s->values);
     mp_shard_ids_release(&s->paths);
     if (s->spec->method == MP_SPLIT_EACH) return MP_OK;
     mp_arena_reset(&s->job.batch_arena);
@@ -233,7 +255,8 @@ mp_status mp_split_deal(mp_split *s, mp_error *err) {
                                  .split_end = on_split_end,
                                  .on_block = on_block,
                                  .push = push,
-                                 .quiet = quiet};
+                                 .quiet = quiet,
+                                 .pause = s->legs ? mp_split_pause : NULL};
     mp_status st = mp_split_scan(s, MP_SPLIT_READ_ALL, &consumer, begin, err);
     if (st) return st;
     mp_error mine = MP_ERROR_INIT;

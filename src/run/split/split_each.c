@@ -40,6 +40,10 @@ static mp_status make_path(mp_split *s, const mp_batch *in, int32_t row, mp_buf 
     return st ? st : mp_buf_check(path, err);
 }
 
+int mp_split_path_owner(const mp_split *s, const char *path, size_t n) {
+    return (int)(XXH64(path, n, 0) % (uint64_t)mp_comm_size(s->job.c));
+}
+
 static mp_status describe(mp_split *s, int64_t split, const mp_batch *in, int32_t row,
                           const uint8_t *key, size_t len, int32_t *shard, mp_error *err) {
     mp_buf path, b;
@@ -52,7 +56,7 @@ static mp_status describe(mp_split *s, int64_t split, const mp_batch *in, int32_
         mp_split_key_json(in, s->cols.key_at, s->cols.n_keys, row, &b);
         st = mp_buf_check(&b, err);
     }
-    int owner = (int)(XXH64(path.data, path.len, 0) % (uint64_t)mp_comm_size(s->job.c));
+    int owner = mp_split_path_owner(s, (const char *)path.data, path.len);
     if (!st) st = mp_shards_describe(s->shards, split, owner, b.data, b.len, shard, err);
     mp_buf_release(&path);
     mp_buf_release(&b);
@@ -110,4 +114,13 @@ mp_status mp_split_described(void *ctx, const uint8_t *bytes, size_t n, int64_t 
     st = mp_shard_files_add(s->files, name, err);
     mp_mem_free(NULL, name);
     return st ? st : keep_key(s, key, len, in.p, json_len, err);
+}
+
+mp_status mp_split_adopt(mp_split *s, const char *path, const uint8_t *key, size_t len,
+                         const uint8_t *json, size_t json_len, mp_error *err) {
+    bool is_new = false;
+    int64_t shard;
+    size_t n = strlen(path);
+    mp_status st = mp_shard_ids_find(&s->paths, path, n, XXH64(path, n, 0), &shard, &is_new, err);
+    return st ? st : keep_key(s, key, len, json, json_len, err);
 }

@@ -27,8 +27,7 @@ static void put_file(mp_buf *b, const mp_shard_file *f) {
     mp_buf_u64(b, f->xxh64);
 }
 
-/* i64 files, each: i64 number, file, [key]; then until the end: i64 number, least, greatest. */
-static mp_status tell(const mp_split *s, mp_buf *b, mp_error *err) {
+mp_status mp_split_tell(const mp_split *s, mp_buf *b, mp_error *err) {
     bool each = s->spec->method == MP_SPLIT_EACH;
     int rank = mp_comm_rank(s->job.c), size = mp_comm_size(s->job.c);
     int64_t n = mp_shard_files_count(s->files);
@@ -163,7 +162,7 @@ mp_status mp_split_list(mp_split *s, mp_arena *arena, mp_manifest *out, mp_error
     mp_buf_init(&own, s->job.mem);
     mp_buf_init(&all, s->job.mem);
     *out = (mp_manifest){0};
-    mp_status st = mp_comm_agree_on(c, tell(s, &own, &mine), &mine, err);
+    mp_status st = mp_comm_agree_on(c, mp_split_tell(s, &own, &mine), &mine, err);
     if (!st) st = mp_comm_allreduce(c, &n, 1, MP_SUM, err);
     if (!st) st = mp_comm_gather(c, own.data, own.len, &all, err);
     if (!st) {

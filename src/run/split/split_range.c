@@ -163,15 +163,14 @@ static mp_status pick(const sample *x, int64_t n_rows, mp_buf *out, mp_error *er
     return mp_buf_check(out, err);
 }
 
-static mp_status read_cuts(mp_split *s, const mp_buf *b, mp_error *err) {
-    mp_rd in = mp_rd_of(b->data, b->len);
+mp_status mp_split_read_cuts(mp_split *s, mp_rd *in, int64_t n, mp_error *err) {
     s->n_cuts = 0;
     s->cuts = mp_mem_calloc(s->job.mem, (size_t)s->n_shards, sizeof *s->cuts);
     if (!s->cuts) return mp_mem_error(s->job.mem, (size_t)s->n_shards * sizeof *s->cuts, err);
-    while (mp_rd_left(&in) && s->n_cuts < s->n_shards) {
+    while (mp_rd_left(in) && s->n_cuts < n) {
         size_t len = 0;
-        const void *key = mp_rd_bytes(&in, &len);
-        if (in.bad) break;
+        const void *key = mp_rd_bytes(in, &len);
+        if (in->bad) break;
         mp_buf_put(&s->cut_keys, key, len);
         s->cuts[s->n_cuts++] = s->cut_keys.len;
     }
@@ -195,7 +194,10 @@ static mp_status share_cuts(mp_split *s, const sample *x, mp_error *err) {
         st = mp_comm_agree_on(c, made, &mine, err);
     }
     if (!st) st = mp_comm_bcast(c, &cuts, err);
-    if (!st) st = mp_comm_agree_on(c, read_cuts(s, &cuts, &mine), &mine, err);
+    if (!st) {
+        mp_rd in = mp_rd_of(cuts.data, cuts.len);
+        st = mp_comm_agree_on(c, mp_split_read_cuts(s, &in, s->n_shards - 1, &mine), &mine, err);
+    }
     mp_buf_release(&own);
     mp_buf_release(&all);
     mp_buf_release(&cuts);

@@ -23,6 +23,8 @@ static void begin(mp_split *s, mp_comm *c, const mp_spec *spec, const mp_split_s
     mp_buf_init(&s->cut_keys, mem);
     mp_shard_ids_init(&s->values, mem);
     mp_shard_ids_init(&s->paths, mem);
+    mp_buf_init(&s->state, mem);
+    s->stop.fd = -1;
 }
 
 static void end(mp_split *s) {
@@ -38,6 +40,7 @@ static void end(mp_split *s) {
     mp_buf_release(&s->cut_keys);
     mp_mem_free(mem, s->cuts);
     mp_mem_free(mem, s->rows_before);
+    mp_buf_release(&s->state);
     mp_job_end(&s->job);
 }
 
@@ -49,8 +52,11 @@ static mp_status check_plan(mp_split *s, mp_error *err) {
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", err);
     if (st) return st;
     j->seen = mp_arena_alloc(&j->arena, n + 1, 16);
+    s->legs_seen = mp_arena_alloc(&j->arena, n + 1, 16);
+    s->plan_seen = mp_arena_alloc(&j->arena, n + 1, 16);
     s->order = mp_arena_alloc(&j->arena, (size_t)s->spec->n_keys * sizeof *s->order + 1, 16);
-    if (!j->seen || !s->order) return mp_mem_error(j->mem, n, err);
+    if (!j->seen || !s->legs_seen || !s->plan_seen || !s->order)
+        return mp_mem_error(j->mem, n, err);
     if (n) memcpy(j->seen, j->table.sample, n);
     return mp_split_bind(s->spec, &j->table, j->seen, MP_SPLIT_READ_ALL, &j->arena, &plan, &s->cols,
                          err);
@@ -68,9 +74,15 @@ static mp_status deal(mp_split *s, mp_error *err) {
     mp_job *j = &s->job;
     double start = mp_clock_s();
     mp_status st = mp_job_start_scan(j, err);
-    if (!st && s->spec->method == MP_SPLIT_RANGE) st = mp_split_find_cuts(s, err);
-    if (!st && s->spec->method == MP_SPLIT_ROWS) st = mp_split_count(s, err);
+    if (!st && s->legs) st = mp_split_restore(s, err);
+    if (!st && s->spec->method == MP_SPLIT_RANGE && !s->cuts) st = mp_split_find_cuts(s, err);
+    if (!st && s->spec->method == MP_SPLIT_ROWS && !s->rows_before) st = mp_split_count(s, err);
+    if (!st && s->legs) {
+        mp_error mine = MP_ERROR_INIT;
+        st = mp_comm_agree_on(j->c, mp_stop_begin(&s->stop, j->c, &mine), &mine, err);
+    }
     if (!st) st = mp_split_deal(s, err);
+    if (s->stop.fd >= 0 || s->legs) mp_stop_end(&s->stop);
     mp_report_phase *p = mp_report_phase_of(j->report, "scan");
     if (p) p->seconds = mp_clock_s() - start;
     if (j->scan) mp_job_note_scan(j);
@@ -81,17 +93,17 @@ static mp_status deal(mp_split *s, mp_error *err) {
 /* ---- the folder ---- */
 
 /* Collective: the folder that shards are written to, by whatever name it has now. */
-static mp_status open_folder(mp_split *s, mp_shard_folder **folder, mp_error *err) {
+static mp_status open_folder(mp_split *s, mp_error *err) {
     mp_job *j = &s->job;
     mp_error mine = MP_ERROR_INIT;
     mp_status st = MP_OK;
     mp_buf b;
-    if (mp_comm_rank(j->c) == 0)
-        st = mp_shard_folder_new(s->spec->folder, s->spec->force, folder, &mine);
+    if (mp_comm_rank(j->c) == 0 && !s->target)
+        st = mp_shard_folder_new(s->spec->folder, s->spec->force, &s->target, &mine);
     st = mp_comm_agree_on(j->c, st, &mine, err);
     if (st) return st;
     mp_buf_init(&b, NULL);
-    if (mp_comm_rank(j->c) == 0) mp_buf_text(&b, mp_shard_folder_temp(*folder));
+    if (mp_comm_rank(j->c) == 0) mp_buf_text(&b, mp_shard_folder_temp(s->target));
     st = mp_comm_bcast(j->c, &b, err);
     if (!st) {
         mp_rd rd = mp_rd_of(b.data, b.len);
@@ -117,6 +129,7 @@ static mp_status write_manifest(mp_split *s, const mp_manifest *m, mp_error *err
     if (!st) st = mp_out_create(path, &file, err);
     if (!st) st = mp_out_write_at(file, 0, text.data, text.len, err);
     if (!st) st = mp_out_commit(&file, err);
+    if (!st) st = mp_split_journal_last(s, path, err);
     mp_out_abandon(&file);
     mp_buf_release(&text);
     for (int64_t i = 0; i < m->n_shards; i++) {
@@ -127,7 +140,7 @@ static mp_status write_manifest(mp_split *s, const mp_manifest *m, mp_error *err
 }
 
 /* Collective: all on the disk, the manifest, the name. */
-static mp_status finish(mp_split *s, mp_shard_folder *folder, mp_error *err) {
+static mp_status finish(mp_split *s, mp_error *err) {
     mp_job *j = &s->job;
     mp_error mine = MP_ERROR_INIT;
     mp_manifest m;
@@ -144,7 +157,7 @@ static mp_status finish(mp_split *s, mp_shard_folder *folder, mp_error *err) {
     if (st) return st;
     if (mp_comm_rank(j->c) == 0) {
         st = write_manifest(s, &m, &mine);
-        if (!st) st = mp_shard_folder_commit(folder, &mine);
+        if (!st) st = mp_shard_folder_commit(s->target, &mine);
     }
     st = mp_comm_agree_on(j->c, st, &mine, err);
     return st ? st : mp_job_name_rejects(j, n_bad, err);
@@ -176,7 +189,31 @@ static void describe(const mp_split *s, mp_buf *text) {
                                                : "the rows");
 }
 
-static mp_status run(mp_split *s, mp_buf *text, mp_shard_folder **folder, mp_error *err) {
+/* Inputs that rank 0 reads for all cannot be gone on from in the middle. */
+static bool may_go_on(const mp_table *t) {
+    for (int f = 0; f < t->n_files; f++)
+        if (t->files[f].by_data) return false;
+    return true;
+}
+
+/* Collective. *over: there is nothing to do. */
+static mp_status open_journal(mp_split *s, mp_buf *text, bool *over, mp_error *err) {
+    mp_job *j = &s->job;
+    mp_error mine = MP_ERROR_INIT;
+    bool done = false;
+    s->legs = may_go_on(&j->table);
+    mp_status st = MP_OK;
+    if (mp_comm_rank(j->c) == 0 && (s->legs || s->spec->resume || s->spec->explain))
+        st = mp_split_journal_open(s, &done, &mine);
+    if (!st && s->journal && s->spec->explain) mp_split_journal_explain(s, done, text);
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    int64_t said = done;
+    if (!st) st = mp_comm_allreduce(j->c, &said, 1, MP_MAX, err);
+    *over = said != 0 || s->spec->explain;
+    return st;
+}
+
+static mp_status run(mp_split *s, mp_buf *text, mp_error *err) {
     mp_job *j = &s->job;
     mp_status st = open_table(s, err);
     if (st) return st;
@@ -184,14 +221,22 @@ static mp_status run(mp_split *s, mp_buf *text, mp_shard_folder **folder, mp_err
         if (mp_comm_rank(j->c) == 0) describe(s, text);
         return MP_OK;
     }
-    st = open_folder(s, folder, err);
+    bool over = false;
+    st = open_journal(s, text, &over, err);
+    if (st || over) return st;
+    st = open_folder(s, err);
     if (!st) st = mp_job_open_rejects(j, err);
     if (!st) st = deal(s, err);
     double start = mp_clock_s();
-    if (!st) st = finish(s, *folder, err);
+    if (!st) st = finish(s, err);
     mp_report_phase *p = mp_report_phase_of(j->report, "output");
     if (p) p->seconds = mp_clock_s() - start;
     return st;
+}
+
+/* Rank 0: what has been done can be gone on from; with other data it could not. */
+static bool keeps_journal(const mp_split *s, mp_status st) {
+    return mp_split_journal_legs(s) > 0 && st && st != MP_PARTIAL && st != MP_DATA;
 }
 
 mp_status mp_split_run(mp_comm *c, const mp_spec *spec, const mp_split_spec *split, mp_mem *mem,
@@ -202,13 +247,15 @@ mp_status mp_split_run(mp_comm *c, const mp_spec *spec, const mp_split_spec *spl
     mp_status st =
         mp_comm_agree_on(c, s ? MP_OK : mp_mem_error(NULL, sizeof *s, &mine), &mine, err);
     if (!st) {
-        mp_shard_folder *folder = NULL;
         begin(s, c, spec, split, mem, report);
-        st = run(s, text, &folder, err);
+        st = run(s, text, err);
         /* what a rank still has open is closed before rank 0 removes the files */
         mp_shard_files_free(&s->files);
         if (st && st != MP_PARTIAL) (void)!mp_comm_barrier(c, NULL);
-        mp_shard_folder_free(&folder);
+        bool keep = keeps_journal(s, st);
+        if (keep) mp_shard_folder_keep(s->target);
+        mp_shard_folder_free(&s->target);
+        mp_split_journal_close(s, keep || split->explain);
         end(s);
     }
     mp_mem_free(NULL, s);

@@ -14,27 +14,73 @@ static mp_status bind(mp_split *s, mp_split_read read, mp_scan_plan *plan, mp_sp
     return mp_comm_agree_on(s->job.c, st, &mine, err);
 }
 
+/* Nothing is in the shards. */
+static mp_status begin_pass(mp_split *s, mp_status (*begin)(mp_split *s, mp_error *err),
+                            mp_error *err) {
+    size_t n = (size_t)s->job.table.n_columns;
+    memset(s->legs_seen, 0, n * sizeof *s->legs_seen);
+    if (n) memcpy(s->plan_seen, s->job.seen, n * sizeof *s->plan_seen);
+    return begin(s, err);
+}
+
+/* Collective. *all: it was the last one. */
+static mp_status run_leg(mp_split *s, const mp_scan_consumer *consumer, mp_flow_verdict *verdict,
+                         bool *all, mp_error *err) {
+    mp_job *j = &s->job;
+    size_t n = (size_t)j->table.n_columns * sizeof *j->seen;
+    if (n) memset(j->seen, 0, n);
+    mp_status st = mp_scan_pass(j->scan, &j->plan, consumer, j->seen, verdict, err);
+    for (int c = 0; c < j->table.n_columns; c++)
+        mp_evidence_add(&s->legs_seen[c], j->seen[c]);
+    if (n) memcpy(j->seen, s->plan_seen, n);
+    *all = true;
+    if (!st && *verdict != MP_FLOW_REDO && consumer->pause) st = mp_split_leg_done(s, all, err);
+    return st;
+}
+
+/* Now j->seen is what is believed behind the legs so far: what all their rows show; before the last one, also
+ * what the plan was made for, since such values may still come. */
+static void take_evidence(mp_split *s, bool all) {
+    for (int c = 0; c < s->job.table.n_columns; c++) {
+        mp_evidence *seen = &s->job.seen[c];
+        if (all && s->legs_seen[c].seen)
+            *seen = s->legs_seen[c];
+        else
+            mp_evidence_add(seen, s->legs_seen[c]);
+    }
+}
+
 mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consumer,
                         mp_status (*begin)(mp_split *s, mp_error *err), mp_error *err) {
     mp_job *j = &s->job;
     mp_status st = bind(s, read, &j->plan, &s->cols, err);
     consumer->ctx = s;
     consumer->most_rows = -1;
-    for (int pass = 0; !st && pass < MOST_PASSES; pass++) {
+    for (int pass = 0; !st && pass < MOST_PASSES;) {
         mp_error mine = MP_ERROR_INIT;
         mp_flow_verdict verdict = MP_FLOW_FAILED;
+        bool all = true;
         s->split = -1;
-        st = mp_comm_agree_on(j->c, begin(s, &mine), &mine, err);
-        if (!st) st = mp_scan_pass(j->scan, &j->plan, consumer, j->seen, &verdict, err);
-        if (st || verdict == MP_FLOW_REDO) continue;
-        uint64_t signature = j->plan.signature;
-        mp_scan_plan amended;
-        mp_split_columns cols;
-        st = bind(s, read, &amended, &cols, err);
-        if (!st && amended.signature == signature) return MP_OK;
-        if (st) continue;
-        j->plan = amended;
-        s->cols = cols;
+        consumer->first_split = s->first_split;
+        if (s->first_split == 0) st = mp_split_forget(s, err);
+        if (!st && s->first_split == 0)
+            st = mp_comm_agree_on(j->c, begin_pass(s, begin, &mine), &mine, err);
+        if (!st) st = run_leg(s, consumer, &verdict, &all, err);
+        if (!st && verdict != MP_FLOW_REDO) {
+            mp_scan_plan amended;
+            mp_split_columns cols;
+            take_evidence(s, all);
+            st = bind(s, read, &amended, &cols, err);
+            if (!st && amended.signature == j->plan.signature) {
+                if (all) return MP_OK;
+                st = mp_split_leg_save(s, err);
+                continue;
+            }
+            j->plan = amended;
+            s->cols = cols;
+        }
+        s->first_split = 0;
+        pass++;
     }
     return st ? st
               : mp_error_set(err, MP_FAILED, "types do not settle", "%d passes were not enough",
@@ -111,6 +157,12 @@ mp_status mp_split_count(mp_split *s, mp_error *err) {
         s->rows_before[i] = sum;
         sum += rows;
     }
-    s->n_shards = sum ? (sum - 1) / s->spec->n_rows + 1 : 1;
+    mp_split_set_rows(s, n);
     return st;
+}
+
+void mp_split_set_rows(mp_split *s, int64_t n) {
+    int64_t sum = s->rows_before[n];
+    s->n_splits = n;
+    s->n_shards = sum ? (sum - 1) / s->spec->n_rows + 1 : 1;
 }
