@@ -5,7 +5,7 @@ make DIR: NAME.h5, NAME.args (the operand) and NAME.want (CSV) for every case; b
 bytes changed at random.
 """
 import os
-import random
+import random, struct
 import sys
 import warnings
 
@@ -561,6 +561,15 @@ def make_bad(d):
     with open(at("sum.h5"), "r+b") as f:
         f.seek(off + 8)
         f.write(b"\xff")
+
+
+    with h5py.File(at("element.h5"), "w") as f:
+        f.create_dataset("t", data=np.zeros(2000, dtype=[("a", "i8"), ("b", "f8")]), chunks=(500,))
+    with open(at("element.h5"), "r+b") as f:  # the layout says that an element has 4 bytes, not 16
+        b = f.read()
+        assert b.count(struct.pack("<II", 500, 16)) == 1
+        f.seek(0)
+        f.write(b.replace(struct.pack("<II", 500, 16), struct.pack("<II", 500, 4)))
 
 
 def make(d):

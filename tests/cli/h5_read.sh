@@ -106,6 +106,7 @@ succeeds 0 query bad/objects.h5 --agg 'count(), sum(i)'
 fails_alone 65 "the filter 'blosc' (32033), which is not here" query bad/filter.h5
 fails_alone 65 "/v is made of data in 'gone.h5', which is not there" query bad/virtual.h5
 fails_alone 65 "/far is a link that leads nowhere: -> 'gone.h5', /t" query bad/link.h5:/far
+fails_alone 65 "/t: its chunks are of another type" query bad/element.h5
 fails 65 "row 401, column 'x': a chunk does not unpack (fletcher32: its checksum)" query bad/sum.h5 --agg 'sum(x)'
 fails_alone 2 "HDF5 is read at many places at once" query - --input-format h5
 fails_alone 2 "HDF5 and text files cannot be one table" query filters.want filters.h5

@@ -105,6 +105,9 @@ bool mp_h5_parse_units(const char *text, int64_t *unit_ns, int64_t *origin_us);
 
 /* ---- the index of chunks: h5_index.c ---- */
 
+/* Bytes of an element as the layout of the chunks has them, by which the library cuts them; 0: not
+ * known. */
+int64_t mp_h5_chunk_element(mp_h5_in *in, hid_t dset, mp_h5_array *a);
 /* Chunks of a dataset with all of its grid, where they can be found; *found false: through the
  * library. */
 mp_status mp_h5_read_index(mp_h5_in *in, hid_t dset, mp_h5_array *a, bool *found);

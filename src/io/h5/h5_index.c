@@ -31,6 +31,7 @@ bool mp_h5_index_bytes(const mp_h5_index *x, int64_t address, void *to, size_t n
 static bool same_chunks(mp_h5_index *x, const uint8_t *p, int width) {
     int rank = x->a->n_dims;
     x->chunk_bytes = 1;
+    x->element_bytes = (int64_t)mp_h5_le(p + width * rank, width);
     for (int d = 0; d <= rank; d++) {
         int64_t n = (int64_t)mp_h5_le(p + width * d, width);
         if (d < rank && n != x->a->chunk_dims[d]) return false;
@@ -56,10 +57,10 @@ static void take_layout_4(mp_h5_index *x, const uint8_t *p, size_t n) {
     static const uint8_t own_bytes[] = {0, 0, 0, 1, 5, 6};
     int rank = x->a->n_dims, width = n > 4 ? p[4] : 0;
     size_t at = 5 + (size_t)width * ((size_t)rank + 1);
-    if (width < 1 || width > 8 || n <= at || p[3] != rank + 1 || (p[2] & PLAIN_EDGES)) return;
-    int kind = p[at++];
-    if (kind < MP_H5_INDEX_SINGLE || kind > MP_H5_INDEX_TREE_2 || !same_chunks(x, p + 5, width))
+    if (width < 1 || width > 8 || n <= at || p[3] != rank + 1 || !same_chunks(x, p + 5, width))
         return;
+    int kind = p[at++];
+    if (kind < MP_H5_INDEX_SINGLE || kind > MP_H5_INDEX_TREE_2 || (p[2] & PLAIN_EDGES)) return;
     bool filtered = kind == MP_H5_INDEX_SINGLE && (p[2] & SINGLE_FILTERED);
     size_t own = filtered ? 12 : own_bytes[kind];
     if (n < at + own + 8) return;
@@ -293,6 +294,14 @@ static bool find_most(mp_h5_index *x, hid_t dset) {
         x->max_dims[d] = most[d] == H5S_UNLIMITED ? -1 : (int64_t)most[d];
     if (space >= 0) H5Sclose(space);
     return ok;
+}
+
+int64_t mp_h5_chunk_element(mp_h5_in *in, hid_t dset, mp_h5_array *a) {
+    mp_h5_index x = {.in = in, .a = a};
+    H5O_info_t info;
+    if (H5Oget_info(dset, &info) >= 0 && info.fileno == in->fileno)
+        read_header(&x, (int64_t)info.addr);
+    return x.element_bytes;
 }
 
 mp_status mp_h5_read_index(mp_h5_in *in, hid_t dset, mp_h5_array *a, bool *found) {

@@ -24,6 +24,7 @@ typedef struct {
     bool found; /* the layout message */
     mp_h5_index_kind kind;
     int64_t address;                  /* of the index; -1: nothing is stored */
+    int64_t element_bytes;            /* as the layout message has it; 0: no such message */
     int64_t chunk_bytes;              /* of a chunk that no filter made shorter */
     uint32_t single_bytes;            /* SINGLE with filters; 0: none */
     uint32_t single_skip;             /* its filters that were not applied */
