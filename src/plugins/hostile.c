@@ -1,6 +1,7 @@
 /* hostile.c - a plug-in that hands its rows on as they are, and misbehaves: for tests of what mpart does then.
- *     --arg do=WHAT      crash abort hang spin oob error exit close print keep; rows: big forever; broken ones: nulls offsets
- *                        outside negative short length columns buffers missing released; schemas: nested empty keys; pass
+ *     --arg do=WHAT      crash abort hang spin oob error exit close print keep fork memory; rows: big forever utf8; broken
+ *                        ones: nulls offsets outside negative short length huge offset columns buffers missing released;
+ *                        schemas: nested empty keys; pass
  *     --arg in=WHERE     open process finish close (default process)
  *     --arg shard=N      in that shard only
  *     --arg keys=N       the first N columns are a key: the rows come again to combine, in this order
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "mpart/plugin_build.h"
@@ -36,6 +38,24 @@ static void close_all(void) {
         close(fd);
 }
 
+/* A child keeps all descriptors open, while this process goes down. */
+static void fork_and_crash(void) {
+    if (fork() == 0)
+        for (;;)
+            pause();
+    raise(SIGSEGV);
+}
+
+/* As much memory as this process may have, which is little; then what it is given is used unseen. */
+static void use_memory(void) {
+    const struct rlimit little = {(size_t)512 << 20, (size_t)512 << 20};
+    setrlimit(RLIMIT_AS, &little);
+    for (;;) {
+        char *p = malloc((size_t)16 << 20);
+        memset(p, 1, (size_t)16 << 20);
+    }
+}
+
 static int misbehave(const hostile *h, char *error) {
     if (is(h->what, "crash")) raise(SIGSEGV);
     if (is(h->what, "abort")) abort();
@@ -44,6 +64,8 @@ static int misbehave(const hostile *h, char *error) {
     while (is(h->what, "spin"))
         ;
     if (is(h->what, "oob")) write_far_away();
+    if (is(h->what, "fork")) fork_and_crash();
+    if (is(h->what, "memory")) use_memory();
     if (is(h->what, "exit")) exit(0);
     if (is(h->what, "close")) close_all();
     if (is(h->what, "print")) puts("this is not a result");
@@ -71,6 +93,10 @@ static int emit_broken(const hostile *h, const struct mpart_sink *sink) {
     if (is(h->what, "negative")) offsets[0] = -5;
     if (is(h->what, "short")) batch.children[1]->length = 1;
     if (is(h->what, "length")) batch.length = -1;
+    if (is(h->what, "huge")) batch.length = INT64_MAX;
+    if (is(h->what, "offset")) batch.offset = INT64_MAX - 1;
+    if (is(h->what, "utf8"))
+        memcpy((char *)(uintptr_t)batch.children[0]->buffers[2], "\xFF\xC0", 2);
     if (is(h->what, "columns")) batch.n_children = 1;
     if (is(h->what, "buffers")) batch.children[1]->n_buffers = 1;
     const void *values = batch.children[1]->buffers[1];
@@ -101,9 +127,9 @@ static int emit_much(const hostile *h, const struct mpart_sink *sink) {
 }
 
 static bool makes_batches(const hostile *h) {
-    static const char *const all[] = {"nulls",   "offsets",  "outside", "negative",
-                                      "short",   "length",   "columns", "buffers",
-                                      "missing", "released", "big",     "forever"};
+    static const char *const all[] = {"nulls",  "offsets", "outside", "negative", "short",
+                                      "length", "columns", "buffers", "missing",  "released",
+                                      "big",    "forever", "huge",    "offset",   "utf8"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (is(h->what, all[i])) return true;
     return false;

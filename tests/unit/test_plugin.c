@@ -292,6 +292,11 @@ static const trouble troubles[] = {
     {"negative", "process", MP_WORKER_FAILED, 0, "below 0", true},
     {"short", "process", MP_WORKER_FAILED, 0, "shorter than its batch", true},
     {"length", "process", MP_WORKER_FAILED, 0, "out of range", true},
+    {"huge", "process", MP_WORKER_FAILED, 0, "out of range", true},
+    {"offset", "process", MP_WORKER_FAILED, 0, "out of range", true},
+    {"fork", "process", MP_WORKER_SIGNAL, SIGSEGV, "signal 11 (Segmentation fault), in process",
+     false},
+    {"memory", "process", MP_WORKER_SIGNAL, -1, "signal|exit code", false},
     {"columns", "process", MP_WORKER_FAILED, 0, "1 columns, its schema 2", true},
     {"buffers", "process", MP_WORKER_FAILED, 0, "number of buffers", true},
     {"missing", "process", MP_WORKER_FAILED, 0, "values are missing", true},
@@ -410,6 +415,36 @@ static void test_large_values(void **state) {
     mp_worker_free(&w);
 }
 
+/* Text is bytes: what is no UTF-8 passes. */
+static void test_bytes(void **state) {
+    (void)state;
+    static const char *const args[] = {"do=utf8"};
+    for (int inside = 0; inside < 2; inside++) {
+        mp_worker *w;
+        mp_worker_args a = args_of(path("hostile"), args, 1);
+        a.in_process = inside;
+        assert_int_equal(mp_worker_new(&a, &w, NULL), MP_OK);
+        assert_int_equal(run_shard(w, 0, 1, 0)->outcome, MP_WORKER_OK);
+        assert_string_equal(text_of(&out), "\xFF\xC0"
+                                           "c,0\nabc,1\n");
+        mp_worker_free(&w);
+    }
+}
+
+/* What a plug-in forked goes with its process, and the next shard does not wait for it. */
+static void test_fork(void **state) {
+    (void)state;
+    static const char *const args[] = {"do=fork", "shard=1"};
+    mp_worker *w;
+    mp_worker_args a = args_of(path("hostile"), args, 2);
+    assert_int_equal(mp_worker_new(&a, &w, NULL), MP_OK);
+    const mp_worker_result *r = run_shard(w, 1, 30, 20);
+    assert_int_equal(r->outcome, MP_WORKER_SIGNAL);
+    assert_true(r->run_ns < 5000000000);
+    assert_int_equal(run_shard(w, 2, 30, 20)->outcome, MP_WORKER_OK);
+    mp_worker_free(&w);
+}
+
 static void test_what_it_prints(void **state) {
     (void)state;
     static const char *const args[] = {"do=print", "in=open"};
@@ -514,6 +549,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_pass),           cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_wordcount),      cmocka_unit_test(test_combine),
         cmocka_unit_test(test_linreg),         cmocka_unit_test(test_trouble),
+        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_fork),
         cmocka_unit_test(test_hang),           cmocka_unit_test(test_large_values),
         cmocka_unit_test(test_what_it_prints), cmocka_unit_test(test_no_plugins),
         cmocka_unit_test(test_no_program),     cmocka_unit_test(test_memory),

@@ -215,10 +215,23 @@ static mp_status watch_end(mp_worker *w, int64_t now, bool *did, mp_error *err) 
     return MP_OK;
 }
 
+/* All messages. A child of the plug-in's own may hold the line of a process that is over: its last messages are those
+ * that are there now. */
+static mp_status listen_to(mp_worker *w, bool *did, bool *ended, mp_error *err) {
+    bool heard = false;
+    mp_status st = mp_worker_listen(w, &heard, ended, err);
+    if (st == MP_OK && !heard && !*ended && !w->done && mp_child_ended(&w->child)) {
+        st = mp_worker_listen(w, &heard, ended, err);
+        *ended = *ended || (!heard && !w->done);
+    }
+    *did = *did || heard;
+    return st;
+}
+
 static mp_status step_outside(mp_worker *w, bool *did, mp_error *err) {
     bool ended = false;
     mp_status st = read_errors(w, did, err);
-    if (st == MP_OK && !w->done) st = mp_worker_listen(w, did, &ended, err);
+    if (st == MP_OK && !w->done) st = listen_to(w, did, &ended, err);
     if (st == MP_OK && !w->done) st = mp_worker_put_waiting(w, did, err);
     if (st != MP_OK || w->done) return st;
     int64_t now = mp_clock_ns();

@@ -331,16 +331,18 @@ static mp_status take(mp_worker *w, mp_plugin_message *m, mp_error *err) {
     w->heard_ns = mp_clock_ns();
     switch (m->kind) {
     case MP_PLUGIN_READY:
+        if (w->ready) return broken(w);
         w->ready = true;
         w->owed--;
         return MP_OK;
     case MP_PLUGIN_OPENED:
+        if (w->opened) return broken(w);
         w->owed--;
         return take_opened(w, m, err);
     case MP_PLUGIN_ROWS:
         return take_rows(w, m, err);
     case MP_PLUGIN_FREE:
-        if (m->slot >= MP_PLUGIN_SLOTS) return broken(w);
+        if (m->slot >= MP_PLUGIN_SLOTS || w->free[m->slot]) return broken(w);
         w->free[m->slot] = true;
         w->owed--;
         return MP_OK;
