@@ -121,9 +121,6 @@ static mp_status check_dict_file(const char *option, const char *name, mp_error 
 
 static mp_status check_dict(mp_map_spec *map, mp_error *err) {
     if (map->dict_in || map->dict_out) map->dict = true;
-    if (map->dict && map->resume)
-        return wrong(err, "what the dictionary had is lost with the run; leave out --resume",
-                     "--resume goes without --dict");
     mp_status st = check_dict_file("--dict-in", map->dict_in, err);
     return st == MP_OK ? check_dict_file("--dict-out", map->dict_out, err) : st;
 }

@@ -105,6 +105,64 @@ succeeds 4 map --items seeds -o pages.tsv --dict --dict-out counts.csv -- python
 check "every page once" [ "$(cut -f1 pages.tsv | sort | uniq | wc -l) $(wc -l <pages.tsv)" = "20 20" ]
 check "counted" grep -qx 'pages:localhost,20' counts.csv
 
+# ---- --resume: what finished units did is there once, however they were stopped ----
+seq 1 10 >few
+cat >steps.py <<END
+import os, sys, time
+sys.path.insert(0, "$examples")
+from mpart_dict import Dict
+d, i = Dict(), int(sys.argv[1])
+if i == 3 and not os.path.exists("fixed"):
+    sys.exit(1)
+open("ran", "a").write("%d\n" % i)
+d.many([("INCR", "units"), ("INCRBYFLOAT", "half", 0.5), ("SET", b"\0\n\xff %d" % i, b"\xfe\0"), ("SADD", "set", i)])
+d("HSET", "hash", *[w for k in range(300) for w in ("f%d.%d" % (i, k), "v" * k)])
+d("HINCRBY", "hash", "n", i)
+time.sleep(0.03)
+print(i)
+END
+touch fixed
+succeeds 0 map --items few -o joined --dict-out whole.ndjson -- python3 steps.py
+mv joined whole
+rm -f fixed ran
+for np in 0 3; do
+    rm -rf joined* fixed ran
+    start=(mpirun -np $np "$MPART") && [ $np = 0 ] && start=("$MPART")
+    timeout 60 "${start[@]}" map --items few -o joined --dict-in own.csv --dict-out end.ndjson -- python3 steps.py >"$out" 2>"$err" &
+    job=$!
+    for _ in $(seq 200); do
+        [ -s ran ] && [ "$(wc -l <ran)" -gt 1 ] && break
+        sleep 0.02
+    done
+    kill -USR1 "$(pgrep -P $job | head -n 1)" # of timeout
+    wait $job
+    rc=$?
+    last="-np $np, SIGUSR1"
+    check "exit code 75" has_code 75
+    check "some units are left" [ "$(wc -l <ran)" -lt 9 ]
+    run 2 map --items few -o joined --dict-in own.csv --dict-out end.ndjson --resume -- python3 steps.py
+    check "one unit fails: exit code 3" has_code 3
+    touch fixed
+    succeeds 3 map --items few -o joined --dict-in own.csv --dict-out end.ndjson --resume -- python3 steps.py
+    check "each unit ran once" [ "$(sort -n ran)" = "$(cat few)" ]
+    check "the same output" same joined whole
+    check "the same dictionary, beside --dict-in's" same <(grep -vE '"key":"[mn]"' end.ndjson) whole.ndjson
+    check "which was read once" grep -qx '{"key":"n","value":"5"}' end.ndjson
+    check "nothing is left of the run" [ ! -e joined.mpart-run ]
+done
+rm -rf joined*
+mpirun -np 2 "$MPART" map --items few -o joined --dict -- sh -c 'sleep 0.1; echo $0 >>again' >"$out" 2>"$err" &
+job=$!
+for _ in $(seq 200); do
+    grep -q '^unit' joined.mpart-run/journal 2>/dev/null && break
+    sleep 0.02
+done
+kill -9 "$(pgrep -P $job -x mpart | head -n 1)"
+wait $job 2>/dev/null
+refused 1 "the run before was killed, and what its dictionary had is lost" map --items few -o joined --dict --resume -- sh -c 'sleep 0.1; echo $0 >>again'
+refused 1 "option --dict" map --items few -o joined --resume -- sh -c 'sleep 0.1; echo $0 >>again'
+rm -rf joined*
+
 # ---- memory ----
 succeeds 2 map --items one --memory 16M --dict -- python3 -c "import sys; sys.path.insert(0, '$examples')
 from mpart_dict import Dict
@@ -138,7 +196,6 @@ refused 2 "the ending of '-' is not" map --items one --dict-in - -- true
 refused 2 "'value'" map --items one --dict-in bad.h5 --dict-out no.csv -- true
 head -c 200 p0.csv.gz >cut.csv.gz
 refused 65 "cut.csv.gz" map --items one --dict-in cut.csv.gz --dict-out no.csv -- true
-refused 2 "--resume goes without --dict" map --items one -o o --dict --resume -- true
 refused 74 "cannot open: file 'none.csv'" map --items one --dict-in none.csv -- true
 printf 'k,v\n1,2\n' >bad.csv
 refused 65 "there are no columns 'key' and 'value'" map --items one --dict-in bad.csv --dict-out no.csv -- true

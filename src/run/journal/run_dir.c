@@ -42,7 +42,7 @@ static bool is_ours(const char *name) {
     return strcmp(name, "lock") == 0 || strcmp(name, "facts") == 0 ||
            strcmp(name, "journal") == 0 || strncmp(name, "log-", 4) == 0 ||
            strncmp(name, "input-", 6) == 0 || strncmp(name, "part-", 5) == 0 ||
-           strncmp(name, "shard-", 6) == 0;
+           strncmp(name, "shard-", 6) == 0 || strncmp(name, "dict-", 5) == 0;
 }
 
 static int log_run(const char *digits) {

@@ -55,8 +55,13 @@ mp_status mp_map_dict_open(mp_map_job *j, mp_error *err) {
     j->dict = calloc(1, sizeof *j->dict);
     mp_status st = j->dict ? set_up(j, &mine) : mp_error_nomem(&mine, sizeof *j->dict, 0);
     st = mp_comm_agree_on(j->c, st, &mine, err);
-    if (st == MP_OK) j->dict->opened = true;
-    return st == MP_OK && j->map->dict_in ? mp_map_dict_read(j, err) : st;
+    if (st != MP_OK) return st;
+    j->dict->opened = true;
+    bool taken = false;
+    st = mp_map_dict_take_up(j, &taken, err);
+    if (st == MP_OK && !taken && j->map->dict_in) st = mp_map_dict_read(j, err);
+    j->dict->filled = st == MP_OK;
+    return st;
 }
 
 const char *mp_map_dict_variable(const mp_map_job *j) {
@@ -144,10 +149,22 @@ static void release(mp_map_job *j) {
     j->dict = NULL;
 }
 
+/* A run that can be gone on from leaves its dictionary; where it cannot, that is the error: the hint of st is none then. */
+static mp_status keep(mp_map_job *j, mp_status st, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_status kept = mp_map_dict_settle(j, &mine);
+    if (kept == MP_OK) kept = mp_map_dict_keep(j, &mine);
+    if (kept == MP_OK || st == MP_IO) return st;
+    if (err) *err = mine;
+    return kept;
+}
+
 mp_status mp_map_dict_close(mp_map_job *j, mp_status st, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     if (!j->dict) return st;
     mp_map_dict *m = j->dict;
+    if (m->opened && m->filled && st != MP_OK && j->journalled && !mp_comm_broken(j->c))
+        st = keep(j, st, err);
     /* without a dictionary on every rank there was no operation, and nobody to end with */
     bool all = m->opened;
     if (all && !mp_comm_broken(j->c)) {

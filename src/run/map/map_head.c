@@ -97,6 +97,7 @@ void mp_map_facts(const mp_map_job *j, mp_buf *out) {
     mp_facts_quote(j->command.place, out);
     mp_buf_printf(out, "\noption --results: ");
     mp_facts_quote(j->map->results ? j->map->results : "", out);
+    if (j->map->dict) mp_buf_printf(out, "\noption --dict: yes");
     mp_buf_u8(out, '\n');
     if (j->mode == MP_MAP_ITEMS)
         mp_buf_printf(out, "list of items: %" PRId64 " items, hash %016" PRIx64 "\n", j->n_units,

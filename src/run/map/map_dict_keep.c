@@ -1,0 +1,279 @@
+/* map_dict_keep.c - the dictionary in the run's folder, for a run that is gone on from: a file of each rank, of the
+ * operations that make its pairs, and a list of these files.
+ * Invariant: the list is written last, behind the journal, and names the run; it holds for as long as the journal has
+ * no result of a later run. So a dictionary that is taken up again has what the finished units did, each once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/output/output.h"
+#include "run/map/map_dict.h"
+
+enum { PIECE = 256 * 1024, SUBS_PER_RECORD = 1024, PATH_BYTES = 4096, RECORDS_PER_ROUND = 64 };
+
+static void file_name(const mp_map_job *j, int run, int rank, char *out) {
+    snprintf(out, PATH_BYTES, "%s/dict-%d-%d", j->folder, run, rank);
+}
+
+static void list_name(const mp_map_job *j, char *out) {
+    snprintf(out, PATH_BYTES, "%s/dict-list", j->folder);
+}
+
+/* ---- keep ---- */
+
+typedef struct {
+    int fd;
+    const char *path;
+    mp_buf b;
+    const mp_dict_entry *outer; /* whose fields or members come */
+    size_t at, n_at;            /* of the open record, and of its number of them */
+    uint32_t n;
+    int64_t bytes;
+    mp_status st;
+    mp_error *err;
+} keeping;
+
+static void write_out(keeping *k) {
+    if (k->st == MP_OK) k->st = mp_buf_check(&k->b, k->err);
+    for (size_t at = 0; k->st == MP_OK && at < k->b.len;) {
+        ssize_t n = write(k->fd, k->b.data + at, k->b.len - at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) k->st = mp_error_errno(k->err, errno, "cannot keep the dictionary", k->path);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    k->bytes += (int64_t)k->b.len;
+    mp_buf_clear(&k->b);
+}
+
+static void open_record(keeping *k, mp_dict_op op, const mp_dict_entry *e) {
+    k->at = mp_dict_record_open(&k->b, op, 0, e->key, e->key_len);
+}
+
+static void close_record(keeping *k) {
+    mp_dict_record_close(&k->b, k->at);
+    if (k->b.len >= PIECE || k->b.failed) write_out(k);
+}
+
+static void close_subs(keeping *k) {
+    if (k->n == 0) return;
+    if (!k->b.failed) memcpy(k->b.data + k->n_at, &k->n, sizeof k->n);
+    k->n = 0;
+    close_record(k);
+}
+
+/* Some of them to a record, so that none is too long. */
+static bool keep_sub(void *ctx, const mp_dict_entry *e) {
+    keeping *k = ctx;
+    bool hash = k->outer->type == MP_DICT_HASH;
+    if (k->n == 0) {
+        open_record(k, hash ? MP_DICT_HSET : MP_DICT_SADD, k->outer);
+        k->n_at = k->b.len;
+        mp_buf_u32(&k->b, 0);
+    }
+    mp_buf_bytes(&k->b, e->key, e->key_len);
+    mp_dict_value v = mp_dict_entry_value(e);
+    if (hash) mp_dict_put_value(&k->b, &v);
+    k->n++;
+    if (k->n == SUBS_PER_RECORD || k->b.len - k->at >= PIECE) close_subs(k);
+    return k->st == MP_OK;
+}
+
+static bool keep_entry(void *ctx, const mp_dict_entry *e) {
+    keeping *k = ctx;
+    if (e->type == MP_DICT_HASH || e->type == MP_DICT_SET) {
+        k->outer = e;
+        mp_dict_table_each(e->sub, keep_sub, k);
+        close_subs(k);
+        return k->st == MP_OK;
+    }
+    mp_dict_value v = mp_dict_entry_value(e);
+    open_record(k, MP_DICT_PUT, e);
+    mp_dict_put_value(&k->b, &v);
+    close_record(k);
+    return k->st == MP_OK;
+}
+
+static mp_status keep_own(mp_map_job *j, int64_t *bytes, mp_error *err) {
+    char path[PATH_BYTES];
+    keeping k = {.path = path, .err = err};
+    file_name(j, j->run, mp_comm_rank(j->c), path);
+    k.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (k.fd < 0) return mp_error_errno(err, errno, "cannot keep the dictionary", path);
+    mp_buf_init(&k.b, NULL);
+    mp_dict_table_each(mp_dict_own(j->dict->dict), keep_entry, &k);
+    write_out(&k);
+    mp_buf_release(&k.b);
+    if (k.st == MP_OK && fdatasync(k.fd) != 0)
+        k.st = mp_error_errno(err, errno, "cannot keep the dictionary", path);
+    close(k.fd);
+    *bytes = k.bytes;
+    return k.st;
+}
+
+/* Rank 0: "run N ranks N", then the bytes of each file. */
+static mp_status write_list(mp_map_job *j, const mp_buf *sizes, mp_error *err) {
+    char path[PATH_BYTES];
+    mp_out_file *f = NULL;
+    mp_buf text;
+    mp_rd rd = mp_rd_of(sizes->data, sizes->len);
+    mp_buf_init(&text, NULL);
+    mp_buf_printf(&text, "run %d ranks %d\n", j->run, mp_comm_size(j->c));
+    for (int r = 0; r < mp_comm_size(j->c); r++) {
+        (void)mp_rd_u64(&rd);
+        mp_buf_printf(&text, "%" PRId64 "\n", mp_rd_i64(&rd));
+    }
+    list_name(j, path);
+    mp_status st = mp_buf_check(&text, err);
+    if (st == MP_OK) st = mp_out_create(path, &f, err);
+    if (st == MP_OK) st = mp_out_write_at(f, 0, text.data, text.len, err);
+    if (st == MP_OK) st = mp_out_commit(&f, err);
+    mp_out_abandon(&f);
+    mp_buf_release(&text);
+    return st;
+}
+
+mp_status mp_map_dict_keep(mp_map_job *j, mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    int64_t bytes = 0;
+    mp_buf sizes;
+    mp_buf_init(&sizes, NULL);
+    mp_status st = mp_comm_agree_on(j->c, keep_own(j, &bytes, &mine), &mine, err);
+    if (st == MP_OK) st = mp_comm_gather(j->c, &bytes, sizeof bytes, &sizes, err);
+    if (st == MP_OK) {
+        if (mp_comm_rank(j->c) == 0) st = write_list(j, &sizes, &mine);
+        st = mp_comm_agree_on(j->c, st, &mine, err);
+    }
+    mp_buf_release(&sizes);
+    return st;
+}
+
+/* ---- take up ---- */
+
+typedef struct {
+    int run, ranks;
+    char *sizes; /* the rest of the list, a number to a line */
+} kept;
+
+/* Rank 0: the list; run 0: there is none that holds. */
+static void read_list(const mp_map_job *j, kept *k, char *text, size_t cap) {
+    char path[PATH_BYTES];
+    int at = 0;
+    list_name(j, path);
+    *k = (kept){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, cap - 1) : -1;
+    if (fd >= 0) close(fd);
+    if (n <= 0) return;
+    text[n] = 0;
+    if (sscanf(text, "run %d ranks %d\n%n", &k->run, &k->ranks, &at) != 2 || at == 0) k->run = 0;
+    k->sizes = text + at;
+    for (int64_t i = 0; i < j->n_units; i++)
+        if (j->kept[i] && j->results[i].run > k->run) k->run = 0;
+}
+
+static mp_status check_files(const mp_map_job *j, const kept *k, mp_error *err) {
+    char path[PATH_BYTES];
+    struct stat st;
+    const char *p = k->sizes;
+    for (int r = 0; r < k->ranks; r++) {
+        char *end;
+        long long size = strtoll(p, &end, 10);
+        file_name(j, k->run, r, path);
+        if (end > p && stat(path, &st) == 0 && st.st_size == size) {
+            p = end;
+            continue;
+        }
+        mp_error_set(err, MP_FAILED, "cannot go on", "a part of the kept dictionary is missing");
+        mp_error_file(err, path);
+        return MP_FAILED;
+    }
+    return MP_OK;
+}
+
+/* Rank 0: which run's dictionary is taken up, in how many files; run 0: there is nothing to go on from. */
+static mp_status choose(const mp_map_job *j, kept *k, char *text, size_t cap, mp_error *err) {
+    if (!j->map->resume || j->run < 2) return MP_OK;
+    read_list(j, k, text, cap);
+    if (k->run > 0) return check_files(j, k, err);
+    if (j->n_kept == 0) return MP_OK;
+    mp_error_set(err, MP_FAILED, "cannot go on",
+                 "the run before was killed, and what its dictionary had is lost");
+    mp_error_hint(err, "begin again without --resume; a run that is asked to stop keeps it");
+    return MP_FAILED;
+}
+
+static bool has_room(void *ctx) {
+    return !mp_dict_full(ctx);
+}
+
+/* The whole records at the front of b, of which n bytes are used. */
+static mp_status put_records(mp_map_job *j, const mp_buf *b, size_t *used, mp_error *err) {
+    mp_dict *d = j->dict->dict;
+    mp_dict_record r;
+    mp_status st = MP_OK;
+    *used = 0;
+    for (int n = 1; st == MP_OK && mp_dict_record_read(b->data + *used, b->len - *used, &r); n++) {
+        mp_buf *args = mp_dict_open(d, (mp_dict_op)r.op, 0, r.key, r.key_len);
+        if (!args) return mp_mem_error(&j->dict->mem, r.total, err);
+        mp_buf_put(args, r.args, r.args_len);
+        st = mp_dict_close(d, NULL, NULL, 0, err);
+        *used += r.total;
+        if (st == MP_OK && n % RECORDS_PER_ROUND == 0) st = mp_comm_progress(j->c, NULL, err);
+        if (st == MP_OK && mp_dict_full(d))
+            st = mp_comm_wait(j->c, has_room, d, "room in the dictionary", err);
+    }
+    return st;
+}
+
+static mp_status read_file(mp_map_job *j, const char *path, mp_error *err) {
+    mp_buf b;
+    mp_status st = MP_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return mp_error_errno(err, errno, "cannot read the kept dictionary", path);
+    mp_buf_init(&b, &j->dict->mem);
+    for (ssize_t n = 1; st == MP_OK && n != 0;) {
+        size_t used = 0;
+        if (!mp_buf_reserve(&b, PIECE)) st = mp_buf_check(&b, err);
+        if (st != MP_OK) break;
+        n = read(fd, b.data + b.len, PIECE);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) st = mp_error_errno(err, errno, "cannot read the kept dictionary", path);
+        b.len += n > 0 ? (size_t)n : 0;
+        if (st == MP_OK) st = put_records(j, &b, &used, err);
+        if (used) memmove(b.data, b.data + used, b.len - used);
+        b.len -= used;
+    }
+    if (st == MP_OK && b.len > 0) {
+        mp_error_set(err, MP_FAILED, "cannot go on", "the kept dictionary is broken");
+        mp_error_file(err, path);
+        st = MP_FAILED;
+    }
+    mp_buf_release(&b);
+    close(fd);
+    return st;
+}
+
+mp_status mp_map_dict_take_up(mp_map_job *j, bool *taken, mp_error *err) {
+    char text[64 * 1024], path[PATH_BYTES];
+    mp_error mine = MP_ERROR_INIT;
+    kept k = {0};
+    mp_status st = mp_comm_rank(j->c) == 0 ? choose(j, &k, text, sizeof text, &mine) : MP_OK;
+    st = mp_comm_agree_on(j->c, st, &mine, err);
+    int64_t chosen[2] = {k.run, k.ranks};
+    if (st == MP_OK) st = mp_comm_allreduce(j->c, chosen, 2, MP_MAX, err);
+    *taken = st == MP_OK && chosen[0] > 0;
+    if (!*taken) return st;
+    mine = MP_ERROR_INIT;
+    for (int r = mp_comm_rank(j->c); r < chosen[1] && st == MP_OK; r += mp_comm_size(j->c)) {
+        file_name(j, (int)chosen[0], r, path);
+        st = read_file(j, path, &mine);
+    }
+    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
+    if (st == MP_OK) st = quiet;
+    if (st == MP_OK) st = mp_dict_lost(j->dict->dict, &mine);
+    return mp_comm_agree_on(j->c, st, &mine, err);
+}
