@@ -159,6 +159,7 @@ for _ in $(seq 200); do
 done
 kill -9 "$(pgrep -P $job -x mpart | head -n 1)"
 wait $job 2>/dev/null
+rm -rf "$TMPDIR"/* # the killed rank's socket
 refused 1 "the run before was killed, and what its dictionary had is lost" map --items few -o joined --dict --resume -- sh -c 'sleep 0.1; echo $0 >>again'
 refused 1 "option --dict" map --items few -o joined --resume -- sh -c 'sleep 0.1; echo $0 >>again'
 rm -rf joined*
