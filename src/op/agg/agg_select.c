@@ -3,7 +3,14 @@
 
 #include <stdbool.h>
 
-enum { SAMPLE = 64, SAMPLE_FROM = 2048, SAMPLE_MARGIN = 12, FEW = 32, MOST_ROUNDS = 100 };
+enum {
+    SAMPLE = 64,
+    SAMPLE_FROM = 512,
+    SAMPLE_MARGIN = 12,
+    COUNT_BLOCK = 1 << 12,
+    FEW = 32,
+    MOST_ROUNDS = 100
+};
 
 #define VALUE int32_t
 #define VALUE_MIN INT32_MIN

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* The k-th (from 0) of n values in ascending order, and the one behind it (the same where k is the
- * last). v is rearranged. Cost: two passes over most of the values; n log n where they are made to
- * be bad. */
+ * last). v is used up: its contents are undefined afterwards. Cost: two passes over the values, in
+ * vectors but for moving a third of them; n log n where they are made to be bad. */
 void mp_select_i32(int32_t *v, int64_t n, int64_t k, int32_t out[2]);
 void mp_select_i64(int64_t *v, int64_t n, int64_t k, int64_t out[2]);
 

@@ -70,9 +70,28 @@ static void NAME(select_at)(VALUE *v, int64_t n, int64_t k) {
     NAME(sort)(v, n);
 }
 
-/* Most values are left aside at once: a sample gives two values between which the one sought lies
- * almost certainly, and one pass without branches on the values moves what is between them to the
- * front. Returns how many those are, *below how many are less; 0: the sample was wrong. */
+/* How many of n values are below lo, and how many above hi. Counts of the values' own width keep the
+ * loop in vectors. */
+static int64_t NAME(count_outside)(const VALUE *v, int64_t n, VALUE lo, VALUE hi, int64_t *below) {
+    int64_t less = 0, more = 0;
+    for (int64_t at = 0; at < n; at += COUNT_BLOCK) {
+        int64_t end = n - at < COUNT_BLOCK ? n : at + COUNT_BLOCK;
+        VALUE l = 0, m = 0;
+        for (int64_t i = at; i < end; i++) {
+            l += v[i] < lo;
+            m += v[i] > hi;
+        }
+        less += l;
+        more += m;
+    }
+    *below = less;
+    return less + more;
+}
+
+/* Most values are dropped at once: a sample gives two values between which the one sought lies almost
+ * certainly, and one pass without branches on the values moves what is between them to the front.
+ * Returns how many those are, *below how many were less; 0: the sample was wrong, and nothing was
+ * dropped. */
 static int64_t NAME(narrow)(VALUE *v, int64_t n, int64_t k, int64_t *below) {
     VALUE sample[SAMPLE];
     int64_t at = k * SAMPLE / n, lo_at = at - SAMPLE_MARGIN, hi_at = at + SAMPLE_MARGIN + 1;
@@ -81,29 +100,21 @@ static int64_t NAME(narrow)(VALUE *v, int64_t n, int64_t k, int64_t *below) {
     NAME(sort)(sample, SAMPLE);
     VALUE lo = lo_at < 0 ? VALUE_MIN : sample[lo_at];
     VALUE hi = hi_at >= SAMPLE ? VALUE_MAX : sample[hi_at];
-    int64_t less = 0, inside = 0;
+    int64_t inside = n - NAME(count_outside)(v, n, lo, hi, below), to = 0;
+    if (k < *below || k + 1 >= *below + inside || inside > n / 2) return 0;
     for (int64_t i = 0; i < n; i++) {
-        less += v[i] < lo;
-        inside += v[i] >= lo && v[i] <= hi;
+        VALUE x = v[i];
+        v[to] = x;
+        to += (x >= lo) & (x <= hi);
     }
-    if (k < less || k + 1 >= less + inside || inside > n / 2) return 0;
-    /* what is moved to the front changes places with what was there */
-    int64_t to = 0;
-    for (int64_t i = 0; i < n; i++) {
-        VALUE x = v[i], y = v[to];
-        bool in = x >= lo && x <= hi;
-        v[i] = in ? y : x;
-        v[to] = in ? x : y;
-        to += in;
-    }
-    *below = less;
     return inside;
 }
 
 void NAME(mp_select)(VALUE *v, int64_t n, int64_t k, VALUE out[2]) {
-    int64_t below = 0, inside = n >= SAMPLE_FROM ? NAME(narrow)(v, n, k, &below) : 0;
     bool last = k == n - 1;
-    if (inside) {
+    while (n >= SAMPLE_FROM) {
+        int64_t below, inside = NAME(narrow)(v, n, k, &below);
+        if (!inside) break;
         n = inside;
         k -= below;
     }
