@@ -10,6 +10,7 @@
 
 #include "cli/job.h"
 #include "io/h5/h5_inspect.h"
+#include "io/leftover.h"
 #include "op/plugin/plugin_serve.h"
 
 static bool write_all(int fd, const void *bytes, size_t n) {
@@ -94,7 +95,10 @@ int main(int argc, char **argv) {
     mp_comm *c = NULL;
     mp_error err = MP_ERROR_INIT;
     if (mp_comm_new(MPI_COMM_WORLD, &c, &err) != MP_OK) give_up(&err, 1);
+    /* not before: under a launcher nobody may leave with a code before MPI_Init */
+    mp_leftover_on_signals(mp_comm_rank(c) == 0);
     code = run_job(c, argc, args);
+    mp_leftover_off(); /* a launcher ends the others as soon as one leaves with a code */
     mp_comm_free(&c);
     MPI_Finalize();
     return code;

@@ -1,6 +1,6 @@
 /* stop.h - requests to stop, as a descriptor.
- * Invariant: between begin and end SIGUSR1, SIGTERM and SIGINT end no rank: rank 0 reads them, the
- * others let them lie, since launchers send them to all. */
+ * Invariant: between begin and end SIGUSR1 ends no rank, between hold and end neither do SIGTERM and
+ * SIGINT: rank 0 reads them, the others let them lie, since launchers send them to all. */
 #ifndef MP_RUN_STOP_H
 #define MP_RUN_STOP_H
 
@@ -15,7 +15,9 @@ typedef struct {
 
 /* Local. MP_IO. */
 MP_MUST_CHECK mp_status mp_stop_begin(mp_stop *s, mp_comm *c, mp_error *err);
-/* Signals that came meanwhile and were not read are forgotten. */
+/* From now on SIGTERM and SIGINT are requests, too. */
+void mp_stop_hold(void);
+/* Again is fine. Signals that came meanwhile and were not read are forgotten. */
 void mp_stop_end(mp_stop *s);
 
 #endif

@@ -5,12 +5,14 @@
 RANDOM=${SEED:-1}
 seq 1 80 >list
 run 0 gen orders --rows 8000 -o table.csv
-kinds=(items rows by)
+traced=$(dirname "$(realpath "$MPART")")/${BUILD:-build}/tests/plugins/traced.so
+kinds=(items rows by plugin)
 arguments() { # KIND: the arguments of the run, in args
     case $1 in
     items) args=(--items list -o out.bin -- sh -c 'echo $MPART_SHARD >>ran; sleep 0.0$(($$ % 5)); seq $0 $(($0 * 20))') ;;
     rows) args=(table.csv --rows 100 -o out.csv -- sh -c 'cat; sleep 0.0$(($$ % 5)); echo $MPART_SHARD >>ran') ;;
     by) args=(table.csv --by customer --parts 40 -o out.csv -- sh -c 'cat; sleep 0.0$(($$ % 5)); echo $MPART_SHARD >>ran') ;;
+    plugin) args=(table.csv --rows 100 -o out.csv --plugin "$traced" --arg ran="$PWD/ran" --arg ms=20) ;;
     esac
     output=out.csv && [ "$1" = items ] && output=out.bin
 }
@@ -22,7 +24,7 @@ for kind in "${kinds[@]}"; do
 done
 middle=0
 for i in $(seq "${KILLS:-200}"); do
-    kind=${kinds[i % 3]}
+    kind=${kinds[i % 4]}
     np=$((RANDOM % 4 + 1))
     arguments $kind
     rm -rf out.*
@@ -56,6 +58,8 @@ for i in $(seq "${KILLS:-200}"); do
     check "the same bytes" same $output want.$kind
     check "what was finished did not run again" [ -z "$(sort -u ran | comm -12 - finished)" ]
     check "the run folder is gone" [ ! -e $output.mpart-run ]
+    check "nothing else is left" [ -z "$(ls -A | grep -vxE 'list|ran|finished|table.csv|want\..*|out\.(bin|csv)')" ]
 done
+echo "$middle of ${KILLS:-200} kills came in the middle"
 check "a third of the kills came in the middle" [ $((middle * 3)) -ge "${KILLS:-200}" ]
 finish

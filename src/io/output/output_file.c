@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/leftover.h"
 #include "io/output/output.h"
 
 struct mp_out_file {
@@ -20,11 +21,13 @@ struct mp_out_file {
     int fd;
     bool owner;
     bool direct;
-    int64_t at; /* direct: bytes written so far */
+    int leftover; /* of temp, -1 */
+    int64_t at;   /* direct: bytes written so far */
 };
 
 static void free_file(mp_out_file **f) {
     if (!*f) return;
+    mp_leftover_drop((*f)->leftover);
     mp_mem_free(NULL, (*f)->name);
     mp_mem_free(NULL, (*f)->target);
     mp_mem_free(NULL, (*f)->temp);
@@ -43,7 +46,7 @@ static char *copy_text(const char *s, size_t n) {
 static mp_out_file *new_file(const char *name, mp_error *err) {
     mp_out_file *f = mp_mem_calloc(NULL, 1, sizeof *f);
     if (f) {
-        f->fd = -1;
+        f->fd = f->leftover = -1;
         f->name = copy_text(name, strlen(name));
     }
     if (f && !f->name) free_file(&f);
@@ -149,6 +152,7 @@ static mp_status open_beside(mp_out_file *f, const struct stat *old, mp_error *e
     }
     if (errnum) return mp_error_errno(err, errnum, "cannot write", f->name);
     f->owner = true;
+    f->leftover = mp_leftover_add(f->temp, MP_LEFTOVER_FILE);
     if (old && fchmod(f->fd, old->st_mode & 0777) != 0 && errno != EPERM)
         return mp_error_errno(err, errno, "cannot write", f->name);
     /* the same owner where we may; a file system that has none is fine */

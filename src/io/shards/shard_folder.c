@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/leftover.h"
 #include "io/shards/manifest.h"
 
 enum { OPEN_FOLDERS = 8, NAME_KEPT = 200, ID_BYTES = 6 };
@@ -24,6 +25,7 @@ struct mp_shard_folder {
     char name[PATH_MAX];   /* as the user wrote it, for messages */
     char target[PATH_MAX]; /* where the name leads */
     char temp[PATH_MAX];
+    int leftover;  /* of temp, -1 */
     bool replaces; /* target is there and not empty */
     int fd;        /* of temp, locked; -1 */
 };
@@ -133,6 +135,7 @@ static mp_status make_temp(mp_shard_folder *f, mp_error *err) {
         f->fd = lock_folder(f->temp);
         int mark = f->fd < 0 ? -1 : openat(f->fd, marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
         if (mark >= 0) close(mark);
+        f->leftover = mp_leftover_add(f->temp, MP_LEFTOVER_TREE);
         return MP_OK;
     }
     int errnum = errno;
@@ -147,7 +150,7 @@ mp_status mp_shard_folder_new(const char *target, bool force, mp_shard_folder **
     mp_shard_folder *f = mp_mem_calloc(NULL, 1, sizeof *f);
     *out = f;
     if (!f) return mp_mem_error(NULL, sizeof *f, err);
-    f->fd = -1;
+    f->fd = f->leftover = -1;
     mode_t mask = umask(022);
     (void)umask(mask);
     mode_t mode = 0777 & ~mask;
@@ -185,7 +188,7 @@ mp_status mp_shard_folder_again(const char *target, bool force, const char *id, 
     *out = NULL;
     *there = false;
     if (!f) return mp_mem_error(NULL, sizeof *f, err);
-    f->fd = -1;
+    f->fd = f->leftover = -1;
     mp_status st = find_target(f, target, err);
     if (!st) st = look_at_target(f, force, &mode, err);
     if (!st && strlen(id) == ID_BYTES && strspn(id, plain) == ID_BYTES) {
@@ -206,8 +209,15 @@ const char *mp_shard_folder_id(const mp_shard_folder *f) {
     return f->temp + strlen(f->temp) - ID_BYTES;
 }
 
+void mp_shard_folder_lasts(mp_shard_folder *f) {
+    mp_leftover_drop(f->leftover);
+    f->leftover = -1;
+}
+
 void mp_shard_folder_keep(mp_shard_folder *f) {
-    if (f) f->temp[0] = 0;
+    if (!f) return;
+    mp_shard_folder_lasts(f);
+    f->temp[0] = 0;
 }
 
 const char *mp_shard_folder_temp(const mp_shard_folder *f) {
@@ -291,6 +301,7 @@ mp_status mp_shard_folder_commit(mp_shard_folder *f, mp_error *err) {
     if (f->fd >= 0) (void)!unlinkat(f->fd, marker, 0);
     int errnum = sync_path(f->temp);
     if (errnum) return mp_error_errno(err, errnum, "cannot write", f->name);
+    mp_shard_folder_lasts(f); /* the old folder gets its name */
     if (f->replaces)
         errnum = swap(f, old);
     else
@@ -308,6 +319,7 @@ mp_status mp_shard_folder_commit(mp_shard_folder *f, mp_error *err) {
 
 void mp_shard_folder_free(mp_shard_folder **f) {
     if (!*f) return;
+    mp_leftover_drop((*f)->leftover);
     if ((*f)->temp[0]) remove_tree((*f)->temp);
     if ((*f)->fd >= 0) close((*f)->fd);
     mp_mem_free(NULL, *f);

@@ -20,6 +20,8 @@ MP_MUST_CHECK mp_status mp_shard_folder_again(const char *target, bool force, co
 const char *mp_shard_folder_id(const mp_shard_folder *f);
 /* Removes all that is in it. */
 void mp_shard_folder_clear(const mp_shard_folder *f);
+/* From now on it stays, too, when the process is interrupted (io/leftover.h): a journal knows it. */
+void mp_shard_folder_lasts(mp_shard_folder *f);
 /* It is left as it is, for mp_shard_folder_again. */
 void mp_shard_folder_keep(mp_shard_folder *f);
 /* Its name until it is committed. */

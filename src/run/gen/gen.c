@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/leftover.h"
 #include "io/output/output.h"
 #include "run/fault.h"
 #include "run/flow.h"
@@ -32,6 +33,7 @@ typedef struct {
     mp_out_file *files[MP_GEN_TABLES];
     mp_packing packing; /* of a file; the files of a folder are plain */
     bool made_folder;   /* rank 0 */
+    int leftover;       /* of that folder, -1 */
     bool is_stream;
     int stream_fd; /* rank 0 */
 
@@ -83,6 +85,7 @@ static mp_status make_folder(gen *g, mp_error *err) {
     const char *folder = g->spec->path;
     if (mkdir(folder, 0777) == 0) {
         g->made_folder = true;
+        g->leftover = mp_leftover_add(folder, MP_LEFTOVER_FOLDER);
         return MP_OK;
     }
     if (errno != EEXIST) return mp_error_errno(err, errno, "cannot make the folder", folder);
@@ -173,6 +176,7 @@ static mp_status commit_targets(gen *g, mp_error *err) {
 static void drop_targets(gen *g, bool failed) {
     for (int i = 0; i < g->n_tables; i++)
         mp_out_abandon(&g->files[i]);
+    mp_leftover_drop(g->leftover);
     if (failed && g->made_folder) (void)!rmdir(g->spec->path);
 }
 
@@ -393,7 +397,7 @@ static mp_status run_gen(gen *g, mp_error *err) {
 
 mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_spec *all, mp_mem *mem,
                      mp_buf *text, mp_report *report, mp_error *err) {
-    gen g = {.c = c, .spec = spec, .mem = mem, .report = report, .stream_fd = -1};
+    gen g = {.c = c, .spec = spec, .mem = mem, .report = report, .stream_fd = -1, .leftover = -1};
     double start = mp_clock_s();
     g.n_tables = mp_gen_tables(spec, g.tables);
     if (spec->path && !g.tables[0].file) g.packing = mp_text_packing_of(spec->path);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/leftover.h"
 #include "io/output/output.h"
 
 static const char first_line[] = "mpart run 1\n";
@@ -22,6 +23,7 @@ struct mp_run_dir {
     int fd, lock_fd, journal_fd; /* -1 */
     int run;
     int last_run; /* of the logs that are there */
+    int leftover; /* of a hidden folder, -1 */
 };
 
 const char *mp_run_dir_path(const mp_run_dir *d) {
@@ -101,6 +103,7 @@ void mp_run_dir_free(mp_run_dir **d) {
     close_fd(&(*d)->journal_fd);
     close_fd(&(*d)->lock_fd);
     close_fd(&(*d)->fd);
+    mp_leftover_drop((*d)->leftover);
     mp_arena_release(&(*d)->arena);
     mp_mem_free((*d)->mem, *d);
     *d = NULL;
@@ -150,7 +153,10 @@ static mp_status make_hidden(mp_run_dir *d, const char *scratch, mp_error *err) 
     if (!d->path) return mp_mem_error(d->mem, n + sizeof name, err);
     memcpy(d->path, folder, n);
     memcpy(d->path + n, name, sizeof name);
-    if (mkdtemp(d->path)) return MP_OK;
+    if (mkdtemp(d->path)) {
+        d->leftover = mp_leftover_add(d->path, MP_LEFTOVER_TREE);
+        return MP_OK;
+    }
     mp_error_errno(err, errno, "cannot make a scratch folder", folder);
     mp_error_hint(err, "name a folder with room: --scratch DIR");
     return MP_IO;
@@ -322,7 +328,7 @@ mp_status mp_run_dir_open(const mp_run_dir_args *args, mp_run_dir **out, mp_erro
     *out = d;
     if (!d) return mp_mem_error(args->mem, sizeof *d, err);
     d->mem = args->mem;
-    d->fd = d->lock_fd = d->journal_fd = -1;
+    d->fd = d->lock_fd = d->journal_fd = d->leftover = -1;
     mp_arena_init(&d->arena, args->mem);
     mp_status st = args->path ? make_named(d, args, err) : make_hidden(d, args->scratch, err);
     return st == MP_OK ? enter(d, args, err) : st;

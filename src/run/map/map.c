@@ -197,8 +197,7 @@ static mp_status gather_hosts(mp_map_job *j, mp_error *err) {
             if (st != MP_OK) break;
         }
         if (!j->hosts) st = mp_mem_error(j->mem, n, &mine);
-        bool by_file = j->parts || j->table.copied || mp_map_combines(j) ||
-                       mp_map_dict_is_h5(j) ||
+        bool by_file = j->parts || j->table.copied || mp_map_combines(j) || mp_map_dict_is_h5(j) ||
                        (j->mode == MP_MAP_SHARDS && mp_unit_has_place(&j->command)) ||
                        (j->headed && !j->streams);
         if (st == MP_OK && !j->journalled && !by_file) st = mp_map_hide(j, &mine);
@@ -389,12 +388,15 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = share_units(j, err);
     if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);
+    mp_stop_hold(); /* before, an interrupt costs nothing that is done */
     if (st == MP_OK) st = run_units(j, false, err);
     if (st == MP_OK && mp_map_combines(j)) {
         st = mp_map_combine_open(j, err);
         if (st == MP_OK) st = run_units(j, true, err);
     }
     if (st == MP_OK) st = mp_map_dict_settle(j, err);
+    if (st == MP_OK)
+        mp_stop_end(&j->stop); /* the results are there: an interrupt ends it at once */
     if (st == MP_OK)
         st = finish(j, err);
     else if (is_head(j))

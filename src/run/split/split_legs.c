@@ -80,6 +80,7 @@ static mp_status put_state(mp_split *s, const mp_buf *ranks, mp_error *err) {
     mp_buf_put(&b, ranks->data, ranks->len);
     mp_status st = mp_buf_check(&b, err);
     if (!st) st = mp_split_journal_put(s, &b, mp_feed_bytes_done(s->job.feed), err);
+    if (!st) mp_shard_folder_lasts(s->target);
     mp_buf_release(&b);
     return st;
 }

@@ -80,6 +80,7 @@ static mp_status deal(mp_split *s, mp_error *err) {
     if (!st && s->legs) {
         mp_error mine = MP_ERROR_INIT;
         st = mp_comm_agree_on(j->c, mp_stop_begin(&s->stop, j->c, &mine), &mine, err);
+        mp_stop_hold();
     }
     if (!st) st = mp_split_deal(s, err);
     if (s->stop.fd >= 0 || s->legs) mp_stop_end(&s->stop);
