@@ -343,7 +343,18 @@ def vaex(p):
         g["k/mask"] = np.arange(200) % 3 == 0
         g["t/data"] = when.astype("M8[ns]").astype("i8")
         g["t/data"].attrs["dtype"] = "datetime64[ns]"
-    return "", {"k": [None if i % 3 == 0 else i for i in range(200)], "t": when, "x": np.arange(200) / 2}
+        # texts end to end, as vaex exports them, with bits of nulls; plain values have such bits, too
+        texts = ["" if i % 7 == 0 else "né" * (i % 5) + str(i) for i in range(200)]
+        some = [None if i % 4 == 1 else t for i, t in enumerate(texts)]
+        bits = np.packbits([t is not None for t in some], bitorder="little")
+        for name, width, values in (("s", "i4", texts), ("u", "i8", some)):
+            bs = [(v or "").encode() for v in values]
+            g[name + "/data"] = np.frombuffer(b"".join(bs), dtype="S1")
+            g[name + "/indices"] = np.cumsum([0] + [len(b) for b in bs]).astype(width)
+        g["u/null_bitmap"], g["n/data"], g["n/null_bitmap"] = bits, np.arange(200, dtype="i2"), bits
+    return "", {"k": [None if i % 3 == 0 else i for i in range(200)],
+                "n": [None if i % 4 == 1 else i for i in range(200)], "s": texts, "t": when, "u": some,
+                "x": np.arange(200) / 2}
 
 
 def scales(f, **dims):
@@ -585,7 +596,7 @@ def make(d):
 
 def make_flipped(d, to, n):
     os.mkdir(to)
-    for name in ("filters", "strings", "compound_texts", "latest", "pandas_table", "anndata", "netcdf_grid"):
+    for name in ("filters", "strings", "compound_texts", "latest", "pandas_table", "anndata", "netcdf_grid", "vaex"):
         for seed in range(n):
             flip(os.path.join(d, name + ".h5"), os.path.join(to, "%s.%d.h5" % (name, seed)), name + str(seed))
 

@@ -15,7 +15,7 @@ for want in *.want; do
     succeeds 0 query "$(cat "$name.args")"
     check "$name as its own tool reads it" same "$out" "$want"
 done
-for name in filters strings nd latest pandas_table; do
+for name in filters strings nd latest pandas_table vaex; do
     for np in 3; do
         succeeds $np query "$(cat $name.args)"
         check "$name on $np ranks" same "$out" $name.want

@@ -86,7 +86,7 @@ static bool is_vaex(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
     if (columns < 0 || node_at(nodes, columns)->kind != 'g') return false;
     for (int32_t k = columns + 1; k < (int32_t)nodes->n; k++) {
         if (node_at(nodes, k)->depth <= node_at(nodes, columns)->depth) break;
-        if (is_child(nodes, k, columns)) return child_named(nodes, k, "data") >= 0;
+        if (is_child(nodes, k, columns) && child_named(nodes, k, "data") >= 0) return true;
     }
     return false;
 }

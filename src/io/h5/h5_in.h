@@ -148,6 +148,10 @@ mp_status mp_h5_walk(mp_h5_in *in, mp_h5_list *nodes);
 mp_status mp_h5_mark_tables(mp_h5_in *in, mp_h5_list *nodes);
 /* The table that node i is. */
 mp_status mp_h5_make_table(mp_h5_in *in, const mp_h5_list *nodes, int32_t i, mp_h5_layout *out);
+/* A hidden column of dataset path, whose values other than 0 mark nulls; *mask -1: it cannot. */
+mp_status mp_h5_add_mask(mp_h5_build *b, const char *path, int32_t *mask);
+/* vaex' layout, node i: h5_vaex.c. */
+mp_status mp_h5_make_vaex(mp_h5_build *b, const mp_h5_list *nodes, int32_t i);
 /* pandas' two layouts, in the group path. */
 mp_status mp_h5_pandas_table(mp_h5_build *b, const char *path);
 mp_status mp_h5_pandas_fixed(mp_h5_build *b, const char *path);

@@ -198,8 +198,11 @@ static bool get_array(decoder *d, mp_h5_array *a) {
     a->n_rows = mp_rd_i64(rd);
     a->elem_bytes = mp_rd_i64(rd);
     if (rd->bad || a->storage >= MP_H5_STORAGES || a->as >= MP_H5_AS_KINDS) return false;
+    bool packed = a->as == MP_H5_AS_SPANS || a->as == MP_H5_AS_BITS;
+    int64_t element = a->as == MP_H5_AS_SPANS ? (int64_t)sizeof(mp_str) : 8;
+    if (packed && (a->storage != MP_H5_LIBRARY || a->elem_bytes != element)) return false;
     if (a->n_rows < 0 || a->elem_bytes < 1 || a->elem_bytes > MP_H5_MAX_ELEMENT) return false;
-    if (!get_dims(d, a)) return false;
+    if (!get_dims(d, a) || (packed && a->n_dims != 1)) return false;
     a->address = mp_rd_i64(rd);
     if (!get_filters(d, a) || !get_chunks(d, a) || !get_fill(d, a)) return false;
     if (a->storage != MP_H5_FLAT) return number_chunks(a);
@@ -267,7 +270,7 @@ static bool column_fits(const mp_h5_column *c, const mp_h5_array *a) {
 static bool form_fits(const mp_h5_column *c, const mp_h5_array *a) {
     uint32_t n = c->size;
     bool whole = n == 1 || n == 2 || n == 4 || n == 8;
-    bool str = a->as == MP_H5_AS_STR && a->storage == MP_H5_LIBRARY;
+    bool str = (a->as == MP_H5_AS_STR || a->as == MP_H5_AS_SPANS) && a->storage == MP_H5_LIBRARY;
     switch (c->form) {
     case MP_H5_INT:
     case MP_H5_UINT:

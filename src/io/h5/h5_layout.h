@@ -78,6 +78,8 @@ typedef enum {
     MP_H5_AS_DOUBLE,
     MP_H5_AS_INT,
     MP_H5_AS_STR,
+    MP_H5_AS_SPANS, /* mp_str: path/indices has where each begins in path/data, and the last ends */
+    MP_H5_AS_BITS,  /* int64: 1 where a bit of the bytes is 0, the lowest bit first */
     MP_H5_AS_KINDS
 } mp_h5_as;
 

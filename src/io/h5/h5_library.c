@@ -2,6 +2,7 @@
 #include "io/h5/h5_library.h"
 
 #include "io/h5/h5_in.h"
+#include "io/h5/h5_packed.h"
 #include "io/h5/h5_serve.h"
 
 struct mp_h5_library {
@@ -171,6 +172,8 @@ mp_status mp_h5_library_read(mp_h5_library *lib, int32_t array, int64_t row, int
     hsize_t start[MP_H5_MAX_DIMS] = {0}, count[MP_H5_MAX_DIMS], room[MP_H5_MAX_DIMS];
     hsize_t none[MP_H5_MAX_DIMS] = {0};
     int64_t values = 1;
+    if (a->as == MP_H5_AS_SPANS || a->as == MP_H5_AS_BITS)
+        return mp_h5_packed_read(lib->file, a, row, n, out, text, lib->mem, err);
     mp_status st = open_array(lib, array, err);
     if (st) return st;
     for (int d = 0; d < a->n_dims; d++) {

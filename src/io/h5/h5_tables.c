@@ -18,8 +18,7 @@ static bool exists(mp_h5_in *in, const char *path) {
     return part && H5Oexists_by_name(in->file, path, H5P_DEFAULT) > 0;
 }
 
-/* A column of 0 and 1 that marks the nulls of another. */
-static mp_status add_mask(mp_h5_build *b, const char *path, int32_t *mask) {
+mp_status mp_h5_add_mask(mp_h5_build *b, const char *path, int32_t *mask) {
     mp_h5_build own = *b;
     own.columns = (mp_h5_list){.size = sizeof(mp_h5_column)};
     mp_status st = mp_h5_add_dataset(&own, path, "null", false);
@@ -96,7 +95,7 @@ static mp_status add_null_marks(mp_h5_build *b, const mp_h5_list *nodes, const m
         const char *path = mp_h5_join(b->in, folder, mp_h5_column_at(b, c)->name);
         if (!path) return MP_NOMEM;
         int32_t mask = -1;
-        mp_status st = exists(b->in, path) ? add_mask(b, path, &mask) : MP_OK;
+        mp_status st = exists(b->in, path) ? mp_h5_add_mask(b, path, &mask) : MP_OK;
         if (st) return st;
         mp_h5_column_at(b, c)->mask = mask;
     }
@@ -142,7 +141,7 @@ static mp_status add_encoded(mp_h5_build *b, const char *path, const char *name)
     size_t c = b->columns.n - 1;
     if (!st && coded) return decode_column(b, c, categories);
     int32_t at = -1;
-    if (!st && exists(in, mask)) st = add_mask(b, mask, &at);
+    if (!st && exists(in, mask)) st = mp_h5_add_mask(b, mask, &at);
     if (!st) mp_h5_column_at(b, c)->mask = at;
     return st;
 }
@@ -207,58 +206,6 @@ static mp_status make_frame(mp_h5_build *b, const mp_h5_node *n) {
     return st;
 }
 
-/* ---- vaex ---- */
-
-static mp_status add_vaex_column(mp_h5_build *b, const char *path) {
-    mp_h5_in *in = b->in;
-    const char *data = mp_h5_join(in, path, "data"), *mask = mp_h5_join(in, path, "mask");
-    const char *indices = mp_h5_join(in, path, "indices"), *name = mp_h5_base_name(path);
-    if (!data || !mask || !indices) return MP_NOMEM;
-    if (exists(in, indices)) { /* texts end to end: not of one length with the others */
-        mp_h5_column *c = mp_h5_add_column(b, name);
-        if (!c) return MP_NOMEM;
-        c->form = MP_H5_UNREADABLE;
-        c->type = MP_STRING;
-        c->why =
-            "texts in vaex's packed form: export them with df.export_hdf5 as fixed-length text, "
-            "or as CSV";
-        return MP_OK;
-    }
-    mp_status st = mp_h5_add_dataset(b, data, name, false);
-    if (st) return st;
-    size_t at = b->columns.n - 1;
-    hid_t dset = H5Dopen2(in->file, data, H5P_DEFAULT);
-    const char *dtype = dset >= 0 ? mp_h5_attr_text(in, dset, "dtype") : NULL;
-    if (dset >= 0) H5Dclose(dset);
-    mp_h5_column *c = mp_h5_column_at(b, at);
-    if (dtype && strstr(dtype, "datetime64[ns]") && c->type == MP_INT64) {
-        c->type = MP_TIMESTAMP;
-        c->unit_ns = 1;
-        c->has_null = true;
-        c->null_int = INT64_MIN;
-    }
-    int32_t masked = -1;
-    if (exists(in, mask)) st = add_mask(b, mask, &masked);
-    mp_h5_column_at(b, at)->mask = masked;
-    return st;
-}
-
-static mp_status make_vaex(mp_h5_build *b, const mp_h5_list *nodes, int32_t i) {
-    b->kind = "vaex table";
-    mp_status st = MP_OK;
-    const char *columns = mp_h5_join(b->in, node_at(nodes, i)->path, "columns");
-    if (!columns) return MP_NOMEM;
-    size_t n = strlen(columns);
-    for (int32_t k = i + 1; k < (int32_t)nodes->n && !st; k++) {
-        const mp_h5_node *c = node_at(nodes, k);
-        if (c->depth <= node_at(nodes, i)->depth) break;
-        bool column = c->kind == 'g' && strncmp(c->path, columns, n) == 0 && c->path[n] == '/' &&
-                      !strchr(c->path + n + 1, '/');
-        if (column) st = add_vaex_column(b, c->path);
-    }
-    return st;
-}
-
 /* ---- all of them ---- */
 
 mp_status mp_h5_make_table(mp_h5_in *in, const mp_h5_list *nodes, int32_t i, mp_h5_layout *out) {
@@ -278,7 +225,7 @@ mp_status mp_h5_make_table(mp_h5_in *in, const mp_h5_list *nodes, int32_t i, mp_
         st = make_frame(&b, n);
         break;
     case MP_H5_VAEX:
-        st = make_vaex(&b, nodes, i);
+        st = mp_h5_make_vaex(&b, nodes, i);
         break;
     case MP_H5_PANDAS_TABLE:
         st = mp_h5_pandas_table(&b, n->path);
