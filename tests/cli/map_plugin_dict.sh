@@ -54,9 +54,6 @@ for where in "" --in-process; do
     check "overflow: the other shards" [ "$(wc -l <rows.csv)" = 6 ]
     rm -rf rows.csv*
 done
-run 2 map g.csv --rows 10000 --plugin "$ops" --memory 16M --dict -o rows.csv
-check "a limit is no crash" [ "$rc" = 0 -o "$rc" = 3 ]
-rm -rf rows.csv*
 refused 1 "it needs the dictionary: --dict or --dict-out FILE" map g.csv --plugin "$count" --arg column=id1
 MPART_DICT=/nowhere run 0 map g.csv --plugin "$ops"
 check "without --dict there is none, whatever the environment says" says_once "no dictionary"
