@@ -39,6 +39,35 @@ for np in 0 3; do
     check "goes on from --dict-in" same <(awk -F, '{ print $1 "," 2 * $2 }' want) <(tail -n +2 d2.csv)
 done
 
+# ---- records that a plug-in would not send ----
+cat >records.py <<END
+import struct, sys
+sys.path.insert(0, "$here/../../scripts/examples")
+from mpart_dict import Dict
+d, error = Dict(), b"\x41" + b"\x0a" + bytes(16)
+def record(op, key=b"k", args=b"", total=None, key_len=None):
+    n = 12 + len(key) + len(args)
+    return struct.pack("<IIBBH", n if total is None else total, len(key) if key_len is None else key_len, op, 0, 0) + key + args
+refused = [b"", b"x" * 11, record(1, total=5), record(1, total=99), record(1, key_len=99), record(0), record(12), record(28), record(255)]
+for r in refused:
+    try:
+        d("MPART.DO", record(1), r)
+    except RuntimeError as why:
+        assert "malformed" in str(why), why
+    else:
+        raise SystemExit(repr(r))
+broken = [b"", b"\x01\x02", b"\x03\xff\xff\xff\xff", b"\x40\x01\0\0\0", b"\x42"]
+for op in 5, 7, 8, 9, 10, 11:
+    assert d("MPART.DO", *[record(op, args=a) for a in broken]) == [error] * len(broken), op
+assert d("MPART.DO", record(5, args=b"\x01" + struct.pack("<q", 7)), record(1)) == [b"\x01" + struct.pack("<q", n) for n in (1, 7)]
+print(d("GET", "k"), d("DBSIZE"))
+END
+echo 1 >one
+for np in 0 3; do
+    succeeds $np map --items one --dict -- python3 records.py
+    check "each is answered" prints "b'7' 1"
+done
+
 # ---- trouble ----
 run 2 map g.csv --rows 10000 --plugin "$ops" --arg do=crash --dict-out d.csv -o rows.csv
 check "crash: exit code 3" has_code 3
