@@ -174,6 +174,22 @@ LANES_INLINE lanes lanes_load_bytes(const uint8_t *from) {
 LANES_INLINE lanes lanes_load_at(lane_mask m, lanes address) {
     return _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), m, address, NULL, 1);
 }
+LANES_INLINE lanes lanes_sub_bytes(lanes a, lanes b) {
+    return _mm512_sub_epi8(a, b);
+}
+/* The word of table[16] that the low four bits of at choose. */
+LANES_INLINE lanes lanes_of_table(const uint64_t *table, lanes at) {
+    return _mm512_permutex2var_epi64(_mm512_loadu_si512(table), at, _mm512_loadu_si512(table + 8));
+}
+/* Bytes times signed bytes, neighbours added to 16 bits; those times 16 bits, added to 32 bits. */
+LANES_INLINE lanes lanes_weigh(lanes bytes, lanes byte_weight, lanes pair_weight) {
+    return _mm512_madd_epi16(_mm512_maddubs_epi16(bytes, byte_weight), pair_weight);
+}
+/* table[at]; 0 and no access where m is not set. */
+LANES_INLINE lanes lanes_load_u32(lane_mask m, const uint32_t *table, lanes at) {
+    return _mm512_cvtepu32_epi64(
+        _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), m, at, table, 4));
+}
 
 #else
 
@@ -348,6 +364,22 @@ LANES_INLINE lanes lanes_load_bytes(const uint8_t *from) {
 }
 LANES_INLINE lanes lanes_load_at(lane_mask m, lanes address) {
     return _mm256_mask_i64gather_epi64(_mm256_setzero_si256(), NULL, address, m, 1);
+}
+LANES_INLINE lanes lanes_sub_bytes(lanes a, lanes b) {
+    return _mm256_sub_epi8(a, b);
+}
+LANES_INLINE lanes lanes_of_table(const uint64_t *table, lanes at) {
+    at = _mm256_and_si256(at, _mm256_set1_epi64x(15));
+    return _mm256_i64gather_epi64((const long long *)(const void *)table, at, 8);
+}
+LANES_INLINE lanes lanes_weigh(lanes bytes, lanes byte_weight, lanes pair_weight) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, byte_weight), pair_weight);
+}
+LANES_INLINE lanes lanes_load_u32(lane_mask m, const uint32_t *table, lanes at) {
+    const __m256i even = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
+    __m128i some = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(m, even));
+    return _mm256_cvtepu32_epi64(_mm256_mask_i64gather_epi32(
+        _mm_setzero_si128(), (const int *)(const void *)table, at, some, 4));
 }
 
 #endif

@@ -101,8 +101,9 @@ static void encoding(void **state) {
             }
             mp_key key, back;
             uint64_t hash, back_hash;
-            assert_int_equal(mp_key_encode(cols, valid, n_cols, 1, &arena, &key, &hash, &err),
-                             MP_OK);
+            assert_int_equal(
+                mp_key_encode(mp_simd_level(), cols, valid, n_cols, 1, &arena, &key, &hash, &err),
+                MP_OK);
             size_t n = plain_encoding(text, null, n_cols, want);
             assert_int_equal(mp_key_len(&key), n);
             assert_memory_equal(mp_key_bytes(&key), want, n);

@@ -85,7 +85,8 @@ static void check_level(const char *level, const mp_str *const *col, const uint8
     mp_arena arena;
     mp_arena_init(&arena, NULL);
     setenv("MPART_SIMD", level, 1);
-    assert_int_equal(mp_key_encode(col, valid, n_cols, n_rows, &arena, key, hash, &err), MP_OK);
+    assert_int_equal(
+        mp_key_encode(mp_simd_level(), col, valid, n_cols, n_rows, &arena, key, hash, &err), MP_OK);
     for (int r = 0; r < n_rows; r++) {
         size_t n = encode(col, valid, n_cols, r, want);
         bool same = mp_key_len(&key[r]) == n && memcmp(mp_key_bytes(&key[r]), want, n) == 0;
@@ -139,7 +140,8 @@ static void test_no_memory(void **state) {
     mp_error err = MP_ERROR_INIT;
     mp_mem_init(&mem, 1);
     mp_arena_init(&arena, &mem);
-    assert_int_equal(mp_key_encode(col, valid, 1, 20, &arena, key, hash, &err), MP_NOMEM);
+    assert_int_equal(mp_key_encode(mp_simd_level(), col, valid, 1, 20, &arena, key, hash, &err),
+                     MP_NOMEM);
     assert_int_equal(err.status, MP_NOMEM);
     mp_arena_release(&arena);
 }

@@ -72,6 +72,7 @@ static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
     g->block = keep(g, MP_EMIT_BLOCK, g->form.fixed_bytes + sizeof(mp_key), &s, err);
     g->column = keep(g, (size_t)g->n_columns, sizeof *g->column, &s, err);
     if (s == MP_OK) s = mp_table_init(&g->table, stride, g->mem, err);
+    if (s == MP_OK) s = mp_dense_init(&g->dense, g->n_keys, g->simd, g->mem, err);
     if (s != MP_OK) return s;
     make_blank(g);
     return mp_group_lone(g, err);
@@ -82,6 +83,7 @@ mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err)
     mp_group *g = mp_mem_calloc(args->mem, 1, sizeof *g);
     if (!g) return mp_mem_error(args->mem, sizeof *g, err);
     g->mem = args->mem;
+    g->simd = mp_simd_level();
     g->n_keys = args->n_keys;
     g->n_aggs = args->n_aggs;
     g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
@@ -105,6 +107,7 @@ void mp_group_free(mp_group **out) {
         mp_agg_free(&g->agg[i]);
     mp_key_sample_release(&g->sample, g->mem);
     mp_table_release(&g->table);
+    mp_dense_release(&g->dense);
     mp_arena_release(&g->scratch);
     mp_buf_release(&g->record);
     void *kept[] = {g->key,        g->key_type,    g->result_key_type, g->seen,
@@ -137,6 +140,7 @@ void mp_group_clear(mp_group *g) {
     mp_mem_free(g->mem, g->order);
     g->order = NULL;
     mp_table_clear(&g->table);
+    mp_dense_clear(&g->dense);
 }
 
 mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
@@ -146,21 +150,21 @@ mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
     return s;
 }
 
-/* Keys of the batch, their evidence where nobody else will look at them. */
-static mp_status encode(mp_group *g, const mp_batch *in, mp_error *err) {
+/* The columns of keys as texts, their evidence where nobody else will look at them. */
+static mp_status key_texts(mp_group *g, const mp_batch *in, mp_dense_rows *out, mp_error *err) {
     size_t n_keys = (size_t)g->n_keys;
     mp_arena_reset(&g->scratch);
     const mp_str **text = mp_arena_alloc(&g->scratch, n_keys * sizeof(mp_str *) + 1, 8);
     const uint8_t **valid = mp_arena_alloc(&g->scratch, n_keys * sizeof(uint8_t *) + 1, 8);
     if (!text || !valid) return mp_mem_error(g->mem, n_keys * sizeof(void *), err);
-    mp_status s = MP_OK;
-    for (int i = 0; i < g->n_keys && s == MP_OK; i++)
-        s = mp_group_texts(&in->cols[g->key[i]], in->n_rows, &g->scratch, &text[i], &valid[i], err);
-    if (s != MP_OK) return s;
-    for (int i = 0; i < g->n_keys && g->direct_rows > 0; i++)
-        mp_group_see_texts(g, i, text[i], valid[i], in->n_rows);
-    return mp_key_encode(text, valid, g->n_keys, in->n_rows, &g->scratch, g->batch_key,
-                         g->batch_hash, err);
+    *out = (mp_dense_rows){text, valid, in->n_rows, &g->scratch, g->batch_key, g->batch_hash};
+    for (int i = 0; i < g->n_keys; i++) {
+        const mp_col *c = &in->cols[g->key[i]];
+        mp_status s = mp_group_texts(c, in->n_rows, &g->scratch, &text[i], &valid[i], err);
+        if (s != MP_OK) return s;
+        if (g->direct_rows > 0) mp_group_see_texts(g, i, text[i], valid[i], in->n_rows);
+    }
+    return MP_OK;
 }
 
 static void count_rows(mp_group *g, const uint32_t *group, int32_t n) {
@@ -207,8 +211,8 @@ static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
 }
 
 /* The next rows of the batch whose keys are k. */
-static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
-    const uint32_t *group = k->number + k->done;
+static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, const uint32_t *group,
+                          mp_error *err) {
     mp_status s = mp_table_find_some(&g->table, k, in->n_rows, err);
     if (s != MP_OK) return s;
     count_rows(g, group, in->n_rows);
@@ -217,17 +221,25 @@ static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_
     return s;
 }
 
+static int32_t slice_rows(const mp_batch *in, int32_t first) {
+    int32_t left = in->n_rows - first;
+    return left < SLICE_ROWS ? left : SLICE_ROWS;
+}
+
 /* In a table beyond the near cache few rows at a time, so that the lines that a key has brought are
  * still there when the aggregates take their turns. */
 static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
     size_t bytes = (size_t)in->n_cols * sizeof(mp_col);
+    bool known = k->done == in->n_rows;
     mp_col *cols = mp_arena_alloc(&g->scratch, bytes + 1, 16);
     if (!cols) return mp_mem_error(g->mem, bytes, err);
     mp_status s = MP_OK;
+    if (known) mp_table_fetch(&g->table, k->number, slice_rows(in, 0));
     for (int32_t first = 0; first < in->n_rows && s == MP_OK; first += SLICE_ROWS) {
-        int32_t left = in->n_rows - first;
-        mp_batch part = slice(in, first, left < SLICE_ROWS ? left : SLICE_ROWS, cols);
-        s = add_rows(g, &part, k, err);
+        mp_batch part = slice(in, first, slice_rows(in, first), cols);
+        int32_t next = first + part.n_rows;
+        if (known) mp_table_fetch(&g->table, k->number + next, slice_rows(in, next));
+        s = add_rows(g, &part, k, k->number + first, err);
     }
     return s;
 }
@@ -242,16 +254,34 @@ static void note_recent(mp_group *g, int64_t rows, int64_t new_groups) {
     g->recent_new /= 2;
 }
 
-mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
-    int64_t before = g->table.n;
-    if (in->n_rows <= 0) return MP_OK;
-    mp_status s = encode(g, in, err);
-    if (s != MP_OK) return s;
-    if (g->direct_rows > 0) return add_direct(g, in, err);
+/* Rows to their groups, which the dense array knows, or the table finds by their keys. */
+static mp_status add_to_groups(mp_group *g, const mp_batch *in, const mp_dense_rows *r,
+                               mp_error *err) {
     mp_table_keys k = {
         .key = g->batch_key, .hash = g->batch_hash, .n = in->n_rows, .number = g->batch_group};
+    bool by_table = !g->dense.on;
+    mp_status s = MP_OK;
+    if (!by_table) {
+        s = mp_dense_find(&g->dense, &g->table, r, g->batch_group, err);
+        k.done = in->n_rows;
+    }
     bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
-    s = near ? add_rows(g, in, &k, err) : add_slices(g, in, &k, err);
+    if (s == MP_OK) s = near ? add_rows(g, in, &k, k.number, err) : add_slices(g, in, &k, err);
+    if (s == MP_OK && by_table) mp_dense_learn(&g->dense, r, g->table.n);
+    return s;
+}
+
+mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
+    int64_t before = g->table.n;
+    mp_dense_rows r;
+    if (in->n_rows <= 0) return MP_OK;
+    mp_status s = key_texts(g, in, &r, err);
+    if (s == MP_OK && (!g->dense.on || g->direct_rows > 0))
+        s = mp_key_encode(g->simd, r.text, r.valid, g->n_keys, r.n, &g->scratch, g->batch_key,
+                          g->batch_hash, err);
+    if (s != MP_OK) return s;
+    if (g->direct_rows > 0) return add_direct(g, in, err);
+    s = add_to_groups(g, in, &r, err);
     note_recent(g, in->n_rows, g->table.n - before);
     return s;
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "base/simd.h"
 #include "op/group/group_key_simd.h"
 
 enum { PAGE = 4096, TOO_LONG = 0xFF, KERNEL_ROWS = 512, WRITE_SLACK = 24, LONG_PREFIX = 5 };
@@ -260,11 +259,19 @@ static mp_key_kernel kernel_of(mp_simd level, int n_cols) {
     return NULL;
 }
 
-mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
-                        int32_t n, mp_arena *scratch, mp_key *key, uint64_t *hash, mp_error *err) {
+mp_status mp_key_encode(mp_simd level, const mp_str *const *col, const uint8_t *const *valid,
+                        int n_cols, int32_t n, mp_arena *scratch, mp_key *key, uint64_t *hash,
+                        mp_error *err) {
     encoding e = {col, valid, n_cols, scratch, key, hash};
-    mp_key_kernel kernel = kernel_of(mp_simd_level(), n_cols);
+    mp_key_kernel kernel = kernel_of(level, n_cols);
     return kernel ? encode_by_kernel(&e, kernel, n, err) : encode_columns(&e, n, err);
+}
+
+mp_status mp_key_encode_rows(const mp_str *const *col, const uint8_t *const *valid, int n_cols,
+                             const int32_t *rows, int32_t n, mp_arena *scratch, mp_key *key,
+                             uint64_t *hash, mp_error *err) {
+    encoding e = {col, valid, n_cols, scratch, key, hash};
+    return encode_rows(&e, rows, 0, n, err);
 }
 
 bool mp_key_next_long(const uint8_t **p, const uint8_t *end, mp_str *text) {

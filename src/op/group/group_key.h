@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/simd.h"
 #include "data/batch.h"
 
 enum { MP_KEY_SHORT_MAX = 0xEF, MP_KEY_LONG_TEXT = 0xFF, MP_KEY_REFERENCE = 0xFE };
@@ -44,10 +45,16 @@ static inline uint64_t mp_key_hash(const mp_key *k) {
 int mp_key_cmp(const mp_key *a, const mp_key *b);
 
 /* Encodings of n rows of n_cols columns of texts (col[c][row], valid[c] NULL or as in mp_col),
- * and their hashes. Long ones live in scratch. MP_NOMEM. */
-MP_MUST_CHECK mp_status mp_key_encode(const mp_str *const *col, const uint8_t *const *valid,
-                                      int n_cols, int32_t n, mp_arena *scratch, mp_key *key,
-                                      uint64_t *hash, mp_error *err);
+ * and their hashes, the same at every SIMD level. Long ones live in scratch. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_key_encode(mp_simd level, const mp_str *const *col,
+                                      const uint8_t *const *valid, int n_cols, int32_t n,
+                                      mp_arena *scratch, mp_key *key, uint64_t *hash,
+                                      mp_error *err);
+/* The same of n of the rows: those listed, to the places that they have among all. */
+MP_MUST_CHECK mp_status mp_key_encode_rows(const mp_str *const *col, const uint8_t *const *valid,
+                                           int n_cols, const int32_t *rows, int32_t n,
+                                           mp_arena *scratch, mp_key *key, uint64_t *hash,
+                                           mp_error *err);
 
 /* A longer text, or bytes that are no encoding. */
 bool mp_key_next_long(const uint8_t **p, const uint8_t *end, mp_str *text);

@@ -7,6 +7,7 @@
 #include "op/agg/agg.h"
 #include "op/group/group.h"
 #include "op/group/group_bypass.h"
+#include "op/group/group_dense.h"
 #include "op/group/group_order.h"
 #include "op/group/group_record.h"
 
@@ -16,7 +17,9 @@ struct mp_group {
     int *key;          /* n_keys */
     mp_type *key_type; /* n_keys */
     mp_agg **agg;      /* n_aggs */
+    mp_simd simd;
     mp_table table;
+    mp_dense dense;
     mp_record_form form;
     uint8_t *blank_wire; /* form.fixed_bytes: of a group without rows */
     bool lone;           /* no keys, and the one group is to be made when missing */

@@ -158,6 +158,12 @@ static inline void fetch_slot(const mp_table *t, uint64_t hash) {
     fetch(&t->slot[(uint32_t)hash & t->mask]);
 }
 
+static inline void fetch_states(const mp_table *t, uint32_t number) {
+    const uint8_t *row = mp_table_row(t, number);
+    fetch(row);
+    if (t->stride > LINE) fetch(row + t->stride - 1);
+}
+
 /* The row that the low half of the hash leads to, fetched: key and states, which lie in a line or
  * two. NONE: a new key, as far as can be seen. */
 static inline uint32_t fetch_row(const mp_table *t, uint64_t hash) {
@@ -167,10 +173,14 @@ static inline uint32_t fetch_row(const mp_table *t, uint64_t hash) {
         at = next_slot(t, at, home);
     uint32_t number = (uint32_t)(s >> 32) - 1; /* NONE from an empty slot */
     if (number == NONE) return NONE;
-    const uint8_t *row = mp_table_row(t, number);
-    fetch(row);
-    if (t->stride > LINE) fetch(row + t->stride - 1);
+    fetch_states(t, number);
     return number;
+}
+
+void mp_table_fetch(const mp_table *t, const uint32_t *number, int32_t n) {
+    const mp_table far = *t;
+    for (int32_t i = 0; i < n; i++)
+        fetch_states(&far, number[i]);
 }
 
 static mp_status find_far(mp_table *t, mp_table_keys *k, int32_t end, mp_error *err) {

@@ -43,6 +43,9 @@ typedef struct {
 } mp_table_keys;
 MP_MUST_CHECK mp_status mp_table_find_some(mp_table *t, mp_table_keys *k, int32_t n, mp_error *err);
 
+/* Rows on their way to the cache, where the table is beyond it: for whoever has the numbers already. */
+void mp_table_fetch(const mp_table *t, const uint32_t *number, int32_t n);
+
 /* A row for a key that has none; it is not found by looking, and a long encoding stays where it is.
  * For tables that are given rows in no other way until they are cleared. */
 MP_MUST_CHECK mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err);

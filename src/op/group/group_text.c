@@ -259,8 +259,8 @@ mp_status mp_group_canonicalize(mp_group *g, const mp_type *types, mp_error *err
         if (!text || !valid) return mp_mem_error(g->mem, n_keys * sizeof(void *), err);
         mp_status s = canonical_columns(g, types, first, n, text, valid, err);
         if (s == MP_OK)
-            s = mp_key_encode(text, valid, g->n_keys, n, &g->scratch, g->batch_key, g->batch_hash,
-                              err);
+            s = mp_key_encode(g->simd, text, valid, g->n_keys, n, &g->scratch, g->batch_key,
+                              g->batch_hash, err);
         if (s == MP_OK) s = replace_keys(g, first, n, err);
         if (s != MP_OK) return s;
     }
