@@ -35,6 +35,7 @@ typedef struct {
     bool *descending; /* n_sort */
     int64_t offset_rows, limit_rows;
     bool typed_output; /* the output needs the type of every column (NDJSON) */
+    bool all_columns;  /* whatever columns there are, they are in the answer */
 } mp_query;
 
 /* MP_USAGE: syntax, unknown columns, aggregates where none may stand. */
@@ -62,6 +63,7 @@ typedef struct {
     int n_aggs;
     mp_group_agg *aggs; /* arg: places among the values */
     bool typed;         /* something depends on types that the data may refute */
+    bool lists_keys;    /* keys that are no columns are listed, and bad rows passed over */
     uint64_t signature; /* of all types that matter */
 } mp_scan_plan;
 

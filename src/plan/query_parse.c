@@ -110,7 +110,9 @@ static mp_status parse_select(parser *p) {
         total += items[i].expr ? 1 : source;
     p->selected = take(p, (size_t)total, sizeof *p->selected);
     if (!p->selected) return MP_NOMEM;
+    bool gives_all = !p->spec->query.by && !p->spec->query.agg;
     for (int i = 0; i < n; i++) {
+        p->q->all_columns = p->q->all_columns || (gives_all && !items[i].expr);
         if (items[i].expr) {
             p->selected[p->n_selected++] = (mp_expr_name){item_name(p, &items[i]), items[i].expr};
             continue;

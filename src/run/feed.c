@@ -3,8 +3,6 @@
 
 #include "run/blocks.h"
 
-enum { NAME_BYTES = 64 };
-
 /* What is known of one split. */
 typedef struct {
     mp_split_desc desc;
@@ -12,6 +10,7 @@ typedef struct {
     bool reported;
     mp_csv_func func;
     mp_evidence *seen; /* of the wanted columns, when kept */
+    mp_str keys;       /* owned */
 } split_info;
 
 struct mp_feed {
@@ -29,8 +28,6 @@ struct mp_feed {
     bool replayable;
     mp_feed_rows rows;
     int64_t bytes_done, records, bad;
-    int64_t other_split;    /* the first with a name that is no column, -1: none so far */
-    char other[NAME_BYTES]; /* that name */
     int n_ranks;
     int64_t *rank_bytes;  /* by rank: of the splits it has finished in this pass */
     int64_t counted;      /* splits that count */
@@ -71,9 +68,8 @@ void mp_split_report_put(mp_buf *b, const mp_split_report *r) {
     mp_buf_u8(b, r->exit_known);
     mp_buf_i64(b, r->n_records);
     mp_buf_i64(b, r->n_bad);
-    mp_buf_i64(b, r->n_other);
-    if (r->n_other) mp_buf_put(b, r->other, NAME_BYTES);
     mp_buf_i64(b, r->n_rows);
+    mp_buf_bytes(b, r->keys.p, r->keys.len);
 }
 
 mp_split_report mp_split_report_get(mp_rd *rd) {
@@ -83,9 +79,10 @@ mp_split_report mp_split_report_get(mp_rd *rd) {
     r.exit_known = mp_rd_u8(rd) != 0;
     r.n_records = mp_rd_i64(rd);
     r.n_bad = mp_rd_i64(rd);
-    r.n_other = mp_rd_i64(rd);
-    if (r.n_other) r.other = mp_rd_raw(rd, NAME_BYTES);
     r.n_rows = mp_rd_i64(rd);
+    size_t n = 0;
+    const void *keys = mp_rd_bytes(rd, &n);
+    if (n) r.keys = mp_str_of(keys, n);
     return r;
 }
 
@@ -105,16 +102,19 @@ void mp_feed_read_rows(mp_feed *f, mp_feed_rows rows) {
     f->rows = rows;
 }
 
-static void drop_evidence(mp_feed *f) {
+/* What a pass kept of its splits. */
+static void drop_kept(mp_feed *f) {
     for (int64_t i = 0; i < f->n_splits; i++) {
         mp_mem_free(f->mem, f->splits[i].seen);
+        mp_mem_free(f->mem, (char *)f->splits[i].keys.p);
         f->splits[i].seen = NULL;
+        f->splits[i].keys = (mp_str){0};
     }
 }
 
 void mp_feed_free(mp_feed **f) {
     if (!*f) return;
-    drop_evidence(*f);
+    drop_kept(*f);
     for (int i = 0; (*f)->blocks && i < (*f)->t->n_files; i++)
         mp_blocks_free(&(*f)->blocks[i]);
     mp_mem_free((*f)->mem, (*f)->blocks);
@@ -142,10 +142,9 @@ mp_status mp_feed_start(mp_feed *f, bool replayable, mp_error *err) {
     f->bytes_done = f->records = f->bad = 0;
     memset(f->rank_bytes, 0, (size_t)f->n_ranks * sizeof *f->rank_bytes);
     f->counted = INT64_MAX;
-    f->other_split = -1;
     f->held = f->n_held = 0;
     f->replayable = replayable;
-    drop_evidence(f);
+    drop_kept(f);
     for (int64_t i = 0; i < f->n_splits; i++)
         f->splits[i].reported = false;
     mp_status st = MP_OK;
@@ -335,11 +334,22 @@ void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status,
     f->rank_bytes[src] += bytes;
     f->records += r->n_records;
     f->bad += r->n_bad;
-    s->report.other = NULL;
-    if (r->n_other && r->other && (f->other_split < 0 || split < f->other_split)) {
-        f->other_split = split;
-        memcpy(f->other, r->other, NAME_BYTES - 1);
-    }
+    s->report.keys = (mp_str){0};
+}
+
+mp_status mp_feed_keep_keys(mp_feed *f, int64_t split, mp_str keys, mp_error *err) {
+    if (split < 0 || split >= f->n_splits || keys.len == 0) return MP_OK;
+    char *own = mp_mem_alloc(f->mem, keys.len);
+    if (!own) return mp_mem_error(f->mem, keys.len, err);
+    memcpy(own, keys.p, keys.len);
+    mp_mem_free(f->mem, (char *)f->splits[split].keys.p);
+    f->splits[split].keys = mp_str_of(own, keys.len);
+    return MP_OK;
+}
+
+void mp_feed_put_keys(const mp_feed *f, mp_buf *out) {
+    for (int64_t i = 0; i < f->n_splits; i++)
+        mp_buf_put(out, f->splits[i].keys.p, f->splits[i].keys.len);
 }
 
 mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen, int n,
@@ -431,17 +441,6 @@ void mp_feed_cut(mp_feed *f, int64_t upto) {
     f->counted = upto;
     for (int64_t i = upto; i < f->n_splits; i++)
         if (f->splits[i].reported) f->bad -= f->splits[i].report.n_bad;
-}
-
-void mp_feed_note_other(const mp_feed *f, char *note, size_t cap) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < f->n_splits && i < f->counted; i++)
-        if (f->splits[i].reported) n += f->splits[i].report.n_other;
-    if (n == 0) return;
-    snprintf(note, cap,
-             "%lld row%s a key that is no column and was left out, first '%s'; --types NAME:string "
-             "makes a column of it",
-             (long long)n, n == 1 ? " has" : "s have", f->other);
 }
 
 int64_t mp_feed_counted(const mp_feed *f) {

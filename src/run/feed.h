@@ -25,9 +25,8 @@ typedef struct {
     uint8_t entry, exit;
     bool exit_known;
     int64_t n_records, n_bad;
-    int64_t n_rows;    /* that were given to the consumer */
-    int64_t n_other;   /* as mp_csv_end */
-    const char *other; /* in place; NULL: none */
+    int64_t n_rows; /* that were given to the consumer */
+    mp_str keys;    /* as mp_csv_end: texts in wire form, in place */
 } mp_split_report;
 
 void mp_split_desc_put(mp_buf *b, const mp_split_desc *d);
@@ -44,9 +43,9 @@ MP_MUST_CHECK mp_status mp_feed_new(const mp_spec *spec, const mp_table *t,
                                     mp_feed **out, mp_error *err);
 void mp_feed_free(mp_feed **f);
 
-/* Who reads the rows of HDF5 files for the others. next: more of the rows of *d, whose number is split; SOON until they
- * are all there: then GOT, in *bytes, and d->len is how many they are: fewer where that is a message's worth, unless
- * whole. */
+/* Who reads the rows of HDF5 files for the others. next: more of the rows of *d, whose number is
+ * split; SOON until they are all there: then GOT, in *bytes, and d->len is how many they are: fewer
+ * where that is a message's worth, unless whole. */
 typedef struct {
     void *ctx;
     mp_status (*next)(void *ctx, int64_t split, mp_split_desc *d, bool whole, const mp_buf **bytes,
@@ -67,6 +66,10 @@ MP_MUST_CHECK mp_status mp_feed_restore(mp_feed *f, mp_rd *in, bool *fits, mp_er
 MP_MUST_CHECK mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state,
                                      mp_error *err);
 void mp_feed_report(mp_feed *f, int src, int64_t split, mp_status status, const mp_split_report *r);
+/* The names that a split's report lists, for mp_feed_keys. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_feed_keep_keys(mp_feed *f, int64_t split, mp_str keys, mp_error *err);
+/* Those of all splits of the pass, in input order and perhaps several times: texts in wire form. */
+void mp_feed_put_keys(const mp_feed *f, mp_buf *out);
 /* Evidence of n columns that the rank had found up to the end of this split (splits come to a rank
  * in ascending order). MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_feed_keep_evidence(mp_feed *f, int64_t split, const mp_evidence *seen,
@@ -100,9 +103,6 @@ int64_t mp_feed_bytes_done(const mp_feed *f);
 int mp_feed_slowest(const mp_feed *f, int64_t *bytes);
 int64_t mp_feed_records(const mp_feed *f);
 int64_t mp_feed_bad(const mp_feed *f);
-/* What the user should know of rows that count and have keys that are no columns, to note, which stays as
- * it is where there are none. */
-void mp_feed_note_other(const mp_feed *f, char *note, size_t cap);
 /* Records of the splits of the same file before this one, for the row numbers of rejects. */
 int64_t mp_feed_rows_before(const mp_feed *f, int64_t split);
 const char *mp_feed_path(const mp_feed *f, int64_t split);

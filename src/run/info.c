@@ -5,7 +5,8 @@
 #include "run/info.h"
 
 #include "plan/table_h5.h"
-#include "run/scan.h"
+#include "plan/table_keys.h"
+#include "run/scan_keys.h"
 
 typedef struct {
     mp_comm *c;
@@ -156,13 +157,7 @@ static void put_json(const info *o, mp_buf *out) {
     mp_buf_printf(out, "}\n");
 }
 
-static mp_status prepare(info *o, mp_table_stream **streams, mp_error *err) {
-    size_t n = (size_t)o->table->n_columns;
-    o->seen = mp_arena_alloc(&o->arena, n * sizeof *o->seen + 1, 16);
-    o->nulls = mp_arena_alloc(&o->arena, n * sizeof *o->nulls + 1, 16);
-    o->column = mp_arena_alloc(&o->arena, n * sizeof *o->column + 1, 16);
-    if (!o->seen || !o->nulls || !o->column) return mp_mem_error(o->mem, n * sizeof *o->nulls, err);
-    if (n) memcpy(o->seen, o->table->sample, n * sizeof *o->seen);
+static mp_status open_scan(info *o, mp_table_stream **streams, mp_error *err) {
     if (mp_comm_rank(o->c) == 0) {
         mp_status st =
             mp_feed_new(o->spec, o->table, *streams, mp_comm_size(o->c), o->mem, &o->feed, err);
@@ -174,18 +169,30 @@ static mp_status prepare(info *o, mp_table_stream **streams, mp_error *err) {
     return mp_scan_new(&args, &o->scan, err);
 }
 
+static mp_status make_room(info *o, mp_error *err) {
+    size_t n = (size_t)o->table->n_columns;
+    o->seen = mp_arena_alloc(&o->arena, n * sizeof *o->seen + 1, 16);
+    o->nulls = mp_arena_alloc(&o->arena, n * sizeof *o->nulls + 1, 16);
+    o->column = mp_arena_alloc(&o->arena, n * sizeof *o->column + 1, 16);
+    if (!o->seen || !o->nulls || !o->column) return mp_mem_error(o->mem, n * sizeof *o->nulls, err);
+    if (n) memcpy(o->seen, o->table->sample, n * sizeof *o->seen);
+    return MP_OK;
+}
+
 mp_status mp_info_of_table(mp_comm *c, const mp_spec *spec, mp_table *table,
                            mp_table_stream **streams, bool json, const mp_buf *objects, mp_mem *mem,
                            mp_buf *text, mp_report *report, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     info o = {.c = c, .spec = spec, .mem = mem, .table = table, .objects = objects};
     mp_arena_init(&o.arena, mem);
-    mp_status st = mp_comm_agree_on(o.c, prepare(&o, streams, &mine), &mine, err);
+    mp_status st = mp_comm_agree_on(c, open_scan(&o, streams, &mine), &mine, err);
+    if (!st && mp_table_may_grow(spec, table))
+        st = mp_scan_find_keys(c, o.scan, o.feed, table, &o.arena, mem, err);
+    if (!st) st = mp_comm_agree_on(c, make_room(&o, &mine), &mine, err);
     if (!st) st = scan_all(&o, err);
     if (!st && o.feed) {
         report->rows_in = mp_feed_records(o.feed);
         report->bytes_in = mp_feed_bytes_done(o.feed);
-        mp_feed_note_other(o.feed, report->note, sizeof report->note);
         (json ? put_json : put_text)(&o, text);
     }
     mp_scan_free(&o.scan);

@@ -73,7 +73,7 @@ static bool same_layout(const mp_table *t, int a, int b) {
 static mp_status reject_row(void *ctx, int64_t row_in_split, int64_t offset, mp_str record,
                             const char *reason, mp_error *err) {
     mp_scan *s = ctx;
-    if (!s->a.spec->input.rejects) return MP_OK;
+    if (!s->a.spec->input.rejects || s->plan->lists_keys) return MP_OK;
     mp_buf_i64(&s->rejects, s->split);
     mp_buf_i64(&s->rejects, row_in_split);
     mp_buf_i64(&s->rejects, offset);
@@ -149,9 +149,11 @@ static mp_status make_reader(mp_scan *s, int file, mp_error *err) {
                         .n_columns = t->files[file].n_columns,
                         .names = t->names,
                         .other_keys = s->a.spec->input.union_columns,
+                        .list_keys = s->plan->lists_keys,
                         .n_wanted = s->plan->n_wanted,
                         .wanted = s->wanted,
-                        .on_bad_row = s->a.spec->input.on_bad_row,
+                        .on_bad_row =
+                            s->plan->lists_keys ? MP_BAD_ROW_SKIP : s->a.spec->input.on_bad_row,
                         .filter = s->plan->where ? filter_rows : NULL,
                         .filter_ctx = s,
                         .reject = reject_row,
@@ -333,6 +335,8 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
     mp_scan *s = ctx;
     mp_csv_end end = {0};
+    mp_buf keys;
+    mp_buf_init(&keys, s->a.mem);
     if (mp_scan_gets_rows(s))
         mp_scan_rows_end(s, &end);
     else
@@ -342,10 +346,14 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
                          .exit_known = end.exit_known,
                          .n_records = end.n_records,
                          .n_bad = end.n_bad,
-                         .n_other = end.n_other,
-                         .other = end.other,
                          .n_rows = s->n_rows};
+    for (int i = 0; i < end.n_keys; i++)
+        mp_buf_text(&keys, end.keys[i]);
+    mp_status st = mp_buf_check(&keys, err);
+    r.keys = mp_str_of((const char *)keys.data, keys.len);
     mp_split_report_put(report, &r);
+    mp_buf_release(&keys);
+    if (st) return st;
     if (s->cuts && mp_buf_reserve(report, (size_t)s->plan->n_wanted * sizeof *s->seen)) {
         mp_scan_evidence(s, (mp_evidence *)(report->data + report->len));
         report->len += (size_t)s->plan->n_wanted * sizeof *s->seen;

@@ -33,6 +33,8 @@ static mp_status take_report(void *ctx, int src, int64_t split, mp_status status
     mp_feed_report(s->a.feed, src, split, status, &r);
     size_t n = (size_t)s->plan->n_wanted;
     const void *seen = s->cuts ? mp_rd_raw(report, n * sizeof *s->seen) : NULL;
+    mp_status st = mp_feed_keep_keys(s->a.feed, split, r.keys, err);
+    if (st) return st;
     return seen ? mp_feed_keep_evidence(s->a.feed, split, seen, (int)n, err) : MP_OK;
 }
 
@@ -194,7 +196,8 @@ static mp_status start(mp_scan *s, const mp_scan_plan *plan, mp_error *err) {
     s->stats = (mp_scan_stats){.passes = passes + 1, .seconds = seconds};
     mp_buf_clear(&s->rejects);
     if (!s->a.feed) return MP_OK;
-    return mp_feed_start(s->a.feed, plan->typed || mp_table_guesses(s->a.table), err);
+    bool again = plan->typed || plan->lists_keys || mp_table_guesses(s->a.table);
+    return mp_feed_start(s->a.feed, again, err);
 }
 
 static void stop(mp_scan *s) {

@@ -123,13 +123,13 @@ $skip"
 bad '{"id":1,"name":"\ud800"}' "a string with half a surrogate pair
 $skip"
 bad '{"id":1,"other":2}' "the key 'other' is not a column
-hint: columns are the keys of the first rows: --types NAME:string adds one, --union leaves other keys out"
+hint: columns are the keys of the first rows: --types NAME:string adds one, --union all"
 for np in 0 3; do
-    succeeds $np query b.ndjson --union --agg 'count(), count(name)'
-    check "--union leaves other keys out" same "$out" <(printf 'count,count_name\n40000,39999\n')
-    check "and says so" says "mpart: 1 row has a key that is no column and was left out, first 'other'; --types NAME:string makes a column of it"
-    succeeds $np query b.ndjson --union --limit 5 -o o.csv
-    check "rows behind the limit do not count" silent
+    succeeds $np query b.ndjson --union --agg 'count(), count(name), sum(other) as s'
+    check "--union makes a column of a key behind the sample" same "$out" <(printf 'count,count_name,s\n40000,39999,2\n')
+    check "without a word" silent
+    succeeds $np query b.ndjson --union --where 'id < 2' -o o.csv
+    check "also where it is not named" same o.csv <(printf 'id,name,other\n1,n1,\n1,,2\n')
     succeeds $np query b.ndjson --types other:int64 --agg 'sum(other) as s'
     check "--types makes a column" same "$out" <(printf 's\n2\n')
     run $np query b.ndjson --on-bad-row null --rejects rej.csv --where 'id = 1'
@@ -137,6 +137,47 @@ for np in 0 3; do
     check "null keeps what is good" same "$out" <(printf 'id,name\n1,n1\n1,\n')
     check "rejects" same rej.csv <(printf 'file,row,offset,reason,record\n"b.ndjson",30000,847759,"the key '"'other'"' is not a column","{""id"":1,""other"":2}"\n')
 done
+
+# ---- keys behind the sample, with --union ----
+late() { awk 'BEGIN { for (i = 1; i <= 50000; i++) printf "{\"id\":%d%s%s}\n", i, (i == 30000 ? ",\"late b\":\"x\",\"a\":null" : ""), (i > 45000 ? ",\"a\":" i ",\"z\":1.5" : "") }'; }
+late >late.ndjson
+awk 'BEGIN { print "id,late b,a,z"; for (i = 1; i <= 50000; i++) print i "," (i == 30000 ? "x" : "") "," ((i > 45000) ? i ",1.5" : ",") }' >want
+{ cat late.ndjson; echo '{"id":1,"broken":2'; echo '{"id":50001,"a":"\u00e9"}'; } >late2.ndjson
+printf 'id,k\n7,8\n' >late.csv
+gzip -k late.ndjson
+for np in 0 2 5; do
+    succeeds $np query late.ndjson --union
+    check "late keys are columns, in the order in which they appear" same "$out" want
+    succeeds $np query late.ndjson.gz --union
+    check "packed" same "$out" want
+    MPART_TEST_SPLITS=17,300000,300001,900000 succeeds $np query late.ndjson --union --scatter data
+    check "as data" same "$out" want
+done
+run_piped late.ndjson 3 query - --input-format ndjson --union
+check "a pipe" same "$out" want
+for simd in c avx2; do
+    MPART_SIMD=$simd succeeds 2 query late.ndjson --union
+    check "MPART_SIMD=$simd" same "$out" want
+done
+for np in 0 3; do
+    run $np query late2.ndjson late.csv --union --by id --agg 'max(a) as a, max(k) as k' --where 'id > 49999 or id = 7' --on-bad-row skip --rejects rej.csv
+    check "bad rows are counted once" has_code 3
+    check "their keys are no columns, types are those of all rows" same "$out" <(printf 'id,a,k\n7,,8\n50000,50000,\n50001,é,\n')
+    refuses 65 "mpart: bad data: file 'late2.ndjson', row 50001: not JSON: the line ends too early
+$skip" query late2.ndjson --union -o out/o.csv
+    succeeds $np info late.ndjson --union
+    check "info has them" prints 'late b  string'
+    succeeds $np split late.ndjson --union --by id --parts 2 -o shards
+    succeeds $np query shards --agg 'count() as n, sum(a) as a, count(z) as z'
+    check "split has them" same "$out" <(printf 'n,a,z\n50000,237502500,5000\n')
+    rm -rf shards
+done
+fails 2 'aa' query late.ndjson --union --select aa
+awk 'BEGIN { print "{\"id\":1}"; for (i = 1; i < 20000; i++) print "{\"id\":1,\"name\":\"xxxxx\"}"; for (i = 0; i < 70000; i++) print "{\"k" i "\":1}" }' >many.ndjson
+refuses 65 "mpart: bad data: more than 65536 different keys with --union
+hint: --select names the columns that are wanted" query many.ndjson --union -o out/o.csv
+succeeds 2 query many.ndjson --union --agg 'count(name) as n'
+check "keys that the query does not name are passed over" same "$out" <(printf 'n\n19999\n')
 printf '{"a":1}\n{"a":"x\0y"}\n' >nul.ndjson
 refuses 65 "mpart: bad data: file 'nul.ndjson', row 2: NUL byte" query nul.ndjson --on-bad-row skip -o out/o.csv
 : >empty.ndjson

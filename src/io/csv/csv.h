@@ -95,6 +95,7 @@ typedef struct {
     int n_columns;            /* of the file */
     const char *const *names; /* n_columns, where records name their values; else NULL */
     bool other_keys;          /* a name that is none of these is passed over, not a bad row */
+    bool list_keys;           /* and listed */
     int n_wanted;
     const mp_csv_column *wanted; /* n_wanted; lives as long as the reader */
     mp_bad_row on_bad_row;
@@ -145,8 +146,8 @@ typedef struct {
     bool exit_known;   /* false: stopped early by an error before the end */
     int64_t n_records; /* data records that start in the split, bad ones included */
     int64_t n_bad;
-    int64_t n_other;   /* records with names that are no columns and were passed over */
-    const char *other; /* the first such name, for people; 64 bytes; NULL: none */
+    int n_keys;        /* list_keys: names that are no columns, in the order in which they came, */
+    const char **keys; /* without those of splits that this reader has read before */
 } mp_csv_end;
 void mp_csv_reader_end(const mp_csv_reader *r, mp_csv_end *out);
 

@@ -17,6 +17,7 @@ struct mp_json_reader {
     mp_csv_rows rows;
     mp_csv_place place;
     int64_t n_bad_before; /* of rows.n_bad: of earlier splits */
+    int n_listed;         /* of run.other: by earlier splits */
 };
 
 /* Fields of the transcript: the wanted columns of the file, each once. */
@@ -72,7 +73,7 @@ void mp_json_reader_free(mp_json_reader **r) {
 
 mp_status mp_json_reader_begin(mp_json_reader *r, const mp_csv_text *text, mp_error *err) {
     r->n_bad_before = r->rows.n_bad;
-    r->run.n_other = 0;
+    r->n_listed = r->run.other.n;
     mp_json_run_forget(&r->run);
     return mp_csv_place_begin(&r->place, r->args.dialect, text, err);
 }
@@ -92,7 +93,7 @@ static mp_status record_error(const mp_json_reader *r, const mp_csv_run *run, mp
         mp_error_set(err, MP_DATA, NULL, "%s", r->run.reason);
         mp_error_hint(err, r->run.unknown_key
                                ? "columns are the keys of the first rows: --types NAME:string adds "
-                                 "one, --union leaves other keys out"
+                                 "one, --union all"
                                : "--on-bad-row skip leaves such rows out");
     }
     mp_error_place(err, r->place.text.file_no, r->place.text.begin + (int64_t)r->place.at,
@@ -153,8 +154,8 @@ void mp_json_reader_end(const mp_json_reader *r, mp_csv_end *out) {
                         .exit_known = r->place.exit_known,
                         .n_records = r->place.n_records,
                         .n_bad = r->rows.n_bad - r->n_bad_before,
-                        .n_other = r->run.n_other,
-                        .other = r->run.n_other ? r->run.other : NULL};
+                        .n_keys = r->run.other.n - r->n_listed,
+                        .keys = r->run.other.n ? r->run.other.names + r->n_listed : NULL};
 }
 
 const mp_evidence *mp_json_reader_seen(const mp_json_reader *r) {

@@ -62,6 +62,7 @@ mp_status mp_json_run_init(mp_json_run *x, const mp_csv_args *args, int32_t *slo
     mp_buf_init(&x->name, mem);
     mp_buf_init(&x->flaws, mem);
     mp_json_keys_init(&x->keys, &x->lasting);
+    mp_json_keys_init(&x->other, &x->lasting);
     for (int c = 0; c < args->n_columns; c++)
         if (mp_json_keys_add(&x->keys, mp_str_c(args->names[c])) < 0)
             return mp_mem_error(mem, 64, err);
@@ -113,7 +114,7 @@ typedef struct {
     const char *flaw;           /* of the line */
     mp_json_value bad_key;      /* the first that is no column */
     bool unknown_key;
-    bool other_key; /* it is passed over */
+    bool nomem;
 } filling;
 
 /* ---- one line ---- */
@@ -167,13 +168,27 @@ static bool read_shape(filling *f) {
     return true;
 }
 
+/* The keys of a line without flaws that are no columns. */
+static void list_keys(filling *f) {
+    mp_json_run *x = f->x;
+    mp_json_members m;
+    mp_json_value key, value;
+    mp_json_open(&m, f->line, f->line_len);
+    while (mp_json_member(&m, &key, &value)) {
+        mp_str name = text_of(x, &key);
+        if (mp_json_keys_find(&x->keys, name) < 0 && mp_json_keys_add(&x->other, name) < 0)
+            f->nomem = true;
+    }
+}
+
 /* The wanted values of the line to x->values; false: it is blank. */
 static bool read_line(filling *f) {
     mp_json_run *x = f->x;
     mp_json_members m;
     mp_json_value key, value;
     f->flaw = NULL;
-    f->unknown_key = f->other_key = false;
+    bool others = false;
+    f->unknown_key = false;
     if (f->shape && read_shape(f)) return true;
     no_values(x);
     if (f->plain) mp_json_shapes_begin(&x->shapes);
@@ -186,15 +201,17 @@ static bool read_line(filling *f) {
         from = m.at + 1; /* of a plain line, where a comma stands behind the value */
         if (c >= 0) {
             if (x->slot[c] >= 0) x->values[x->slot[c]] = value;
-        } else if (!f->unknown_key && !f->other_key) {
-            f->unknown_key = !x->args->other_keys;
-            f->other_key = x->args->other_keys;
+        } else if (x->args->other_keys) {
+            others = true;
+        } else if (!f->unknown_key) {
+            f->unknown_key = true;
             f->bad_key = key;
         }
     }
     f->flaw = m.flaw;
-    if (m.flaw) f->unknown_key = f->other_key = false;
-    if (f->plain && !m.flaw && !f->unknown_key && !f->other_key) mp_json_shapes_end(&x->shapes);
+    if (m.flaw) f->unknown_key = false;
+    if (others && x->args->list_keys && !m.flaw) list_keys(f);
+    if (f->plain && !m.flaw && !f->unknown_key) mp_json_shapes_end(&x->shapes);
     return some || m.flaw != NULL;
 }
 
@@ -389,8 +406,8 @@ static mp_status fill_line(filling *f, bool *stop, mp_error *err) {
     mp_status st = MP_OK;
     bool some = read_line(f);
     if (x->name.failed) return mp_buf_check(&x->name, err);
+    if (f->nomem) return mp_mem_error(x->args->mem, 64, err);
     if (some) {
-        if (f->other_key && x->n_other++ == 0) show_key(f, x->other);
         bool bad = f->flaw || f->unknown_key, skip = x->args->on_bad_row == MP_BAD_ROW_SKIP;
         if (bad) st = make_reason(f, err);
         if (!st && bad && x->args->on_bad_row == MP_BAD_ROW_FAIL) {

@@ -28,8 +28,7 @@ typedef struct {
     const uint8_t *indexed; /* the line that is the next of index; NULL: there is none */
     mp_json_shapes shapes;
     mp_buf flaws;       /* mp_csv_flaw */
-    int64_t n_other;    /* rows with a key that is passed over, since the caller set it to 0 */
-    char other[64];     /* the first such key, shortened */
+    mp_json_keys other; /* args->list_keys: those that are no columns, so far */
     const char *reason; /* of the record that stopped the run */
     bool unknown_key;   /* that is what is wrong with it */
 } mp_json_run;

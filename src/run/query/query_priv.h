@@ -71,11 +71,13 @@ void mp_job_end(mp_job *j);
 mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err);
 /* The table of the inputs, the same on every rank. */
 mp_status mp_job_open_table(mp_job *j, mp_error *err);
+/* With --union: columns of the NDJSON keys that the samples lack; a pass, and it starts the scan. */
+mp_status mp_job_find_keys(mp_job *j, mp_error *err);
 /* The query of j->spec bound to what the samples show. */
 mp_status mp_job_make_plan(mp_job *j, mp_error *err);
 /* Passes over the input until one stands: that of the query, or j->pass. */
 mp_status mp_job_run_passes(mp_job *j, mp_error *err);
-/* The feed and the scan of that table. */
+/* The feed and the scan of that table, unless they are there. */
 mp_status mp_job_start_scan(mp_job *j, mp_error *err);
 /* What the scan read, into the report. */
 void mp_job_note_scan(mp_job *j);

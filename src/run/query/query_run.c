@@ -4,9 +4,11 @@
 
 #include "base/clock.h"
 #include "plan/describe.h"
+#include "plan/table_keys.h"
 #include "run/fault.h"
 #include "run/info.h"
 #include "run/info_h5.h"
+#include "run/scan_keys.h"
 
 enum { MOST_PASSES = 8, MOST_EXCHANGE = 256 << 20 };
 
@@ -52,13 +54,29 @@ mp_status mp_job_open_table(mp_job *j, mp_error *err) {
 
 /* ---- the plan, the same on every rank ---- */
 
+mp_status mp_job_find_keys(mp_job *j, mp_error *err) {
+    if (!mp_table_may_grow(j->spec, &j->table)) return MP_OK;
+    mp_status st = mp_job_start_scan(j, err);
+    return st ? st : mp_scan_find_keys(j->c, j->scan, j->feed, &j->table, &j->arena, j->mem, err);
+}
+
 mp_status mp_job_make_plan(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_text_format format = MP_FORMAT_CSV;
     mp_status st = mp_fault_check(mp_comm_rank(j->c), "plan", &mine);
     if (!st) st = mp_answer_format(j->spec, &format, &mine);
+    st = mp_job_agree(j, st, &mine, err);
+    if (st) return st;
     bool typed = format == MP_FORMAT_NDJSON || format == MP_FORMAT_H5;
-    if (!st) st = mp_query_parse(j->spec, &j->table, typed, &j->arena, &j->q, &mine);
+    st = mp_query_parse(j->spec, &j->table, typed, &j->arena, &j->q, &mine);
+    bool unknown = st == MP_USAGE; /* a name that may be among the keys yet to come */
+    if (!j->spec->run.plan_only && mp_table_may_grow(j->spec, &j->table)) {
+        if (unknown) mine = (mp_error)MP_ERROR_INIT;
+        mp_status agreed = mp_job_agree(j, unknown ? MP_OK : st, &mine, err);
+        if (!agreed && (unknown || j->q.all_columns)) agreed = mp_job_find_keys(j, err);
+        if (agreed) return agreed;
+        st = mp_query_parse(j->spec, &j->table, typed, &j->arena, &j->q, &mine);
+    }
     if (!st) {
         size_t n = (size_t)j->table.n_columns * sizeof *j->seen;
         j->seen = mp_arena_alloc(&j->arena, n + 1, 16);
@@ -168,6 +186,7 @@ static void tick(void *ctx, const mp_feed *feed) {
 mp_status mp_job_start_scan(mp_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = MP_OK;
+    if (j->scan) return MP_OK;
     if (mp_comm_rank(j->c) == 0) {
         st = mp_feed_new(j->spec, &j->table, j->streams, mp_comm_size(j->c), j->mem, &j->feed,
                          &mine);
@@ -235,7 +254,6 @@ static mp_status write_results(mp_job *j, mp_error *err) {
 }
 
 void mp_job_note_scan(mp_job *j) {
-    if (j->feed) mp_feed_note_other(j->feed, j->report->note, sizeof j->report->note);
     mp_scan_stats s = mp_scan_counts(j->scan);
     mp_report *r = j->report;
     r->mine.rows = s.rows;

@@ -66,6 +66,7 @@ static mp_status check_plan(mp_split *s, mp_error *err) {
 static mp_status open_table(mp_split *s, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st = mp_job_open_table(&s->job, err);
+    if (!st) st = mp_job_find_keys(&s->job, err);
     return st ? st : mp_comm_agree_on(s->job.c, check_plan(s, &mine), &mine, err);
 }
 
