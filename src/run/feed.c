@@ -292,12 +292,10 @@ void mp_feed_save(const mp_feed *f, mp_buf *out) {
     mp_buf_i64(out, f->next);
     for (int64_t i = 0; i < f->next; i++) {
         const split_info *s = &f->splits[i];
-        mp_split_report r = s->report;
-        r.n_other = 0; /* a note is all that it is for */
         mp_buf_u32(out, (uint32_t)s->desc.file);
         mp_buf_i64(out, s->desc.begin);
         mp_buf_i64(out, s->desc.len);
-        mp_split_report_put(out, &r);
+        mp_split_report_put(out, &s->report);
     }
 }
 
