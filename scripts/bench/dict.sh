@@ -1,6 +1,6 @@
 #!/bin/sh
 # dict.sh - the shared dictionary against its peers, in one run: the library on 2 ranks and on 8, Python's Manager().dict();
-# RESP on one client per rank against redis-server with the same pipelining (packages redis-server, redis-tools; else skipped).
+# RESP on one client per rank against redis-server with as many clients and the same pipelining (packages redis-server, redis-tools; else skipped).
 # Prints figures; the last column of the library's is operations a second of processor time.
 # Usage: scripts/bench/dict.sh [OPERATIONS]
 set -u
@@ -40,12 +40,14 @@ p=$1 socket=${2:-$MPART_DICT}
 redis-benchmark -s "$socket" -c 1 -P "$p" -n $((p * 15000)) -r 100000 -t set,get,incr -q 2>/dev/null |
     tr '\r' '\n' | awk '/requests per/ { printf "%s%s", n++ ? ", " : "", $1 " " $2 } END { print "" }'
 END
+# As many clients on both sides: one on each rank.
 for p in 1 32; do
     for round in 1 2; do
-        echo "redis-server, pipeline $p:   $(sh "$work/load" $p "$work/redis")"
         for ranks in 1 2; do
+            seq $ranks | xargs -P $ranks -I{} sh "$work/load" $p "$work/redis" |
+                sed "s/^/redis-server, $ranks clients, pipeline $p: /"
             seq $ranks >"$work/list"
-            mpirun -np $ranks ./mpart map --items "$work/list" --dict -- sh -c 'sh $1 $2' sh "$work/load" $p |
+            mpirun -np $ranks ./mpart map --items "$work/list" --dict -- sh -c 'sh $0 $1' "$work/load" $p |
                 sed "s/^/mpart, $ranks ranks, pipeline $p: /"
         done
     done
