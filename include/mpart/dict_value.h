@@ -1,4 +1,5 @@
-/* dict_value.h - values of the shared dictionary, and what its calls return: for ranks (dict.h) and plug-ins (plugin.h). */
+/* dict_value.h - values of the shared dictionary, and what its calls return: for ranks (dict.h) and plug-ins
+ * (plugin.h). */
 #ifndef MPART_DICT_VALUE_H
 #define MPART_DICT_VALUE_H
 

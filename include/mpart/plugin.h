@@ -39,8 +39,8 @@
  * its shard, not the run; the next shard gets a new process. With --in-process it runs in mpart's own process, without
  * that protection, and must not block, fork or call MPI. What it prints goes to standard error.
  *
- * With --dict all instances share a dictionary (struct mpart_plugin_dict, from mpart_open_dict), which --dict-out writes
- * at the end: counters, a set of what was seen, the least and greatest.
+ * With --dict all instances share a dictionary (struct mpart_plugin_dict, from mpart_open_dict), which --dict-out
+ * writes at the end: counters, a set of what was seen, the least and greatest.
  *
  * Same input, same result: shards do not depend on the number of ranks. A plug-in that looks at nothing but its input
  * gives the same result however it is run.
@@ -116,9 +116,9 @@ struct mpart_arg {
 };
 
 /* The dictionary that all instances of a run share, with the commands' (--dict); see <mpart/dict.h> for what each
- * operation does, and how they are ordered. Valid from open to close. Updates without a result return at once; several of
- * one key are combined. One that fails is reported by the next call that waits, or else fails the shard at its end. What a
- * shard that failed, or is tried again, did to the dictionary stays. Bytes of results: until the next call. */
+ * operation does, and how they are ordered. Valid from open to close. Updates without a result return at once; several
+ * of one key are combined. One that fails is reported by the next call that waits, or else fails the shard at its end.
+ * What a shard that failed, or is tried again, did to the dictionary stays. Bytes of results: until the next call. */
 struct mpart_plugin_dict {
     uint32_t size;
     void *ctx;

@@ -79,8 +79,8 @@ typedef struct {
 } mp_dict_counts;
 mp_dict_counts mp_dict_stats(const mp_dict *d);
 
-/* dict_library.c: the calls of mpart/dict.h, but for open and close, on a dictionary that goes on without them. NULL: no
- * memory. */
+/* dict_library.c: the calls of mpart/dict.h, but for open and close, on a dictionary that goes on without them. NULL:
+ * no memory. */
 struct mpart_dict *mp_dict_client_new(mp_comm *c, mp_dict *d);
 void mp_dict_client_free(struct mpart_dict **m);
 

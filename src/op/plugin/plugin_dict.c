@@ -1,7 +1,7 @@
 /* plugin_dict.c - the dictionary for a plug-in in a process of its own: records (comm/dict/dict_wire.h) as arguments of
  * MPART.DO on the rank's socket. See plugin_dict.h.
- * Invariant: at most one batch is under way, so that neither side waits for the other to read; a batch is answered record
- * by record, in order. An update that failed is told by the next call that waits. */
+ * Invariant: at most one batch is under way, so that neither side waits for the other to read;
+ * a batch is answered record by record, in order. An update that failed is told by the next call that waits. */
 #include "op/plugin/plugin_dict.h"
 
 #include <errno.h>
@@ -199,8 +199,8 @@ static mpart_dict_code read_answer(client *c, mp_dict_answer *a) {
     return mp_dict_answer_read(&rd, a) ? MPART_DICT_OK : broken(c, "an answer that makes no sense");
 }
 
-/* Answers of the batch under way: of its first records updates without result, whose failures are kept for later; of the
- * last n_asked ones to answers, whose bytes are copied. */
+/* Answers of the batch under way: of its first records updates without result, whose failures are kept for later;
+ * of the last n_asked ones to answers, whose bytes are copied. */
 static mpart_dict_code finish_batch(client *c, size_t n_asked, result *answers) {
     int64_t n = 0;
     const uint8_t *at = c->sent.bytes.data, *end = at + c->sent.bytes.len;

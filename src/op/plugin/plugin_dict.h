@@ -1,6 +1,6 @@
 /* plugin_dict.h - the shared dictionary as a plug-in sees it (struct mpart_plugin_dict).
- * Invariant: operations of a plug-in on one key are carried out in the order of its calls. In a process of its own they go
- * to the rank's socket (run/resp), updates in batches; in the rank's process they are those of mpart/dict.h. */
+ * Invariant: operations of a plug-in on one key are carried out in the order of its calls. In a process of its own they
+ * go to the rank's socket (run/resp), updates in batches; in the rank's process they are those of mpart/dict.h. */
 #ifndef MP_OP_PLUGIN_DICT_H
 #define MP_OP_PLUGIN_DICT_H
 
