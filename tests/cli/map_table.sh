@@ -109,6 +109,27 @@ rm -rf h.csv*
 run 2 map in.csv --rows 900 -- sh -c 'printf "\"never closed\n1\n"'
 check "a header that does not end" has_code 3
 check "says so" says_once '[1] mpart: the output is no CSV table: its header does not end'
+no_table() { # WHY COMMAND: what is no table costs its shard, and says so
+    run 2 map in.csv --rows 2000 -o ragged.csv -- sh -c '[ $MPART_SHARD = 0 ] && echo a,b && echo 1,2 && exit; '"$2"
+    check "$1: exit code 3" has_code 3
+    check "$1" says_once "[2] mpart: the output is no CSV table: $1"
+    check "$1: the other shard is written" same ragged.csv <(printf 'a,b\n1,2\n')
+    rm -rf ragged.csv*
+}
+no_table "row 2 has 3 fields, its header 2" 'printf "a,b\n1,2\n\n1,2,3\n4\n"'
+no_table "row 1 has 1 field, its header 2" 'echo a,b; echo Traceback'
+no_table "row 3 has 1 field, its header 2" 'echo a,b; seq -f %g,1 2; printf "cut"'
+no_table "row 1 has text behind a closing quote" 'printf "a,b\n\"x\"y,2\n"'
+no_table "a quote is never closed" 'printf "a,b\n1,\"x\n"'
+printf '"a,b","c\nd"\n"1\n,""2""",3" x\n\r\n"",\r\n' >odd.want
+for pause in 0 0.05; do
+    succeeds 0 map in.csv --parts 1 -- sh -c 'while IFS= read -r line; do printf "%s\n" "$line"; sleep '$pause'; done <odd.want'
+    check "quotes, line ends in them, blank lines: as they are" same "$out" odd.want
+done
+run 0 map in.csv --parts 1 --bisect -- sh -c 'echo a,b; echo 1,2,3'
+check "--bisect: told once" says_once "row 1 has 3 fields, its header 2"
+run 0 map in.csv --rows 2000 --raw -- sh -c 'echo a,b; echo 1,2,3'
+check "--raw asks for no table" has_code 0
 run 3 map in.csv --rows 900 -o failed.csv -- sh -c 'cat; [ $MPART_SHARD != 2 ]'
 check "one that fails" has_code 3
 check "says which" says_once "mpart: some shards failed: 1 of 5; the first is 3 ('shard 3'): exit code 1"

@@ -68,11 +68,28 @@ typedef enum {
     MP_CUT_OVER,  /* the result of the run is that of the unit */
     MP_CUT_AGAIN, /* cut.now is to be run */
     MP_CUT_DONE,  /* all parts are done, the unit has ended well */
-    MP_CUT_BAD    /* the header of a part is another one */
+    MP_CUT_BAD,   /* the header of a part is another one */
+    MP_CUT_NO_TABLE
 } mp_cut_step;
 
 /* Why a unit's output cannot be used (mp_unit_record.bad). */
-typedef enum { MP_BAD_NONE, MP_BAD_LONG_HEADER } mp_unit_bad;
+typedef enum {
+    MP_BAD_NONE,
+    MP_BAD_LONG_HEADER,
+    MP_BAD_ROW, /* with other fields than the header */
+    MP_BAD_OPEN_QUOTE
+} mp_unit_bad;
+
+/* The records of a result under way. */
+typedef struct {
+    mp_csv_state state;
+    bool filled;          /* the record has a byte */
+    int64_t n_commas;     /* of the record so far */
+    int64_t width;        /* fields of the header; 0: it has not ended */
+    int64_t n_rows;       /* behind it */
+    int64_t ragged;       /* the first bad row, from 1; 0: none */
+    int64_t ragged_width; /* its fields; 0: they are not what is wrong with it */
+} mp_map_rows;
 
 typedef enum {
     MP_MAP_ITEMS,  /* a word for each unit */
@@ -148,7 +165,8 @@ typedef struct {
     int in_fd;          /* the file that is standard input; -1 */
     char *shard_path;   /* of a file that was made for the unit under way; NULL */
     mp_buf head;        /* the header of the result under way */
-    bool head_done, in_quotes;
+    bool head_done;
+    mp_map_rows rows;
     uint8_t last_byte;        /* of the result */
     struct mp_map_dict *dict; /* NULL: none */
     mp_map_cut cut;
@@ -256,6 +274,8 @@ void mp_map_head_begin(mp_map_job *j);
 void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n);
 /* len: of the result. False: it is no table. */
 bool mp_map_head_end(mp_map_job *j, int64_t len, mp_unit_record *r);
+/* Then: why, for people. */
+void mp_map_head_why(const mp_map_job *j, const mp_unit_record *r, mp_buf *out);
 
 /* map_bisect.c, every rank. */
 /* A unit begins. desc stays. */

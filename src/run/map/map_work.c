@@ -283,7 +283,7 @@ static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
     if (j->last_byte != '\n') st = mp_map_take_out(j, (const uint8_t *)"\n", 1, err);
     int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
     if (st != MP_OK || mp_map_head_end(j, len, r)) return st;
-    mp_buf_printf(&j->line, "mpart: the output is no CSV table: its header does not end");
+    mp_map_head_why(j, r, &j->line);
     end_line(j);
     return write_lines(j, err);
 }
@@ -302,6 +302,10 @@ static mp_status next_part(mp_map_job *j, bool *done, mp_error *err) {
     mp_status st = MP_OK;
     close_input(j);
     if (kept) st = end_result(j, &part, err);
+    if (part.outcome != MP_UNIT_OK) { /* it was told */
+        j->cut_step = MP_CUT_NO_TABLE;
+        return st;
+    }
     if (st == MP_OK) st = mp_map_cut_next(j, &result, &part, &step, err);
     if (st != MP_OK) return st;
     j->cut_step = step;
@@ -314,8 +318,9 @@ static mp_status next_part(mp_map_job *j, bool *done, mp_error *err) {
 
 /* What --bisect made of the unit. */
 static mp_status end_parts(mp_map_job *j, mp_unit_record *r, mp_error *err) {
-    if (j->cut_step == MP_CUT_BAD) {
+    if (j->cut_step == MP_CUT_BAD || j->cut_step == MP_CUT_NO_TABLE) {
         r->outcome = MP_UNIT_BAD;
+        if (j->cut_step == MP_CUT_NO_TABLE) return MP_OK;
         mp_buf_printf(&j->line, "mpart: parts of the shard gave different headers");
         end_line(j);
         return write_lines(j, err);
@@ -368,8 +373,8 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
     mp_error why = MP_ERROR_INIT;
     mp_work_result result = run_result(j, &why);
-    bool parts = j->map->bisect && j->cut.used && !j->stopping &&
-                 (j->cut_step == MP_CUT_DONE || j->cut_step == MP_CUT_BAD);
+    bool parts = j->map->bisect && !j->stopping &&
+                 (j->cut_step == MP_CUT_NO_TABLE || (j->cut.used && j->cut_step >= MP_CUT_DONE));
     mp_status st = MP_OK;
     close_input(j);
     if (j->line.len > 0) end_line(j);
