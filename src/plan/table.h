@@ -81,7 +81,7 @@ static inline int64_t mp_table_range_bytes(const mp_table_file *f, int64_t len) 
 }
 bool mp_table_has(const mp_table *t, mp_read_format format);
 /* Bytes of the integers or floats of column i as all files of the table store them, negative where
- * they have no sign; 0: eight, or they do not say. */
+ * they have no sign; 0: eight with one, or they do not say. */
 int8_t mp_table_width(const mp_table *t, int i);
 /* The form of file f's text: where its records begin and end, and what its values say. */
 mp_csv_dialect mp_table_file_dialect(const mp_table *t, int f);

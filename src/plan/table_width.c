@@ -8,7 +8,7 @@ static int8_t width_in(const mp_table_file *f, int c) {
     if (!f->h5 || c < 0 || c >= f->h5->n_columns) return 0;
     const mp_h5_column *h = &f->h5->columns[c];
     bool plain = h->dict < 0 && !h->scaled && (h->type == MP_INT64 || h->type == MP_FLOAT64);
-    if (!plain || h->size >= 8) return 0;
+    if (!plain || (h->size >= 8 && h->form != MP_H5_UINT)) return 0;
     switch (h->form) {
     case MP_H5_INT:
         return (int8_t)h->size;

@@ -153,11 +153,11 @@ print(*g.attrs["column-order"], g.attrs["_index"], len(g), g["a%2Fb"][0])')" = "
 cat >"$work/widths.py" <<'PY'
 import h5py, numpy as np, sys
 if sys.argv[1] == "make":
-    a = np.zeros(5, dtype=[(n, n) for n in ("i1", "u1", "<i2", ">u2", "i4", "u4", "i8", "f4", "f8", "?")])
+    a = np.zeros(5, dtype=[(n, n) for n in ("i1", "u1", "<i2", ">u2", "i4", "u4", "i8", "u8", "f4", "f8", "?")])
     for n in a.dtype.names:
         kind = a.dtype[n].kind
         if kind in "iu":
-            a[n][:3] = [np.iinfo(a.dtype[n]).min, np.iinfo(a.dtype[n]).max, 7]
+            a[n][:3] = [np.iinfo(a.dtype[n]).min, np.iinfo("i8" if n == "u8" else a.dtype[n]).max, 7]
         else:
             a[n] = [1.1, -2, 0.25, 1e3, np.nan] if kind == "f" else [1, 0, 1, 0, 0]
     h5py.File("w.h5", "w")["t"] = a

@@ -69,6 +69,8 @@ static hid_t int_type(int bytes) {
         return H5T_STD_I32LE;
     case -4:
         return H5T_STD_U32LE;
+    case -8:
+        return H5T_STD_U64LE;
     default:
         return H5T_STD_I64LE;
     }
