@@ -76,6 +76,10 @@ mp_status mp_check_split(mp_invocation *inv, mp_error *err) {
     if (st == MP_OK) st = check_keys(s, err);
     if (st == MP_OK) st = check_parts(s, err);
     s->format = inv->split_by.format < 0 ? MP_FORMAT_CSV : (mp_text_format)inv->split_by.format;
+    s->packing = (mp_packing)inv->split_by.packing;
+    if (st == MP_OK && s->packing != MP_PACK_NONE && s->format == MP_FORMAT_H5)
+        st = wrong(err, "--compress is for shards of text, not for HDF5",
+                   "its chunks are packed anyway");
     return st ? st : mp_check_resume_command(inv, s->resume, &s->resume_command, err);
 }
 

@@ -28,6 +28,8 @@ static const mp_word output_formats[] = {{"csv", MP_FORMAT_CSV, NULL},
                                          {NULL, 0, NULL}};
 static const mp_word h5_layouts[] = {
     {"compound", MP_H5_OUT_TABLE, NULL}, {"columns", MP_H5_OUT_COLUMNS, NULL}, {NULL, 0, NULL}};
+static const mp_word packings[] = {
+    {"gzip", MP_PACK_GZIP, NULL}, {"zstd", MP_PACK_ZSTD, NULL}, {NULL, 0, NULL}};
 static const mp_word h5_compressions[] = {{"deflate", MP_H5_PACK_DEFLATE, NULL},
                                           {"lzf", MP_H5_PACK_LZF, NULL},
                                           {"none", MP_H5_PACK_NONE, NULL},
@@ -187,6 +189,8 @@ static const mp_option split_options[] = {
      .help = "a folder for each value: region=EU/part-00000.csv"},
     {.name = "format", .kind = MP_OPT_WORD, .arg = "csv|tsv|ndjson|h5", .at = AT(split_by.format), .words = output_formats,
      .help = "form of the shards (default csv)"},
+    {.name = "compress", .kind = MP_OPT_WORD, .arg = "gzip|zstd", .at = AT(split_by.packing), .words = packings,
+     .help = "shards of text are packed: part-00000.csv.gz, part-00000.csv.zst"},
     {.name = "force", .kind = MP_OPT_FLAG, .at = AT(split.force),
      .help = "put the shards in place of those of a folder that is not empty"},
     {.name = "run-dir", .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(split.run_dir),

@@ -36,7 +36,7 @@ typedef struct {
     struct {
         int n_by, n_range, n_each;
         const char **by, **range, **each;
-        int format;
+        int format, packing;
     } split_by;
     bool help, version;
     /* The command line itself, and where what is made of it lives. */

@@ -43,6 +43,9 @@ int mp_comm_env_rank(void);
 
 /* Duplicates parent and sets errors to return. Collective. *out is freed by mp_comm_free (collective). */
 MP_MUST_CHECK mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err);
+/* This rank alone, for what is written for all ranks but is one rank's work. Local, as are then all collectives on
+ * it. The others do not wait: they are in a collective of theirs, or work alike. */
+MP_MUST_CHECK mp_status mp_comm_alone(mp_comm **out, mp_error *err);
 void mp_comm_free(mp_comm **comm);
 int mp_comm_rank(const mp_comm *c);
 int mp_comm_size(const mp_comm *c);

@@ -121,6 +121,10 @@ mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err) {
     return MP_OK;
 }
 
+mp_status mp_comm_alone(mp_comm **out, mp_error *err) {
+    return mp_comm_new(MPI_COMM_SELF, out, err);
+}
+
 static bool all_sent(void *ctx) {
     const mp_comm *c = ctx;
     return c->n_ops == c->n_receiving;

@@ -58,6 +58,7 @@ typedef struct {
     int h5_compress;     /* mp_h5_packing; -1: deflate */
     int64_t h5_level;    /* -1: MP_H5_LEVEL */
     bool h5_collective;
+    bool h5_unsynced;               /* whoever makes many files syncs them all at once */
     const mp_input_spec *h5_inputs; /* told as the origin; NULL: those of the spec */
     const char *origin;             /* told in place of the query; NULL: the query */
 } mp_output_spec;

@@ -17,6 +17,7 @@ typedef struct {
     int64_t n_parts; /* BY, RANGE */
     int64_t n_rows;  /* ROWS: of a shard */
     mp_text_format format;
+    mp_packing packing; /* of text */
     const char *folder; /* the output */
     bool force;
     const char *run_dir; /* of the journal; NULL: FOLDER.mpart-run */

@@ -88,6 +88,30 @@ for way in '--by i --parts 3' '--each b'; do
 done
 rm -rf want out csv
 
+# Packed: the same text, the same files for any number of ranks, true checksums.
+for pack in gzip:gz:gzip zstd:zst:zstd; do
+    IFS=: read -r word ending tool <<<"$pack"
+    for way in '--by i --parts 3' '--each b --format ndjson' '--range t --parts 300'; do
+        rm -rf want out plain
+        succeeds 2 split plain.csv -o plain $way
+        succeeds 0 split plain.csv -o want $way --compress $word
+        check "'$way' as $word: says nothing" silent
+        succeeds 3 split plain.csv -o out $way --compress $word
+        check "'$way' as $word: the same folder" same_folder out want
+        (cd plain && find . -name 'part-*' | sort | xargs cat) >plain.text
+        (cd want && find . -name 'part-*' | sort | xargs $tool -dc) >packed.text
+        check "'$way' as $word: the text" same packed.text plain.text
+        check "'$way' as $word: the names" [ "$(cd want && find . -name "part-*.$ending" | wc -l)" = "$(cd plain && find . -name 'part-*' | wc -l)" ]
+        run 0 merge plain && cp "$work/out" merged
+        run 2 merge want
+        check "'$way' as $word: merge checks and reads them" same "$work/out" merged
+    done
+    printf x | dd of="$(find out -name "*.$ending" | head -n 1)" bs=1 seek=20 conv=notrunc 2>/dev/null
+    refused 65 'its checksum is not what the manifest says' merge out
+done
+rm -rf want out plain
+refused 2 '--compress is for shards of text' split plain.csv -o out --by i --format h5 --compress gzip
+
 # ---- the shard of a key does not depend on the table: equal values of other types and spellings meet ----
 (echo k,a && seq -f '%.0f,x' 1 60) >ints.csv
 (echo a,k && seq -f 'y,%.1f' 1 60 && echo y,0.5) >decimals.csv

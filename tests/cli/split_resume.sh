@@ -39,7 +39,7 @@ gone() {
 
 # ---- kills: of a rank, of all at once, of mpirun, without which the ranks may come to their end ----
 i=0
-for way in '--by id --parts 7' '--each name' '--rows 4000' '--range t --parts 5' '--by t --parts 3 --format ndjson'; do
+for way in '--by id --parts 7' '--each name' '--rows 4000' '--range t --parts 5' '--by t --parts 3 --format ndjson --compress zstd' '--by id --parts 5 --format h5'; do
     rm -rf want
     MPART_TEST_SPLITS='' run 2 split in.csv -o want $way
     for who in rank all mpirun; do

@@ -36,6 +36,8 @@ MP_MUST_CHECK mp_status mp_out_truncate(mp_out_file *f, int64_t len, mp_error *e
  * the file behind it is replaced. */
 MP_MUST_CHECK mp_status mp_out_sync(mp_out_file *f, mp_error *err);
 MP_MUST_CHECK mp_status mp_out_commit(mp_out_file **f, mp_error *err);
+/* Nothing is synced from now on: whoever makes many files in a folder that has no name yet syncs them all at once. */
+void mp_out_leave_sync(mp_out_file *f);
 /* Close; rank 0 (who created it) also removes the temporary. NULL is fine. */
 void mp_out_abandon(mp_out_file **f);
 /* An unlinked temporary in folder (NULL: TMPDIR or /tmp): a spool that nobody can see or leave

@@ -21,6 +21,7 @@ struct mp_out_file {
     int fd;
     bool owner;
     bool direct;
+    bool unsynced;
     int leftover; /* of temp, -1 */
     int64_t at;   /* direct: bytes written so far */
 };
@@ -280,12 +281,17 @@ mp_status mp_out_sync(mp_out_file *f, mp_error *err) {
     if (f->fd < 0 || f->direct) return MP_OK;
     int fd = f->fd, errnum = 0;
     f->fd = -1;
-    if (fsync(fd) != 0 && !cannot_sync(errno)) errnum = errno;
+    if (!f->unsynced && fsync(fd) != 0 && !cannot_sync(errno)) errnum = errno;
     if (close(fd) != 0 && errno != EINTR && !errnum) errnum = errno;
     return errnum ? mp_error_errno(err, errnum, "cannot write", f->name) : MP_OK;
 }
 
+void mp_out_leave_sync(mp_out_file *f) {
+    f->unsynced = true;
+}
+
 static mp_status sync_folder(const mp_out_file *f, mp_error *err) {
+    if (f->unsynced) return MP_OK;
     size_t n = folder_len(f->target);
     char *folder = copy_text(n ? f->target : ".", n ? n : 1);
     if (!folder) return mp_mem_error(NULL, n, err);

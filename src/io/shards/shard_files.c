@@ -17,8 +17,7 @@ enum {
     FRONT_BYTES = 1 << 20,
     LEAST_OPEN = 4,
     MOST_OPEN = 4096,
-    SPARE_OPEN = 16, /* for inputs, scratch, messages */
-    SYNC_EACH = 256  /* so many files are synced one by one; more with their file system */
+    SPARE_OPEN = 16 /* for inputs, scratch, messages */
 };
 
 typedef struct {
@@ -134,6 +133,12 @@ static void remove_file(mp_shard_files *f, const shard *s) {
         *slash = 0;
         if (unlinkat(f->dir, path, AT_REMOVEDIR) != 0) return;
     }
+}
+
+void mp_shard_files_remove(mp_shard_files *f) {
+    close_all(f);
+    for (int64_t i = 0; i < f->n; i++)
+        (void)!unlinkat(f->dir, path_of(f, f->shards[i]), 0);
 }
 
 void mp_shard_files_drop(mp_shard_files *f) {
@@ -336,14 +341,16 @@ static mp_status sync_one(mp_shard_files *f, const shard *s, mp_error *err) {
     return errnum ? failed(f, s, errnum, "cannot write", err) : MP_OK;
 }
 
+mp_status mp_shard_files_sync_all(mp_shard_files *f, mp_error *err) {
+    close_all(f);
+    if (syncfs(f->dir) != 0 && errno != EINVAL && errno != ENOTSUP)
+        return mp_error_errno(err, errno, "cannot write", f->a.name);
+    return MP_OK;
+}
+
 mp_status mp_shard_files_sync(mp_shard_files *f, mp_error *err) {
     mp_status st = MP_OK;
-    if (f->n > SYNC_EACH) {
-        close_all(f);
-        if (syncfs(f->dir) != 0 && errno != EINVAL && errno != ENOTSUP)
-            return mp_error_errno(err, errno, "cannot write", f->a.name);
-        return MP_OK;
-    }
+    if (f->n > MP_SHARD_SYNC_EACH) return mp_shard_files_sync_all(f, err);
     for (int64_t i = 0; i < f->n && !st; i++)
         st = sync_one(f, f->shards[i], err);
     close_all(f);

@@ -39,15 +39,20 @@ typedef struct {
 } mp_shard_file;
 /* A shard whose file an earlier process began: what follows `was`, as it was told then, is cut off.
  * *same false: the file does not begin with those bytes; it was not added. Cost: reads them. */
-MP_MUST_CHECK mp_status mp_shard_files_go_on(mp_shard_files *f, const mp_shard_file *was, bool *same,
-                                             mp_error *err);
+MP_MUST_CHECK mp_status mp_shard_files_go_on(mp_shard_files *f, const mp_shard_file *was,
+                                             bool *same, mp_error *err);
 MP_MUST_CHECK mp_status mp_shard_files_put(mp_shard_files *f, int64_t shard, const void *text,
                                            size_t n, int64_t n_rows, mp_error *err);
 /* Writes what waits in up to n shards; *done: nothing waits any more. No puts in between. */
 MP_MUST_CHECK mp_status mp_shard_files_flush(mp_shard_files *f, int64_t n, bool *done,
                                              mp_error *err);
+/* So many files are synced one by one; more with their file system, at once. */
+enum { MP_SHARD_SYNC_EACH = 256 };
+MP_MUST_CHECK mp_status mp_shard_files_sync_all(mp_shard_files *f, mp_error *err);
 /* All that was written is on the disk. */
 MP_MUST_CHECK mp_status mp_shard_files_sync(mp_shard_files *f, mp_error *err);
+/* Removes all files; folders and what is known of the shards stay. */
+void mp_shard_files_remove(mp_shard_files *f);
 /* Removes all files, and forgets all shards. */
 void mp_shard_files_drop(mp_shard_files *f);
 

@@ -162,21 +162,23 @@ mp_status mp_shard_folder_new(const char *target, bool force, mp_shard_folder **
     return st;
 }
 
-/* Removes what has such a name, but not the marker. */
-static void remove_named(const mp_shard_folder *f, const char *front) {
+/* A file that was to get its name later. */
+static int remove_unnamed(const char *path, const struct stat *st, int type, struct FTW *at) {
+    const char *name = path + at->base;
+    (void)st;
+    if (type == FTW_F && *name == '.' && strcmp(name, marker) != 0) (void)!unlink(path);
+    return 0;
+}
+
+void mp_shard_folder_clear(const mp_shard_folder *f) {
     char path[PATH_MAX + 256];
     DIR *dir = opendir(f->temp);
     for (struct dirent *e; dir && (e = readdir(dir));) {
         int n = snprintf(path, sizeof path, "%s/%s", f->temp, e->d_name);
-        bool stays = is_dot(e->d_name) || strcmp(e->d_name, marker) == 0 ||
-                     strncmp(e->d_name, front, strlen(front)) != 0;
+        bool stays = is_dot(e->d_name) || strcmp(e->d_name, marker) == 0;
         if (!stays && n > 0 && (size_t)n < sizeof path) remove_tree(path);
     }
     if (dir) closedir(dir);
-}
-
-void mp_shard_folder_clear(const mp_shard_folder *f) {
-    remove_named(f, "");
 }
 
 mp_status mp_shard_folder_again(const char *target, bool force, const char *id, bool *there,
@@ -196,8 +198,7 @@ mp_status mp_shard_folder_again(const char *target, bool force, const char *id, 
         *there = !st && lstat(f->temp, &info) == 0 && S_ISDIR(info.st_mode);
         if (*there) f->fd = lock_folder(f->temp);
     }
-    /* shards are known to whoever goes on with them; the manifest is made anew */
-    if (*there) remove_named(f, "." MP_MANIFEST_NAME);
+    if (*there) (void)!nftw(f->temp, remove_unnamed, OPEN_FOLDERS, FTW_PHYS);
     if (*there)
         *out = f;
     else

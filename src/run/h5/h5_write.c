@@ -57,6 +57,7 @@ mp_status mp_h5_write_new(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_h5_wr
     if (stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
         return not_a_file(path, err);
     st = mp_out_create(path, &w->target, err);
+    if (!st && spec->output.h5_unsynced) mp_out_leave_sync(w->target);
     if (!st && mp_out_direct_fd(w->target) >= 0) st = not_a_file(path, err);
     return st;
 }

@@ -42,6 +42,7 @@ static void put_facts(const mp_split *s, mp_buf *out) {
     mp_facts_number(out, "--rows", p->n_rows);
     mp_facts_number(out, "--parts", p->n_parts);
     mp_facts_number(out, "--format", p->format);
+    mp_facts_number(out, "--compress", p->packing);
     mp_facts_inputs(&s->job.spec->input, s->job.mem, out);
     mp_buf_u8(out, 0);
 }

@@ -33,7 +33,7 @@ mp_status mp_split_tell(const mp_split *s, mp_buf *b, mp_error *err) {
     int64_t n = mp_shard_files_count(s->files);
     mp_buf_i64(b, n);
     for (int64_t i = 0; i < n; i++) {
-        mp_shard_file f = mp_shard_files_get(s->files, i);
+        mp_shard_file f = s->stored ? s->stored[i] : mp_shard_files_get(s->files, i);
         mp_buf_i64(b, each ? -1 : rank + i * size);
         put_file(b, &f);
         if (each) put_bound(b, &s->owned[i]);

@@ -73,6 +73,8 @@ typedef struct {
     mp_shard_ids paths;
     mp_split_bound *owned;
     int64_t n_owned;
+    bool sync_at_once;
+    mp_shard_file *stored; /* owner: the files in place of those that were dealt; NULL: none */
 } mp_split;
 
 /* split_scan.c */
@@ -147,8 +149,9 @@ mp_status mp_split_tell(const mp_split *s, mp_buf *b, mp_error *err);
 /* What all ranks know of their shards, as the manifest, in arena (rank 0). Collective. */
 mp_status mp_split_list(mp_split *s, mp_arena *arena, mp_manifest *out, mp_error *err);
 
-/* split_h5.c: the shards, CSV so far, as HDF5; m is rank 0's. Collective. */
-mp_status mp_split_to_h5(mp_split *s, mp_manifest *m, mp_error *err);
+/* split_store.c: this rank's shards, text so far, as what they are to be: s->stored, on the disk. Nothing
+ * where that is plain text. Collective. */
+mp_status mp_split_store(mp_split *s, mp_error *err);
 
 /* ".csv", also of shards that are to become HDF5. */
 const char *mp_split_ending(mp_text_format format);

@@ -147,10 +147,9 @@ static mp_status finish(mp_split *s, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_manifest m;
     int64_t n_bad = 0;
-    mp_status st = mp_split_list(s, &j->arena, &m, err);
-    if (!st && s->spec->format == MP_FORMAT_H5)
-        st = mp_split_to_h5(s, &m, err);
-    else if (!st)
+    mp_status st = mp_split_store(s, err);
+    if (!st) st = mp_split_list(s, &j->arena, &m, err);
+    if (!st && !s->stored)
         st = mp_comm_agree_on(j->c, mp_shard_files_sync(s->files, &mine), &mine, err);
     if (!st) st = mp_job_write_rejects(j, &n_bad, err);
     if (st) return st;

@@ -72,8 +72,9 @@ mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consu
             take_evidence(s, all);
             st = bind(s, read, &amended, &cols, err);
             if (!st && amended.signature == j->plan.signature) {
-                if (all) return MP_OK;
-                st = mp_split_leg_save(s, err);
+                bool stores = s->spec->format == MP_FORMAT_H5 || s->spec->packing != MP_PACK_NONE;
+                if (!all || (stores && consumer->pause)) st = mp_split_leg_save(s, err);
+                if (all) return st;
                 continue;
             }
             j->plan = amended;
