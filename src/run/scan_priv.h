@@ -38,7 +38,7 @@ struct mp_scan {
     mp_evidence *seen; /* of the wanted columns, by readers that are gone */
     bool cuts;         /* evidence goes with every report: splits behind some place may not count */
     bool in_census;
-    bool misfit;       /* a type must widen: rows are read for evidence only */
+    bool misfit; /* a type must widen: rows are read for evidence only */
 
     mp_scan_rows *rows; /* rank 0: reads rows for all; NULL: every rank reads its own */
     mp_rd rows_left;    /* of such a split */

@@ -110,11 +110,11 @@ void mp_group_free(mp_group **out) {
     mp_dense_release(&g->dense);
     mp_arena_release(&g->scratch);
     mp_buf_release(&g->record);
-    void *kept[] = {g->key,        g->key_type,    g->result_key_type, g->seen,
-                    g->odd,        g->agg,         g->cursor,          g->batch_key,
-                    g->batch_hash, g->batch_group, g->blank_wire,      (void *)g->batch_record, g->batch_fixed,
-                    g->block,      g->waiting,     g->waiting_bytes,   g->column,
-                    g->order};
+    void *kept[] = {g->key,         g->key_type,    g->result_key_type, g->seen,
+                    g->odd,         g->agg,         g->cursor,          g->batch_key,
+                    g->batch_hash,  g->batch_group, g->blank_wire,      (void *)g->batch_record,
+                    g->batch_fixed, g->block,       g->waiting,         g->waiting_bytes,
+                    g->column,      g->order};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         mp_mem_free(g->mem, kept[i]);
     mp_mem_free(g->mem, g);

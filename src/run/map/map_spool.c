@@ -7,8 +7,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "run/map/map_table.h"
 #include "run/journal/run_dir.h"
+#include "run/map/map_table.h"
 
 enum { PIECE_BYTES = 1 << 20 };
 

@@ -15,7 +15,8 @@ enum {
     UNDER_WAY_MAX = 1024,
     OUT_MAX = 1 << 20,
     KEEP_BYTES = 256 * 1024, /* larger buffers are given back when they are empty */
-    FIRST_ANSWER = OUT_MAX / 2 /* as long as nothing is known of a client's answers: it starts slowly */
+    FIRST_ANSWER =
+        OUT_MAX / 2 /* as long as nothing is known of a client's answers: it starts slowly */
 };
 
 bool mp_resp_client_new(mp_resp_server *s, int fd) {
