@@ -13,7 +13,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 export LC_ALL=C.UTF-8
 unset MPART_SIMD MPART_GUESS MPART_TEST_SPLITS MPART_TEST_FAIL
 shopt -s nullglob
-jobs=${CHECK_JOBS:-$(($(nproc) * 3 / 2))} # ranks wait half of the time
+jobs=${CHECK_JOBS:-$(($(nproc) * 2))} # ranks wait half of the time
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 n_started=0
@@ -59,7 +59,7 @@ one() {
 
 # The scripts of tests/cli, the longest first: what begins last ends last.
 cli_tests() {
-    local first='usage failures same_bytes every_cut map_items map_resume map_table' t
+    local first='h5_write split map_dict usage split_resume ndjson map_table sort failures merge map_items' t
     for t in $first; do
         echo "$t"
     done

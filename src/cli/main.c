@@ -96,7 +96,7 @@ int main(int argc, char **argv) {
     mp_error err = MP_ERROR_INIT;
     if (mp_comm_new(MPI_COMM_WORLD, &c, &err) != MP_OK) give_up(&err, 1);
     /* not before: under a launcher nobody may leave with a code before MPI_Init */
-    mp_leftover_on_signals(mp_comm_rank(c) == 0);
+    mp_leftover_on_signals(mp_comm_rank(c) == 0, mp_comm_under_launcher());
     code = run_job(c, argc, args);
     mp_leftover_off(); /* a launcher ends the others as soon as one leaves with a code */
     mp_comm_free(&c);

@@ -26,7 +26,7 @@ typedef struct {
 
 static struct {
     leftover list[PLACES];
-    volatile sig_atomic_t says;
+    volatile sig_atomic_t says, term_says;
 } all;
 
 int mp_leftover_add(const char *path, mp_leftover_kind kind) {
@@ -106,8 +106,8 @@ static void take_away(const char *path, mp_leftover_kind kind) {
 
 static void on_signal(int sig) {
     static const char text[] = "mpart: interrupted\n";
-    (void)sig;
-    if (all.says) (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    if (sig == SIGTERM ? all.term_says : all.says)
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
     for (int last = 0; last < 2; last++) /* folders behind what is in them */
         for (int i = 0; i < PLACES; i++)
             if (all.list[i].path && (all.list[i].kind == MP_LEFTOVER_FOLDER) == last)
@@ -125,8 +125,9 @@ static void handle_by(void (*handler)(int)) {
             (void)sigaction(signals[i], &sa, NULL);
 }
 
-void mp_leftover_on_signals(bool says) {
+void mp_leftover_on_signals(bool says, bool launched) {
     all.says = says;
+    all.term_says = says && !launched;
     handle_by(on_signal);
 }
 

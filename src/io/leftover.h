@@ -19,8 +19,9 @@ int mp_leftover_add(const char *path, mp_leftover_kind kind);
 void mp_leftover_drop(int place);
 
 /* From now on SIGINT, SIGTERM and SIGHUP, where they are not ignored, end the process with code 130, the
- * list's paths removed; says: it tells so on standard error. Blocked signals wait (run/stop.h). */
-void mp_leftover_on_signals(bool says);
+ * list's paths removed; says: it tells so on standard error, but for SIGTERM from a launcher, which
+ * sends it where another rank failed, too, and that was told. Blocked signals wait (run/stop.h). */
+void mp_leftover_on_signals(bool says, bool launched);
 /* As it was before: the run is over, and all is said. */
 void mp_leftover_off(void);
 

@@ -78,8 +78,11 @@ static void test_rows_keep_to_their_room(void **state) {
     for (int kind = MP_GEN_GROUPBY; kind <= MP_GEN_ORDERS; kind++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             mp_gen_table tables[MP_GEN_TABLES];
-            mp_gen_spec spec = {(mp_gen_kind)kind, sizes[s], s == 1 ? 50 : 100,
-                                INT64_MAX,         "x",      false};
+            mp_gen_spec spec = {.kind = (mp_gen_kind)kind,
+                                .n_rows = sizes[s],
+                                .n_groups = s == 1 ? 50 : 100,
+                                .seed = INT64_MAX,
+                                .path = "x"};
             int n = mp_gen_tables(&spec, tables);
             for (int t = 0; t < n; t++)
                 for (uint64_t i = 0; i < 100 && i < tables[t].n_rows; i++) {

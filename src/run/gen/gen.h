@@ -22,8 +22,8 @@ typedef struct {
 
 /* Collective. The files appear when all of them are complete; on failure none does. report is
  * filled on every rank. Returns the agreed status with the same *err on every rank: MP_IO,
- * MP_NOMEM, MP_USAGE (a folder that is not empty). all: its run and output options count. With plan_only nothing is made, and *text
- * on rank 0 gets the tables and their rows. */
+ * MP_NOMEM, MP_USAGE (a folder that is not empty). all: its run and output options count. With
+ * plan_only nothing is made, and *text on rank 0 gets the tables and their rows. */
 MP_MUST_CHECK mp_status mp_gen_run(mp_comm *c, const mp_gen_spec *spec, const mp_spec *all,
                                    mp_mem *mem, mp_buf *text, mp_report *report, mp_error *err);
 
