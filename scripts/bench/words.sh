@@ -1,6 +1,7 @@
 #!/bin/sh
-# words.sh - word count of a text by mpart's plug-in, mawk and a Python Pool, by turns in one run. Makes the text, repeats the measurement, compares the answers. Prints seconds (launch included), the
-# processor's seconds of all processes, and the peak of the largest one in MiB.
+# words.sh - word count of a text by mpart's plug-in, mawk and a Python Pool, by turns in one run. Makes the text,
+# repeats the measurement, compares the answers. Prints seconds (launch included), the processor's seconds of all
+# processes, and the peak of the largest one in MiB.
 # Usage: scripts/bench/words.sh [MB [ROUNDS]]    WORDS_DIR: where the text is made and kept (default: a folder that goes away)
 set -u
 cd "$(dirname "$0")/../.." || exit 1
