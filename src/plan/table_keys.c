@@ -21,7 +21,7 @@ static mp_status find_new(const mp_table *t, mp_rd rd, mp_arena *arena, const ch
         const char *name = NULL;
         ok = mp_rd_text(&rd, arena, &name) && name;
         if (!ok || mp_names_find(&known, name) >= 0) continue;
-        if (t->n_columns + *n == MOST_COLUMNS) {
+        if (t->n_columns + *n >= MOST_COLUMNS) {
             mp_error_set(err, MP_DATA, NULL, "more than %d different keys with --union",
                          MOST_COLUMNS);
             mp_error_hint(err, "--select names the columns that are wanted");

@@ -219,4 +219,13 @@ done
 run 3 map --items list --dict-out some.csv -- sh -c 'python3 count.py $0; [ $0 = 7 ] && kill -9 $$; [ $0 != 9 ]'
 check "exit code 3" has_code 3
 check "what was done is there" grep -qx sum,300 some.csv
+
+# ---- all is done, but for a bad row ----
+printf 'k,v\na,1\nb\nc,3\n' >bad.csv
+for np in 0 3; do
+    run $np map bad.csv --on-bad-row skip --dict -o good.csv -- cat
+    check "exit code 3, for the row" has_code 3
+    check "says so" says_once "1 bad row left out"
+    check "no run folder" [ ! -e good.csv.mpart-run ]
+done
 finish

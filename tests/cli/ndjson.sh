@@ -204,4 +204,13 @@ done
 refuses 65 "mpart: columns differ: file 'm3.ndjson', column 'y': 'm3.ndjson' has it, 'm1.ndjson' does not
 hint: --union reads a missing column as null" query m1.ndjson m3.ndjson -o out/o.csv
 fails 2 'are for CSV alone' query t.ndjson --input-format ndjson --delimiter ';'
+# a line that ends early and one that begins late are not one line between them
+printf '{"a":1,"b":2}\n{"a":1}\n"b":2}\n{"a":3,"b":4}\n' >early.ndjson
+for simd in avx512 avx2 c; do
+    for cut in 22 23 30; do
+        MPART_SIMD=$simd MPART_TEST_SPLITS=$cut run 2 query early.ndjson --on-bad-row skip
+        check "MPART_SIMD=$simd, cut at $cut" has_code 3
+        check "MPART_SIMD=$simd, cut at $cut: the rows" same "$out" <(printf 'a,b\n1,2\n1,\n3,4\n')
+    done
+done
 finish

@@ -20,9 +20,8 @@ enum {
 };
 
 bool mp_h5_index_bytes(const mp_h5_index *x, int64_t address, void *to, size_t n) {
-    int64_t at = address + x->in->base;
-    if (address < 0 || at < 0 || at > x->in->file_bytes - (int64_t)n) return false;
-    return pread(x->in->fd, to, n, (off_t)at) == (ssize_t)n;
+    if (address < 0 || address > x->in->file_bytes - x->in->base - (int64_t)n) return false;
+    return pread(x->in->fd, to, n, (off_t)(address + x->in->base)) == (ssize_t)n;
 }
 
 /* ---- the object header ---- */
@@ -175,12 +174,12 @@ void mp_h5_index_note(mp_h5_index *x, int64_t place, int64_t address, uint32_t b
     if (place < 0)
         return; /* of rows that were cut off: it stays in the tree until the file is packed */
     mp_h5_chunk *c = &x->chunks[place];
-    int64_t at = address + x->in->base;
-    if (c->address != -1 || address < 0 || at > x->in->file_bytes - (int64_t)bytes) {
+    if (c->address != -1 || address < 0 ||
+        address > x->in->file_bytes - x->in->base - (int64_t)bytes) {
         x->odd = true;
         return;
     }
-    *c = (mp_h5_chunk){.address = at, .bytes = bytes, .skip = skip};
+    *c = (mp_h5_chunk){.address = address + x->in->base, .bytes = bytes, .skip = skip};
     x->n_found++;
 }
 

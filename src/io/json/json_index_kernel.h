@@ -137,6 +137,7 @@ static bool match_heads(const mp_json_heads *h, const uint8_t *base, uint32_t st
         int32_t to = h->n - i < STRIDE ? h->n : i + STRIDE;
         for (; i < to; i++, head += MP_JSON_HEAD) {
             differs |= index_differs(base + start, head, h->narrow) & h->mask[i];
+            differs |= i + 1 < h->n && base[ends[i]] != ','; /* the next member is in this line */
             start = ends[i] + 1;
         }
     }

@@ -129,6 +129,7 @@ void mp_plugin_close(mp_plugin_instance **out) {
     mp_plugin_instance *p = *out;
     if (!p) return;
     if (p->open && p->a.plugin->table->close) p->a.plugin->table->close(p->self);
+    if (p->a.dict) mp_plugin_dict_drain(p->a.dict);
     mp_arena_release(&p->facts);
     mp_arena_release(&p->batch);
     mp_arena_release(&p->out);

@@ -199,6 +199,13 @@ static mpart_dict_code read_answer(client *c, mp_dict_answer *a) {
     return mp_dict_answer_read(&rd, a) ? MPART_DICT_OK : broken(c, "an answer that makes no sense");
 }
 
+/* An update failed whose caller has gone on. */
+static void keep_lost(client *c, mpart_dict_code code) {
+    if (c->lost != MPART_DICT_OK) return;
+    c->lost = code;
+    snprintf(c->lost_message, sizeof c->lost_message, "%s", c->message);
+}
+
 /* Answers of the batch under way: of its first records updates without result, whose failures are kept for later;
  * of the last n_asked ones to answers, whose bytes are copied. */
 static mpart_dict_code finish_batch(client *c, size_t n_asked, result *answers) {
@@ -223,8 +230,13 @@ static mpart_dict_code finish_batch(client *c, size_t n_asked, result *answers) 
         answers[i + n_asked - c->sent.n] = (result){a, c->kept.len};
         if (a.kind == MP_DICT_BYTES) mp_buf_put(&c->kept, a.value.bytes.p, a.value.bytes.n);
     }
+    bool updates = c->sent.n > n_asked;
     c->sent.n = 0;
     mp_buf_clear(&c->sent.bytes);
+    if (code != MPART_DICT_OK && updates && !c->broken) {
+        keep_lost(c, code); /* the batch was refused as a whole */
+        if (n_asked == 0) code = MPART_DICT_OK;
+    }
     return code;
 }
 
@@ -249,7 +261,11 @@ static mpart_dict_code send_batch(client *c) {
     c->sent = c->open;
     c->open = was;
     c->generation++;
-    if (code != MPART_DICT_OK) c->sent.n = 0;
+    if (code != MPART_DICT_OK) {
+        keep_lost(c, code);
+        c->sent.n = 0;
+        mp_buf_clear(&c->sent.bytes);
+    }
     return code;
 }
 
@@ -515,6 +531,16 @@ const struct mpart_plugin_dict *mp_plugin_dict_new(const char *path) {
                                         .progress = progress,
                                         .message = message};
     return &c->api;
+}
+
+void mp_plugin_dict_drain(const struct mpart_plugin_dict *d) {
+    if (d->n_keys != count_keys) return; /* inside, where nothing waits here */
+    client *c = d->ctx;
+    if (send_batch(c) == MPART_DICT_OK) (void)finish_batch(c, 0, NULL);
+    c->open.n = 0; /* what could not be sent */
+    mp_buf_clear(&c->open.bytes);
+    c->generation++;
+    c->lost = MPART_DICT_OK;
 }
 
 mp_status mp_plugin_dict_settle(const struct mpart_plugin_dict *d, mp_error *err) {

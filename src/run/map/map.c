@@ -344,11 +344,12 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
     if (st != MP_OK) return st;
     if (j->map->bisect) st = mp_map_write_rejects(j, err);
     if (st != MP_OK) return st;
-    if (is_head(j)) {
-        st = count_failed(j, &mine);
-        if (st == MP_OK && j->journalled) mp_run_dir_remove(j->dir);
-    }
+    if (is_head(j)) st = count_failed(j, &mine);
     st = agree(j, st, &mine, err);
+    if (st == MP_OK && j->journalled) { /* all is done: nothing to go on from */
+        if (is_head(j)) mp_run_dir_remove(j->dir);
+        j->journalled = false;
+    }
     if (j->mode == MP_MAP_ITEMS || (st != MP_OK && st != MP_PARTIAL)) return st;
     mp_status named = mp_job_name_rejects(&j->table.job, j->table.n_bad, st == MP_OK ? err : &mine);
     return st == MP_OK ? named : st;
