@@ -214,14 +214,24 @@ static mp_status changed(const mp_run_dir *d, const char *name, size_t n, const 
     return MP_FAILED;
 }
 
-/* Every fact of a stands in b, with the same value. */
+static bool has_line(const char *facts, const char *line) {
+    for (const char *p = facts; *p;) {
+        if (same_line(p, line)) return true;
+        p += strcspn(p, "\n");
+        p += *p == '\n';
+    }
+    return false;
+}
+
+/* Every fact of a stands in b, with the same value. Names may have a colon, so lines are looked for. */
 static mp_status facts_in(const mp_run_dir *d, const char *a, const char *b, bool a_is_old,
                           mp_error *err) {
     for (const char *p = a; *p;) {
         size_t n = strcspn(p, ":\n"), whole = strcspn(p, "\n");
-        const char *other = fact(b, p, n);
-        if (!other || !same_line(p, other))
+        if (!has_line(b, p)) {
+            const char *other = fact(b, p, n);
             return changed(d, p, n, a_is_old ? p : other, a_is_old ? other : p, err);
+        }
         p += whole + (p[whole] == '\n');
     }
     return MP_OK;

@@ -88,6 +88,10 @@ void mp_facts_inputs(const mp_input_spec *in, mp_mem *mem, mp_buf *out) {
         for (int i = 0; i < n; i++) {
             mp_buf_printf(out, "input ");
             mp_facts_quote(inputs[i].path, out);
+            if (inputs[i].object) {
+                mp_buf_u8(out, ' ');
+                mp_facts_quote(inputs[i].object, out);
+            }
             if (inputs[i].size_bytes < 0)
                 mp_buf_printf(out, ": a stream\n");
             else

@@ -4,6 +4,7 @@
  * there is overwritten. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -281,7 +282,7 @@ mp_status mp_map_begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
 static mp_status end_result(mp_map_job *j, mp_unit_record *r, mp_error *err) {
     mp_status st = MP_OK;
     if (j->last_byte != '\n') st = mp_map_take_out(j, (const uint8_t *)"\n", 1, err);
-    int64_t len = j->log_end + (int64_t)j->log.len - j->unit_from;
+    int64_t len = j->log_end + (int64_t)j->log.len - j->cut.from; /* of this part */
     if (st != MP_OK || mp_map_head_end(j, len, r)) return st;
     mp_map_head_why(j, r, &j->line);
     end_line(j);
@@ -373,6 +374,11 @@ mp_status mp_map_end(void *ctx, mp_unit_record *r, mp_error *err) {
     mp_map_job *j = ctx;
     mp_error why = MP_ERROR_INIT;
     mp_work_result result = run_result(j, &why);
+    /* a part that ended well while its unit was being ended is not the unit */
+    if (j->stopping && j->cut.used && result.outcome == MP_UNIT_OK) {
+        result.outcome = MP_UNIT_SIGNAL;
+        result.code = SIGTERM;
+    }
     bool parts = j->map->bisect && !j->stopping &&
                  (j->cut_step == MP_CUT_NO_TABLE || (j->cut.used && j->cut_step >= MP_CUT_DONE));
     mp_status st = MP_OK;

@@ -43,6 +43,7 @@ static void put_facts(const mp_split *s, mp_buf *out) {
     mp_facts_number(out, "--parts", p->n_parts);
     mp_facts_number(out, "--format", p->format);
     mp_facts_number(out, "--compress", p->packing);
+    mp_facts_number(out, "--rejects", s->job.spec->input.rejects != NULL);
     mp_facts_inputs(&s->job.spec->input, s->job.mem, out);
     mp_buf_u8(out, 0);
 }
