@@ -94,6 +94,42 @@ run 3 map keyed.csv --by k --parts 4 --bisect --rejects rejects --halt soon -o g
 check "resumed: exit code 3" has_code 3
 check "resumed: each key once" same <(sort got.csv) <(sums x150)
 check "resumed: this row" [ "$(wc -l <rejects)" = 2 ]
+# ended in the middle of its parts, the last of which ends well: the shard is not done
+{ echo v && seq 1 8 && echo poison && seq 10 24; } >poison.csv
+grep -v poison poison.csv >want
+cat >part.sh <<'SH'
+in=$(cat)
+[ $MPART_SHARD = 0 ] && [ ! -e ok ] && [ $1 = halt ] && until [ -e in_parts ]; do sleep 0.02; done && exit 1
+case $in in *poison*) touch crashed && kill -9 $$ ;; esac
+echo "$in"
+[ $MPART_SHARD = 1 ] && [ -e crashed ] && [ ! -e ok ] || exit 0
+trap 'exit 0' TERM
+touch in_parts
+[ $1 = halt ] || { kill -USR1 $PPID && sleep 0.3; }
+[ $1 = finish ] && exit
+[ $1 = halt ] || kill -TERM $PPID
+for _ in $(seq 200); do sleep 0.1; done
+SH
+for case in "0 stop 130" "0 finish 75" "2 halt 1"; do
+    set -- $case
+    rm -rf ok crashed in_parts got.csv*
+    run $1 map poison.csv --rows 8 --bisect --halt now --rejects rejects -o got.csv -- sh part.sh $2
+    check "$2: exit code $3" has_code $3
+    check "$2: what is done" [ "$(awk '/^unit/ && $9 == 0 { print $2 }' got.csv.mpart-run/journal | sort | tr -d '\n')" = \
+        "$(case $2 in stop) echo 0 ;; finish) echo 01 ;; esac)" ]
+    touch ok
+    run 2 map poison.csv --rows 8 --bisect --halt now --rejects rejects -o got.csv --resume -- sh part.sh $2
+    check "$2, resumed: exit code 3" has_code 3
+    check "$2, resumed: all other rows" same want got.csv
+    check "$2, resumed: this row" [ "$(wc -l <rejects)" = 2 ]
+done
+sed -i '17q' poison.csv
+# parts that print nothing, before and behind others
+run 2 map poison.csv --rows 16 --bisect --rejects rejects -o got.csv -- sh -c 'in=$(cat); case $in in *poison*) kill -9 $$ ;; *1[46]*) echo "$in" ;; esac'
+check "parts without output" says_once 'mpart: rows were rejected: 1 bad row'
+check "parts without output: the others" same got.csv <(echo v && seq 13 16)
+run 2 map poison.csv --rows 16 --bisect --rejects rejects -o got.csv -- sh -c 'in=$(cat); case $in in *poison*) kill -9 $$ ;; *4*8) echo "$in" ;; esac'
+check "parts without output behind others" same got.csv <(echo v && seq 1 8)
 refused 2 "--bisect goes without --in-process" map keyed.csv --bisect --in-process --plugin "$hostile"
 refused 2 "--rejects with --by goes with --bisect" map keyed.csv --by k --rejects r -- cat
 refused 2 "--rejects with --by goes with --bisect, and without --on-bad-row" map keyed.csv --by k --rejects r --bisect --on-bad-row skip -- cat
