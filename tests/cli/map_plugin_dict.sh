@@ -83,6 +83,16 @@ for where in "" --in-process; do
     check "overflow: the other shards" [ "$(wc -l <rows.csv)" = 6 ]
     rm -rf rows.csv*
 done
+for np in 0 2; do
+    for where in "" --in-process; do
+        run $np map g.csv --rows 10000 --plugin "$ops" --arg do=lost $where --dict -o rows.csv
+        check "a failure that a failed shard did not hear of: exit code 3" has_code 3
+        check "its own reason" says_once "[2] mpart: the plug-in failed: file '$ops': it has given up"
+        check "it is not the next shard's" says_once "some shards failed: 1 of 6; the first is 2 ('shard 2')"
+        check "the other shards" [ "$(wc -l <rows.csv)" = 6 ]
+        rm -rf rows.csv*
+    done
+done
 refused 1 "it needs the dictionary: --dict or --dict-out FILE" map g.csv --plugin "$count" --arg column=id1
 MPART_DICT=/nowhere run 0 map g.csv --plugin "$ops"
 check "without --dict there is none, whatever the environment says" says_once "no dictionary"

@@ -1,6 +1,7 @@
 /* dict_ops.c - for tests: every operation of the dictionary on keys of this shard's own, each checked; and counters that
  * all shards share. Hands out, for each shard, its number of rows.
- *     --arg do=crash|overflow   in shard 1, behind some thousand updates */
+ *     --arg do=crash|overflow   in shard 1, behind some thousand updates
+ *     --arg do=lost   shard 1 starts updates that fail, on keys of all ranks, and gives up before it hears of them */
 #include <signal.h>
 #include <stdio.h>
 
@@ -126,6 +127,19 @@ static int swap_counter(dict *d, char *error) {
     return 0;
 }
 
+/* An update without result fails, but the plug-in fails before it could be told. */
+static int lose(dict *d, char *error) {
+    mpart_dict_value text = mpart_dict_bytes("x", 1), one = mpart_dict_int(1);
+    for (char c = 'a'; c < 'p'; c++) {
+        char key[] = {'t', 'e', 'x', 't', c};
+        (void)d->put(d, key, sizeof key, &text);
+        (void)d->remove(d, "other", 5); /* else put and add are one record */
+        (void)d->add(d, key, sizeof key, &one);
+    }
+    snprintf(error, MPART_ERROR_MAX, "it has given up");
+    return -1;
+}
+
 static int open_shard(struct mpart_open *o, void **self, char *error) {
     static const char *const names[] = {"rows"}, *const formats[] = {"l"};
     tester *t = calloc(1, sizeof *t);
@@ -161,7 +175,7 @@ static int process(void *self, struct ArrowArray *batch, const struct mpart_sink
         OK(d->append(d, "other", 5, "x", 1));
         OK(d->add(d, "full", 4, &one));
     }
-    return 0;
+    return strcmp(t->what, "lost") == 0 ? lose(d, error) : 0;
 }
 
 static int finish(void *self, const struct mpart_sink *sink, char *error) {

@@ -534,13 +534,10 @@ const struct mpart_plugin_dict *mp_plugin_dict_new(const char *path) {
 }
 
 void mp_plugin_dict_drain(const struct mpart_plugin_dict *d) {
-    if (d->n_keys != count_keys) return; /* inside, where nothing waits here */
-    client *c = d->ctx;
-    if (send_batch(c) == MPART_DICT_OK) (void)finish_batch(c, 0, NULL);
-    c->open.n = 0; /* what could not be sent */
-    mp_buf_clear(&c->open.bytes);
-    c->generation++;
-    c->lost = MPART_DICT_OK;
+    int64_t n;
+    /* the first call may tell of a failure instead of waiting */
+    if (d->n_keys(d, &n) != MPART_DICT_OK) (void)d->n_keys(d, &n);
+    (void)d->progress(d);
 }
 
 mp_status mp_plugin_dict_settle(const struct mpart_plugin_dict *d, mp_error *err) {

@@ -17,7 +17,7 @@ void mp_plugin_dict_inside(struct mpart_dict *d, struct mpart_plugin_dict *out);
 
 /* Waits until all that was asked is done. MP_FAILED: what could not be done. */
 MP_MUST_CHECK mp_status mp_plugin_dict_settle(const struct mpart_plugin_dict *d, mp_error *err);
-/* What a shard that is over left behind is sent, and its failures are forgotten: the next one begins afresh. */
+/* Waits likewise for what a shard that is over left behind; its failures are forgotten: the next one begins afresh. */
 void mp_plugin_dict_drain(const struct mpart_plugin_dict *d);
 
 #endif
