@@ -1,4 +1,4 @@
-/* test_input.c - lists of inputs, mapped windows, streams. Packed data is made with zlib and zstd
+/* test_input.c - lists of inputs, streams. Packed data is made with zlib and zstd
  * themselves, so that the bytes to be read are known without the code under test. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,61 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include "io/input/input.h"
-
-static char folder[64];
-static mp_arena arena;
-static mp_error err;
-
-static char *at(const char *name) {
-    size_t n = strlen(folder) + strlen(name) + 2;
-    char *p = mp_arena_alloc(&arena, n, 1);
-    assert_non_null(p);
-    snprintf(p, n, "%s/%s", folder, name);
-    return p;
-}
-
-static char *put(const char *name, const void *bytes, size_t n) {
-    char *path = at(name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-    return path;
-}
-
-static char *put_text(const char *name, const char *text) {
-    return put(name, text, strlen(text));
-}
-
-static int begin(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/mpart-test-input-XXXXXX");
-    mp_arena_init(&arena, NULL);
-    mp_error_init(&err);
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
-static int end(void **state) {
-    (void)state;
-    mp_arena_release(&arena);
-    return nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS);
-}
+#include "input_folder.h"
 
 static mp_input *list(const char *arg, int *n) {
     mp_input *in = NULL;
@@ -223,124 +175,6 @@ static void list_packing(void **state) {
     assert_int_equal(in->kind, MP_INPUT_STREAM);
     in = list("/dev/null", &n);
     assert_int_equal(in->kind, MP_INPUT_STREAM);
-}
-
-/* ---- windows ---- */
-
-enum { FILE_BYTES = 3 * 4096 + 700 };
-
-static uint8_t byte_at(int64_t i) {
-    return (uint8_t)(i * 131 >> 3 ^ i);
-}
-
-static char *numbered_file(void) {
-    uint8_t *b = mp_arena_alloc(&arena, FILE_BYTES, 1);
-    for (int i = 0; i < FILE_BYTES; i++)
-        b[i] = byte_at(i);
-    return put("numbers.bin", b, FILE_BYTES);
-}
-
-static void map_windows(void **state) {
-    (void)state;
-    mp_map m;
-    mp_map_init(&m);
-    mp_map_close(&m);
-    assert_int_equal(mp_map_open(&m, at("none"), &err), MP_IO);
-    mp_error_init(&err);
-    assert_int_equal(mp_map_open(&m, numbered_file(), &err), MP_OK);
-    static const int64_t begins[] = {0,         1, 63, 64, 4095, 4096, 4097, 8192, FILE_BYTES - 1,
-                                     FILE_BYTES};
-    for (int b = 0; b < 10; b++)
-        for (int64_t len = 0; begins[b] + len <= FILE_BYTES; len = len * 3 + 1) {
-            assert_int_equal(mp_map_window(&m, begins[b], (size_t)len, &err), MP_OK);
-            assert_int_equal(m.len, len);
-            for (int64_t i = 0; i < len; i++)
-                assert_int_equal(m.bytes[i], byte_at(begins[b] + i));
-            volatile uint8_t sum = 0; /* both margins can be read */
-            for (int i = 1; i <= 64; i++)
-                sum = (uint8_t)(sum + m.bytes[-i] + m.bytes[len + i - 1]);
-            if (begins[b] + len == FILE_BYTES)
-                for (int i = 0; i < 64; i++)
-                    assert_int_equal(m.bytes[len + i], 0);
-            assert_int_equal(mp_map_check(&m, &err), MP_OK);
-        }
-    assert_int_equal(mp_map_window(&m, 0, FILE_BYTES + 1, &err), MP_IO);
-    mp_error_init(&err);
-    assert_int_equal(mp_map_window(&m, -1, 1, &err), MP_IO);
-    assert_int_equal(mp_map_window(&m, INT64_MAX, 1, NULL), MP_IO);
-    assert_int_equal(mp_map_window(&m, 0, SIZE_MAX, NULL), MP_IO);
-    mp_map_close(&m);
-    assert_int_equal(mp_map_check(&m, NULL), MP_OK);
-}
-
-static void map_many(void **state) {
-    (void)state;
-    enum { MANY = 80 }; /* more than the registry of the signal handler holds: the rest is read */
-    static mp_map m[MANY];
-    char *path = numbered_file();
-    for (int i = 0; i < MANY; i++) {
-        mp_map_init(&m[i]);
-        assert_int_equal(mp_map_open(&m[i], path, &err), MP_OK);
-        assert_int_equal(mp_map_window(&m[i], i * 100, 300, &err), MP_OK);
-    }
-    for (int i = 0; i < MANY; i++) {
-        assert_int_equal(m[i].bytes[299], byte_at(i * 100 + 299));
-        assert_int_equal(mp_map_check(&m[i], &err), MP_OK);
-        mp_map_close(&m[i]);
-    }
-}
-
-static void map_shrinking(void **state) {
-    (void)state;
-    static const off_t cuts[] = {0, 100, 4096, 5000, FILE_BYTES - 1};
-    for (int c = 0; c < 5; c++) {
-        mp_map m, other;
-        char *path = numbered_file();
-        mp_map_init(&m);
-        mp_map_init(&other);
-        mp_error_init(&err);
-        assert_int_equal(mp_map_open(&m, path, &err), MP_OK);
-        assert_int_equal(mp_map_window(&m, 0, FILE_BYTES, &err), MP_OK);
-        assert_int_equal(mp_map_open(&other, put_text("other", "quiet"), &err), MP_OK);
-        assert_int_equal(mp_map_window(&other, 0, 5, &err), MP_OK);
-        assert_int_equal(truncate(path, cuts[c]), 0);
-        for (int64_t i = 0; i < FILE_BYTES; i++)
-            assert_int_equal(m.bytes[i], i < cuts[c] ? byte_at(i) : 0);
-        assert_int_equal(mp_map_check(&m, &err), MP_IO);
-        assert_string_equal(err.why, "the file shrank while it was read");
-        assert_string_equal(err.file, path);
-        assert_int_equal(mp_map_check(&other, NULL), MP_OK);
-        assert_int_equal(mp_map_window(&m, 0, FILE_BYTES, NULL), MP_IO);
-        /* what is left can be read again */
-        assert_int_equal(mp_map_window(&m, 0, (size_t)cuts[c], NULL), MP_OK);
-        assert_int_equal(mp_map_check(&m, NULL), MP_OK);
-        mp_map_close(&m);
-        mp_map_close(&other);
-    }
-}
-
-/* A bus error that has nothing to do with a window still ends the process. */
-static void map_foreign_fault(void **state) {
-    (void)state;
-    char *path = numbered_file();
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        mp_map m;
-        alarm(10);
-        signal(SIGBUS, SIG_DFL);
-        mp_map_init(&m);
-        int fd = open(path, O_RDWR);
-        volatile uint8_t *p = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
-        if (mp_map_open(&m, path, NULL) != MP_OK || mp_map_window(&m, 0, 100, NULL) != MP_OK)
-            _exit(1);
-        if (ftruncate(fd, 0) != 0 || m.bytes[0] != 0) _exit(2); /* ours is caught */
-        _exit(3 + p[4096]);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGBUS);
 }
 
 /* ---- streams ---- */
@@ -600,10 +434,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(list_refusals, begin, end),
         cmocka_unit_test_setup_teardown(list_h5, begin, end),
         cmocka_unit_test_setup_teardown(list_packing, begin, end),
-        cmocka_unit_test_setup_teardown(map_windows, begin, end),
-        cmocka_unit_test_setup_teardown(map_many, begin, end),
-        cmocka_unit_test_setup_teardown(map_shrinking, begin, end),
-        cmocka_unit_test_setup_teardown(map_foreign_fault, begin, end),
         cmocka_unit_test_setup_teardown(stream_packed, begin, end),
         cmocka_unit_test_setup_teardown(stream_cut_off, begin, end),
         cmocka_unit_test_setup_teardown(stream_corrupt, begin, end),

@@ -22,7 +22,7 @@ typedef struct {
     volatile sig_atomic_t hit; /* a page of it could not be read */
 } guarded_area;
 
-enum { GUARDED_MAX = 64 };
+enum { GUARDED_MAX = 64, HUGE_BYTES = 2 << 20 };
 static struct {
     guarded_area area[GUARDED_MAX];
     volatile sig_atomic_t passing; /* a fault is being passed on */
@@ -82,6 +82,10 @@ static bool install_guard(void) {
     guard.page_bytes = page_size();
     guard.before = now;
     return sigaction(SIGBUS, &sa, NULL) == 0;
+}
+
+static uintptr_t up_to(uintptr_t n, size_t unit) {
+    return (n + unit - 1) & ~(uintptr_t)(unit - 1);
 }
 
 static guarded_area *guarded(const void *area) {
@@ -157,44 +161,64 @@ static mp_status read_window(mp_map *m, uint8_t *to, int64_t begin, size_t len, 
     return MP_OK;
 }
 
+/* The window's part of the file, mapped at a place for it in m's area; false: it has to be read.
+ * The page cache keeps files in huge pages where it can, and maps those as such where address and
+ * place in the file agree modulo their size. So a large window lies like that, and what belongs to
+ * its first and last huge page is mapped with it, as far as the file goes. */
+static bool map_file(mp_map *m, uint8_t *at, int64_t from, int64_t to, size_t len) {
+    size_t n = (size_t)(to - from), lead = (size_t)(m->begin - from);
+    if (!protect(m->area, m->area_len)) return false;
+    if (mmap(at, n, PROT_READ, MAP_PRIVATE | MAP_FIXED, m->fd, (off_t)from) == MAP_FAILED) {
+        guarded(m->area)->begin = 0;
+        return false;
+    }
+    /* what this cannot do, faults do later */
+    if (n >= HUGE_BYTES) (void)madvise(at, n, MADV_HUGEPAGE);
+    size_t first = lead & ~(guard.page_bytes - 1);
+    (void)madvise(at + first, lead + len - first, MADV_POPULATE_READ);
+    return true;
+}
+
+/* How far the file can be mapped; no further than needed where it is no regular file. MP_IO: not
+ * as far as needed. */
+static mp_status file_end(const mp_map *m, int64_t needed, int64_t *end, mp_error *err) {
+    struct stat st;
+    *end = needed;
+    if (fstat(m->fd, &st) != 0) return mp_error_errno(err, errno, "cannot read", m->path);
+    if (!S_ISREG(st.st_mode)) return MP_OK;
+    *end = st.st_size;
+    return st.st_size < needed ? shrank(m, err) : MP_OK;
+}
+
 mp_status mp_map_window(mp_map *m, int64_t begin, size_t len, mp_error *err) {
     drop_window(m);
-    size_t page = page_size();
+    size_t page = page_size(), unit = len >= HUGE_BYTES && page < HUGE_BYTES ? HUGE_BYTES : page;
     if (begin < 0 || len > (size_t)INT64_MAX / 2 || begin > INT64_MAX / 2)
         return mp_error_set(err, MP_IO, "cannot read", "no such place in the file");
-    size_t lead = (size_t)begin & (page - 1);
-    size_t file_len = (lead + len + page - 1) & ~(page - 1);
-    size_t area_len = file_len + 2 * page;
+    size_t lead = (size_t)begin & (unit - 1);
+    size_t span = up_to(lead + len, unit);
+    size_t area_len = span + unit + page;
     uint8_t *area = mmap(NULL, area_len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED) return mp_error_nomem(err, (int64_t)area_len, 0);
     m->area = area;
     m->area_len = area_len;
     m->begin = begin;
-
-    struct stat st;
-    mp_status s = MP_OK;
-    if (fstat(m->fd, &st) != 0)
-        s = mp_error_errno(err, errno, "cannot read", m->path);
-    else if (S_ISREG(st.st_mode) && st.st_size < begin + (int64_t)len)
-        s = shrank(m, err);
-    bool mapped = s == MP_OK && len > 0 && protect(area, area_len);
-    if (mapped && mmap(area + page, lead + len, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_POPULATE,
-                       m->fd, (off_t)(begin - (int64_t)lead)) == MAP_FAILED) {
-        guarded(area)->begin = 0;
-        mapped = false;
-    }
-    if (s == MP_OK && len > 0 && !mapped) {
+    uint8_t *at = area + (up_to((uintptr_t)area + page, unit) - (uintptr_t)area);
+    int64_t from = begin - (int64_t)lead, to;
+    mp_status s = file_end(m, begin + (int64_t)len, &to, err);
+    if (to - from > (int64_t)span) to = from + (int64_t)span;
+    if (s == MP_OK && len > 0 && !map_file(m, at, from, to, len)) {
         if (mmap(area, area_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
                  -1, 0) == MAP_FAILED)
             s = mp_error_nomem(err, (int64_t)area_len, 0);
         else
-            s = read_window(m, area + page + lead, begin, len, err);
+            s = read_window(m, at + lead, begin, len, err);
     }
     if (s != MP_OK) {
         drop_window(m);
         return s;
     }
-    m->bytes = area + page + lead;
+    m->bytes = at + lead;
     m->len = len;
     return MP_OK;
 }
