@@ -33,9 +33,11 @@ typedef struct mp_job {
     mp_answer *answer;
     mp_out_file *rejects; /* rank 0: --rejects; made before the scan, named after the answer */
     mp_flow_run *run;     /* the flow under way */
-    /* In place of the pass that the query asks for: another one that leaves the same behind. */
+    /* In place of what the query asks for; NULL: that. */
+    void (*opened)(struct mp_job *j); /* the table is known, and nothing is read yet; local */
     mp_status (*pass)(struct mp_job *j, mp_flow_verdict *verdict, mp_error *err);
-    void *pass_ctx;
+    mp_status (*write)(struct mp_job *j, mp_error *err); /* the results, when a pass stands */
+    void *ctx;                                           /* of these three */
     int64_t exchange_bytes;
 
     /* pass-through: the text of the split under way */
@@ -104,6 +106,8 @@ mp_status mp_job_find_types(mp_job *j, mp_error *err);
 mp_status mp_job_pass_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 
 /* query_sort.c */
+/* j->sort_keys are those of the query, behind the outputs of a batch of values. Local. */
+MP_MUST_CHECK mp_status mp_job_sort_by_query(mp_job *j, mp_error *err);
 /* The rows of the scan, kept. Collective. */
 mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err);
 /* Rows to keep for a small limit, -1: all. */
@@ -111,6 +115,13 @@ int64_t mp_job_top(const mp_query *q);
 /* No kept rows yet: how they are sorted (j->sort_keys) and how many are wanted (j->top) is set.
  * The texts are those of the answer from now on. */
 mp_status mp_job_begin_rows(mp_job *j, mp_error *err);
+/* The keys of a batch of values, in j->keys, with room to read behind them; (*ends)[i], in the
+ * batch's arena, is where row i's key ends. */
+mp_status mp_job_keys(mp_job *j, const mp_batch *values, bool placed, size_t **ends, mp_error *err);
+/* The outputs of n rows of a batch (sel NULL: all) in j->text, with room to read behind them, and
+ * j->row_ends. */
+mp_status mp_job_texts(mp_job *j, const mp_batch *values, const uint32_t *sel, int32_t n,
+                       mp_error *err);
 /* Keep the rows of a batch (outputs first), but for those that cannot be among the first.
  * placed: their places in the input break ties. */
 mp_status mp_job_keep_batch(mp_job *j, const mp_batch *values, bool placed, mp_error *err);
@@ -120,16 +131,42 @@ mp_status mp_job_prune(mp_job *j, int64_t at_least, mp_error *err);
  * Collective. */
 mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err);
 
-/* query_range.c: ranges of keys, dealt to the ranks in turn. */
+/* query_range.c: ranges of keys on their ranks. */
 typedef struct {
-    int64_t n;     /* ranges of all ranks */
-    mp_rows *rows; /* of range i on rank i % size, at i / size; the other ranges are not here */
+    int64_t n; /* ranges of all ranks */
+    bool
+        in_turn; /* range i is on rank i % size, at i / size; else rank r has n_own from r * n_own on */
+    mp_rows *rows; /* of this rank's ranges */
     int64_t n_own;
 } mp_job_ranges;
+MP_MUST_CHECK mp_status mp_job_new_ranges(mp_job *j, int64_t n, bool in_turn, mp_job_ranges *out,
+                                          mp_error *err);
+/* Keys that cut all rows into n ranges, by samples of all ranks, each as large as its rank's share of the rows.
+ * Collective. */
+mp_status mp_job_cut_keys(mp_job *j, const mp_rows *sample, int64_t n, mp_row_ranges *out,
+                          mp_error *err);
+
+/* A flow in which rows go to their ranges; the first member of whatever its step needs. */
+typedef struct {
+    mp_job *j;
+    mp_job_ranges *out;
+    int rank; /* set by mp_job_move */
+    mp_flow_run *run;
+} mp_job_mover;
+/* step: as mp_flow.finish_step, its ctx is m; it calls mp_job_move_row. Collective. */
+mp_status mp_job_move(mp_job_mover *m, const char *name,
+                      mp_status (*step)(void *ctx, bool *done, mp_error *err), mp_error *err);
+/* To a range, by its place on the rank that has it. So many bytes as MP_ROW_SLACK can be read
+ * behind the row. */
+mp_status mp_job_move_row(mp_job_mover *m, int owner, uint32_t place, const mp_row *row,
+                          mp_error *err);
 /* The kept rows (j->rows, empty then) to where their range is. to_head: one range, on rank 0.
  * Collective; release out in any case. */
 mp_status mp_job_move_rows(mp_job *j, bool to_head, mp_job_ranges *out, mp_error *err);
 void mp_job_release_ranges(mp_job *j, mp_job_ranges *r);
+/* The rows of all ranges, sorted, as the answer's next pieces: *n_pieces, which is moved on. The ranges are
+ * empty then. Collective. */
+mp_status mp_job_write_ranges(mp_job *j, mp_job_ranges *r, int64_t *n_pieces, mp_error *err);
 
 /* query_group.c */
 /* The rows of the scan into groups of this rank. Collective. */
@@ -143,12 +180,13 @@ mp_status mp_job_write_groups(mp_job *j, mp_error *err);
  * j->taken; *more false: there is no further batch. */
 typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
 mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
+/* Begin the answer, whose rows are known: of this rank n_rows. */
+mp_status mp_job_begin_results(mp_job *j, int64_t n_rows, mp_error *err);
 /* Results of any number: fill adds those of this rank's next piece, *piece, to j->text,
  * j->text_rows and, where the answer is cut, j->row_ends; *piece -1: there is none. Pieces
- * ascend; all ranks together make 0, 1, 2, ... n_rows: of this rank. */
+ * ascend; all ranks together make 0, 1, 2, ..., and a further call goes on behind those. */
 typedef mp_status (*mp_fill_piece_fn)(void *ctx, int64_t *piece, mp_error *err);
-mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, int64_t n_rows,
-                             mp_error *err);
+mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, mp_error *err);
 /* Local: the names of the outputs are known to the answer's formatter. */
 mp_status mp_job_name_outputs(mp_job *j, mp_error *err);
 /* Begin the answer with the names of the outputs. */

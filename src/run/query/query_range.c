@@ -1,8 +1,8 @@
 /* query_range.c - kept rows to where they are sorted: keys are cut into ranges by a sample of
  * them, ranges are dealt to the ranks in turn, and rows move to their range.
- * Invariant: range i comes before range i + 1, and is on rank i % size as a whole. A range is
- * small enough to be sorted in the caches; dealing them in turn keeps all ranks busy while the
- * answer is written from its beginning to its end. A chunk that was read is used again for rows
+ * Invariant: range i comes before range i + 1, and is on one rank as a whole. A range is small
+ * enough to be sorted in the caches; dealing them in turn keeps all ranks busy while the answer is
+ * written from its beginning to its end. A chunk that was read is used again for rows
  * that arrive. */
 #include "run/query/query_priv.h"
 
@@ -25,16 +25,6 @@ static mp_status put_records(const mp_rows *r, mp_buf *out, mp_error *err) {
         mp_buf_put(out, mp_row_chunk_begin(c),
                    (size_t)(mp_row_chunk_end(r, c) - mp_row_chunk_begin(c)));
     return mp_buf_check(out, err);
-}
-
-/* n keys of this rank, as records. */
-static mp_status sample_rows(mp_job *j, int64_t n, mp_buf *out, mp_error *err) {
-    mp_rows sample;
-    mp_rows_init(&sample, &j->row_pool);
-    mp_status st = mp_rows_sample(&j->rows, n, &sample, err);
-    if (!st) st = put_records(&sample, out, err);
-    mp_rows_release(&sample);
-    return st;
 }
 
 static mp_status broken(mp_error *err) {
@@ -60,16 +50,13 @@ static mp_status choose(mp_job *j, const mp_buf *gathered, int64_t n_ranges, mp_
     return st;
 }
 
-/* The same splitters on every rank. total: of the weights of all ranks' rows. Collective. */
-static mp_status agree_on_ranges(mp_job *j, int64_t total, int64_t n_ranges, mp_row_ranges *out,
-                                 mp_error *err) {
+mp_status mp_job_cut_keys(mp_job *j, const mp_rows *sample, int64_t n_ranges, mp_row_ranges *out,
+                          mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_buf own, all;
     mp_buf_init(&own, j->mem);
     mp_buf_init(&all, j->mem);
-    double share = total > 0 ? (double)weight_of(&j->rows) / (double)total : 0;
-    int64_t n = 1 + (int64_t)(share * (double)(SAMPLES * n_ranges));
-    mp_status st = mp_job_agree(j, sample_rows(j, n, &own, &mine), &mine, err);
+    mp_status st = mp_job_agree(j, put_records(sample, &own, &mine), &mine, err);
     if (!st) st = mp_comm_gather(j->c, own.data, own.len, &all, err);
     if (!st) {
         mp_buf_clear(&own);
@@ -87,39 +74,58 @@ static mp_status agree_on_ranges(mp_job *j, int64_t total, int64_t n_ranges, mp_
     return st;
 }
 
-/* ---- moving rows ---- */
-
-typedef struct {
-    mp_job *j;
-    mp_flow_run *run;
-    mp_row_ranges ranges;
-    mp_job_ranges *out;
-    uint32_t rank, size;
-} mover;
-
-static void mover_attach(void *ctx, mp_flow_run *run) {
-    ((mover *)ctx)->run = run;
+/* The same splitters on every rank. total: of the weights of all ranks' rows. Collective. */
+static mp_status cut_rows(mp_job *j, int64_t total, int64_t n_ranges, mp_row_ranges *out,
+                          mp_error *err) {
+    mp_error mine = MP_ERROR_INIT;
+    mp_rows sample;
+    mp_rows_init(&sample, &j->row_pool);
+    double share = total > 0 ? (double)weight_of(&j->rows) / (double)total : 0;
+    int64_t n = 1 + (int64_t)(share * (double)(SAMPLES * n_ranges));
+    mp_status st = mp_job_agree(j, mp_rows_sample(&j->rows, n, &sample, &mine), &mine, err);
+    if (!st) st = mp_job_cut_keys(j, &sample, n_ranges, out, err);
+    mp_rows_release(&sample);
+    return st;
 }
 
-/* A row crosses ranks with its range in front of its record. */
-static mp_status send(mover *m, uint32_t range, const mp_row *row, mp_error *err) {
-    int owner = (int)(range % m->size);
-    size_t head = sizeof range;
+/* ---- moving rows ---- */
+
+static void mover_attach(void *ctx, mp_flow_run *run) {
+    ((mp_job_mover *)ctx)->run = run;
+}
+
+/* A row crosses ranks with the place of its range in front of its record. */
+static mp_status send(mp_job_mover *m, int owner, uint32_t place, const mp_row *row,
+                      mp_error *err) {
+    size_t head = sizeof place;
     mp_exchange *x = mp_flow_exchange(m->run);
     uint8_t *to = mp_exchange_room(x, owner, head + row->len + MP_ROW_SLACK);
     if (!to && row->len > LONG_ROW)
         return mp_error_set(err, MP_FAILED, "value too long",
                             "a row of %zu bytes cannot cross ranks (at most 1 GiB)", row->len);
     if (!to) return mp_mem_error(m->j->mem, row->len, err);
-    memcpy(to, &range, head);
+    memcpy(to, &place, head);
     mp_row_copy(to + head, row->record, row->len, MP_ROW_SLACK);
     return mp_exchange_commit(x, owner, head + row->len, err);
 }
 
+mp_status mp_job_move_row(mp_job_mover *m, int owner, uint32_t place, const mp_row *row,
+                          mp_error *err) {
+    if (owner != m->rank) return send(m, owner, place, row, err);
+    return mp_rows_add_row(&m->out->rows[place], row, MP_ROW_SLACK, err);
+}
+
+/* Rows that are kept. */
+typedef struct {
+    mp_job_mover m;
+    mp_row_ranges ranges;
+    uint32_t size;
+} mover;
+
 /* The first chunk of the kept rows to where its rows belong. */
 static mp_status move_step(void *ctx, bool *done, mp_error *err) {
     mover *m = ctx;
-    mp_rows *from = &m->j->rows;
+    mp_rows *from = &m->m.j->rows;
     const mp_row_chunk *c = mp_rows_next_chunk(from, NULL);
     *done = !c;
     if (!c) return MP_OK;
@@ -128,10 +134,7 @@ static mp_status move_step(void *ctx, bool *done, mp_error *err) {
     for (const uint8_t *at = mp_row_chunk_begin(c);
          !st && mp_row_read(&at, mp_row_chunk_end(from, c), &row);) {
         uint32_t range = (uint32_t)mp_row_ranges_find(&m->ranges, &row);
-        if (range % m->size == m->rank)
-            st = mp_rows_add_row(&m->out->rows[range / m->size], &row, MP_ROW_SLACK, err);
-        else
-            st = send(m, range, &row, err);
+        st = mp_job_move_row(&m->m, (int)(range % m->size), range / m->size, &row, err);
     }
     mp_rows_drop_chunk(from);
     return st;
@@ -139,44 +142,45 @@ static mp_status move_step(void *ctx, bool *done, mp_error *err) {
 
 static mp_status move_arrived(void *ctx, int src, const uint8_t *at, size_t len, mp_error *err) {
     (void)src;
-    mover *m = ctx;
+    mp_job_mover *m = ctx;
     const uint8_t *end = at + len;
     mp_status st = MP_OK;
     mp_row row;
     while (at < end && !st) {
-        uint32_t range = 0;
-        if ((size_t)(end - at) < sizeof range) return broken(err);
-        memcpy(&range, at, sizeof range);
-        at += sizeof range;
-        if (range >= m->out->n || range % m->size != m->rank || !mp_row_read(&at, end, &row))
-            return broken(err);
-        st = mp_rows_add_row(&m->out->rows[range / m->size], &row, (size_t)(end - at), err);
+        uint32_t place = 0;
+        if ((size_t)(end - at) < sizeof place) return broken(err);
+        memcpy(&place, at, sizeof place);
+        at += sizeof place;
+        if (place >= m->out->n_own || !mp_row_read(&at, end, &row)) return broken(err);
+        st = mp_rows_add_row(&m->out->rows[place], &row, (size_t)(end - at), err);
     }
     return st;
 }
 
-static mp_status move(mp_job *j, mover *m, bool to_head, mp_error *err) {
-    mp_flow flow = {.name = to_head ? "gather" : "exchange",
+mp_status mp_job_move(mp_job_mover *m, const char *name,
+                      mp_status (*step)(void *ctx, bool *done, mp_error *err), mp_error *err) {
+    mp_job *j = m->j;
+    m->rank = mp_comm_rank(j->c);
+    mp_flow flow = {.name = name,
                     .ctx = m,
                     .exchange_bytes = j->exchange_bytes,
                     .mem = j->mem,
                     .attach = mover_attach,
-                    .finish_step = move_step,
-                    .on_block = m->size > 1 ? move_arrived : NULL};
+                    .finish_step = step,
+                    .on_block = mp_comm_size(j->c) > 1 ? move_arrived : NULL};
     mp_flow_result result = {0};
     mp_status st = mp_flow_execute(j->c, &flow, &result, err);
     j->report->mine.exchanged += result.exchange.bytes_sent;
     j->report->mine.seconds += result.busy_seconds;
-    mp_rows_release(&j->rows);
     return st;
 }
 
 /* ---- all of it ---- */
 
-static mp_status new_ranges(mp_job *j, int64_t n, mp_job_ranges *out, mp_error *err) {
+mp_status mp_job_new_ranges(mp_job *j, int64_t n, bool in_turn, mp_job_ranges *out, mp_error *err) {
     int64_t size = mp_comm_size(j->c), rank = mp_comm_rank(j->c);
-    size_t own = (size_t)((n - rank + size - 1) / size);
-    *out = (mp_job_ranges){.n = n};
+    size_t own = (size_t)(in_turn ? (n - rank + size - 1) / size : n / size);
+    *out = (mp_job_ranges){.n = n, .in_turn = in_turn};
     out->rows = mp_mem_alloc(j->mem, own * sizeof *out->rows + 1);
     if (!out->rows) return mp_mem_error(j->mem, own * sizeof *out->rows, err);
     for (; out->n_own < (int64_t)own; out->n_own++)
@@ -199,17 +203,18 @@ mp_status mp_job_move_rows(mp_job *j, bool to_head, mp_job_ranges *out, mp_error
     if (st) return st;
     int64_t per_rank = total / size / RANGE_BYTES + 1;
     int64_t n = to_head ? 1 : size * (per_rank < MOST_RANGES ? per_rank : MOST_RANGES);
-    st = mp_job_agree(j, new_ranges(j, n, out, &mine), &mine, err);
+    st = mp_job_agree(j, mp_job_new_ranges(j, n, true, out, &mine), &mine, err);
     if (st) return st;
     if (size == 1 && n == 1) {
         out->rows[0] = j->rows;
         mp_rows_init(&j->rows, &j->row_pool);
         return MP_OK;
     }
-    mover m = {.j = j, .out = out, .rank = (uint32_t)mp_comm_rank(j->c), .size = (uint32_t)size};
+    mover m = {.m = {.j = j, .out = out}, .size = (uint32_t)size};
     mp_row_ranges_init(&m.ranges, &j->row_pool);
-    if (n > 1) st = agree_on_ranges(j, total, n, &m.ranges, err);
-    if (!st) st = move(j, &m, to_head, err);
+    if (n > 1) st = cut_rows(j, total, n, &m.ranges, err);
+    if (!st) st = mp_job_move(&m.m, to_head ? "gather" : "exchange", move_step, err);
+    mp_rows_release(&j->rows);
     mp_row_ranges_release(&m.ranges);
     return st;
 }

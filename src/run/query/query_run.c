@@ -248,6 +248,7 @@ static mp_status finish(mp_job *j, mp_error *err) {
 }
 
 static mp_status write_results(mp_job *j, mp_error *err) {
+    if (j->write) return j->write(j, err);
     if (j->q.grouped) return mp_job_write_groups(j, err);
     if (j->q.n_sort) return mp_job_write_rows(j, j->top >= 0, err);
     return MP_OK;
@@ -272,6 +273,7 @@ void mp_job_note_scan(mp_job *j) {
 
 mp_status mp_job_run_query(mp_job *j, mp_buf *text, mp_error *err) {
     mp_status st = mp_job_open_table(j, err);
+    if (!st && j->opened) j->opened(j);
     if (!st) st = mp_job_make_plan(j, err);
     if (!st && j->spec->run.plan_only) {
         if (mp_comm_rank(j->c) == 0)

@@ -40,14 +40,28 @@ static mp_status select_rows(mp_job *j, const size_t *ends, int32_t *n, uint32_t
     return MP_OK;
 }
 
-/* The outputs of in as text, in j->text and j->row_ends. */
-static mp_status format(mp_job *j, const mp_batch *in, mp_error *err) {
-    mp_batch outputs = *in;
+mp_status mp_job_keys(mp_job *j, const mp_batch *values, bool placed, size_t **ends,
+                      mp_error *err) {
+    size_t bytes = (size_t)values->n_rows * sizeof **ends;
+    *ends = mp_arena_alloc(&j->batch_arena, bytes + 1, 16);
+    if (!*ends) return mp_mem_error(j->mem, bytes, err);
+    mp_buf_clear(&j->keys);
+    mp_status st = mp_row_keys(values, j->sort_keys, j->n_sort_keys, placed, &j->keys, *ends, err);
+    if (st || mp_buf_reserve(&j->keys, MP_ROW_SLACK)) return st;
+    return mp_buf_check(&j->keys, err);
+}
+
+mp_status mp_job_texts(mp_job *j, const mp_batch *values, const uint32_t *sel, int32_t n,
+                       mp_error *err) {
+    mp_batch outputs = *values;
+    mp_status st = sel ? mp_batch_take(values, sel, n, &j->batch_arena, &outputs, err) : MP_OK;
+    if (st) return st;
     outputs.n_cols = j->q.n_outputs;
     mp_buf_clear(&j->text);
     mp_buf_clear(&j->row_ends);
     mp_answer_format_rows(j->answer, &outputs, &j->text, &j->row_ends);
-    mp_status st = mp_buf_check(&j->text, err);
+    mp_buf_reserve(&j->text, MP_ROW_SLACK);
+    st = mp_buf_check(&j->text, err);
     return st ? st : mp_buf_check(&j->row_ends, err);
 }
 
@@ -56,8 +70,6 @@ static mp_status add_rows(mp_job *j, const size_t *ends, int32_t n, const uint32
     const int64_t *text_ends = (const int64_t *)(const void *)j->row_ends.data;
     size_t text = 0;
     mp_status st = MP_OK;
-    if (!mp_buf_reserve(&j->keys, MP_ROW_SLACK)) return mp_buf_check(&j->keys, err);
-    if (!mp_buf_reserve(&j->text, MP_ROW_SLACK)) return mp_buf_check(&j->text, err);
     for (int32_t i = 0; i < n && !st; i++) {
         uint32_t row = sel ? sel[i] : (uint32_t)i;
         size_t key = row ? ends[row - 1] : 0, text_end = (size_t)text_ends[i];
@@ -71,15 +83,11 @@ static mp_status add_rows(mp_job *j, const size_t *ends, int32_t n, const uint32
 mp_status mp_job_keep_batch(mp_job *j, const mp_batch *values, bool placed, mp_error *err) {
     int32_t n = values->n_rows;
     uint32_t *sel = NULL;
-    mp_batch chosen = *values;
-    size_t *ends = mp_arena_alloc(&j->batch_arena, (size_t)n * sizeof *ends + 1, 16);
-    if (!ends) return mp_mem_error(j->mem, (size_t)n * sizeof *ends, err);
-    mp_buf_clear(&j->keys);
-    mp_status st = mp_row_keys(values, j->sort_keys, j->n_sort_keys, placed, &j->keys, ends, err);
+    size_t *ends;
+    mp_status st = mp_job_keys(j, values, placed, &ends, err);
     if (!st) st = select_rows(j, ends, &n, &sel, err);
     if (st || n == 0) return st;
-    if (sel) st = mp_batch_take(values, sel, n, &j->batch_arena, &chosen, err);
-    if (!st) st = format(j, &chosen, err);
+    st = mp_job_texts(j, values, sel, n, err);
     if (!st) st = add_rows(j, ends, n, sel, err);
     return st ? st : mp_job_prune(j, 2 * j->top + 4 * MP_BATCH_ROWS, err);
 }
@@ -111,15 +119,20 @@ int64_t mp_job_top(const mp_query *q) {
     return q->limit_rows <= MP_TOP_ROWS && n <= MP_TOP_ROWS ? n : -1;
 }
 
-static mp_status new_rows(mp_job *j, mp_error *err) {
+mp_status mp_job_sort_by_query(mp_job *j, mp_error *err) {
     const mp_query *q = &j->q;
     j->sort_keys = mp_arena_alloc(&j->arena, (size_t)q->n_sort * sizeof *j->sort_keys + 1, 16);
     if (!j->sort_keys) return mp_mem_error(j->mem, sizeof *j->sort_keys, err);
     for (int i = 0; i < q->n_sort; i++)
         j->sort_keys[i] = (mp_sort_key){.col = q->n_outputs + i, .descending = q->descending[i]};
     j->n_sort_keys = q->n_sort;
-    j->top = mp_job_top(q);
-    return mp_job_begin_rows(j, err);
+    return MP_OK;
+}
+
+static mp_status new_rows(mp_job *j, mp_error *err) {
+    j->top = mp_job_top(&j->q);
+    mp_status st = mp_job_sort_by_query(j, err);
+    return st ? st : mp_job_begin_rows(j, err);
 }
 
 mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
@@ -135,13 +148,19 @@ mp_status mp_job_keep_rows(mp_job *j, mp_flow_verdict *verdict, mp_error *err) {
 
 typedef struct {
     mp_job *j;
-    mp_job_ranges ranges;
+    mp_job_ranges *ranges;
     int64_t *first; /* piece of each range of all ranks */
     int64_t own;    /* the range under way, of this rank's */
     int64_t row;    /* its next row in order */
     int64_t done;   /* its pieces so far */
     int64_t taken;  /* bytes in them */
 } sorted;
+
+/* Among the ranges of all ranks. */
+static int64_t number_of(const sorted *s, int64_t own) {
+    int64_t rank = mp_comm_rank(s->j->c);
+    return s->ranges->in_turn ? own * mp_comm_size(s->j->c) + rank : rank * s->ranges->n_own + own;
+}
 
 static int64_t count_pieces(const mp_rows *r) {
     return (r->text_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
@@ -175,53 +194,57 @@ static mp_status fill_text(sorted *s, mp_error *err) {
 
 static mp_status fill_sorted(void *ctx, int64_t *piece, mp_error *err) {
     sorted *s = ctx;
-    mp_rows *r = &s->ranges.rows[s->own];
-    for (; s->own < s->ranges.n_own && s->done == count_pieces(r); r = &s->ranges.rows[s->own]) {
+    mp_rows *r = &s->ranges->rows[s->own];
+    for (; s->own < s->ranges->n_own && s->done == count_pieces(r); r = &s->ranges->rows[s->own]) {
         mp_rows_release(r);
         mp_row_pool_release(&s->j->row_pool); /* pieces that wait need the memory */
         s->own++;
         s->row = s->done = s->taken = 0;
     }
-    if (s->own == s->ranges.n_own) return MP_OK;
-    int64_t size = mp_comm_size(s->j->c), range = s->own * size + mp_comm_rank(s->j->c);
+    if (s->own == s->ranges->n_own) return MP_OK;
     mp_status st = s->done ? MP_OK : mp_rows_sort(r, &s->j->row_order, err);
     if (st) return st;
-    *piece = s->first[range] + s->done++;
+    *piece = s->first[number_of(s, s->own)] + s->done++;
     return fill_text(s, err);
 }
 
-/* Where each range's pieces begin. Collective. */
-static mp_status number_pieces(sorted *s, mp_error *err) {
+/* Where each range's pieces begin, behind those before them. Collective. */
+static mp_status number_pieces(sorted *s, int64_t *n_pieces, mp_error *err) {
     mp_job *j = s->j;
     mp_error mine = MP_ERROR_INIT;
-    size_t n = (size_t)s->ranges.n;
+    size_t n = (size_t)s->ranges->n;
     s->first = mp_arena_alloc(&j->arena, n * sizeof *s->first, 16);
     mp_status st = s->first ? MP_OK : mp_mem_error(j->mem, n * sizeof *s->first, &mine);
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     memset(s->first, 0, n * sizeof *s->first);
-    for (int64_t i = 0; i < s->ranges.n_own; i++)
-        s->first[i * mp_comm_size(j->c) + mp_comm_rank(j->c)] = count_pieces(&s->ranges.rows[i]);
+    for (int64_t i = 0; i < s->ranges->n_own; i++)
+        s->first[number_of(s, i)] = count_pieces(&s->ranges->rows[i]);
     st = mp_comm_allreduce(j->c, s->first, (int)n, MP_SUM, err);
-    int64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
         int64_t pieces = s->first[i];
-        s->first[i] = sum;
-        sum += pieces;
+        s->first[i] = *n_pieces;
+        *n_pieces += pieces;
     }
     return st;
 }
 
-mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err) {
+mp_status mp_job_write_ranges(mp_job *j, mp_job_ranges *r, int64_t *n_pieces, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
-    sorted s = {.j = j};
-    mp_status st = mp_job_move_rows(j, to_head, &s.ranges, err);
-    if (!st) st = mp_job_agree(j, mp_fault_check(mp_comm_rank(j->c), "sort", &mine), &mine, err);
-    if (!st) st = number_pieces(&s, err);
-    int64_t n_rows = 0;
-    for (int64_t i = 0; i < s.ranges.n_own; i++)
-        n_rows += s.ranges.rows[i].n_rows;
-    if (!st) st = mp_job_write_texts(j, fill_sorted, &s, n_rows, err);
-    mp_job_release_ranges(j, &s.ranges);
+    sorted s = {.j = j, .ranges = r};
+    mp_status st = mp_job_agree(j, mp_fault_check(mp_comm_rank(j->c), "sort", &mine), &mine, err);
+    if (!st) st = number_pieces(&s, n_pieces, err);
+    return st ? st : mp_job_write_texts(j, fill_sorted, &s, err);
+}
+
+mp_status mp_job_write_rows(mp_job *j, bool to_head, mp_error *err) {
+    mp_job_ranges ranges;
+    mp_status st = mp_job_move_rows(j, to_head, &ranges, err);
+    int64_t n_rows = 0, n_pieces = 0;
+    for (int64_t i = 0; i < ranges.n_own; i++)
+        n_rows += ranges.rows[i].n_rows;
+    if (!st) st = mp_job_begin_results(j, n_rows, err);
+    if (!st) st = mp_job_write_ranges(j, &ranges, &n_pieces, err);
+    mp_job_release_ranges(j, &ranges);
     return st;
 }

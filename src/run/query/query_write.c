@@ -71,12 +71,13 @@ static bool busy(void *ctx) {
     return mp_order_busy(mp_answer_order(((writer *)ctx)->j->answer));
 }
 
-mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, int64_t n_rows,
-                             mp_error *err) {
-    writer w = {.j = j, .fill = fill, .fill_ctx = ctx};
+mp_status mp_job_begin_results(mp_job *j, int64_t n_rows, mp_error *err) {
     mp_status st = mp_comm_allreduce(j->c, &n_rows, 1, MP_SUM, err);
-    if (!st) st = mp_job_begin_answer(j, n_rows > SPOOLED_ROWS, err);
-    if (st) return st;
+    return st ? st : mp_job_begin_answer(j, n_rows > SPOOLED_ROWS, err);
+}
+
+mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, mp_error *err) {
+    writer w = {.j = j, .fill = fill, .fill_ctx = ctx};
     mp_flow flow = {.name = "output",
                     .ctx = &w,
                     .mem = j->mem,
@@ -147,5 +148,6 @@ mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, 
     batches b = {.j = j, .next = next, .n_pieces = (n_rows + MP_PIECE_ROWS - 1) / MP_PIECE_ROWS};
     j->taken = 0;
     mp_status st = first_piece(j, b.n_pieces, &b.piece, err);
-    return st ? st : mp_job_write_texts(j, fill_batches, &b, n_rows, err);
+    if (!st) st = mp_job_begin_results(j, n_rows, err);
+    return st ? st : mp_job_write_texts(j, fill_batches, &b, err);
 }
