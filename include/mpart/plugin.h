@@ -188,8 +188,8 @@ struct mpart_sink {
     uint32_t size;
     void *ctx;
     /* A batch: a struct array (no nulls of its own) whose children are the output's columns. It is moved: afterwards
-     * batch->release is NULL, whatever is returned. Any number of rows. Not 0: it was not taken; then return not 0 at
-     * once, the reason is known. Valid only within the call that was given the sink. */
+     * batch->release is NULL, whatever is returned. Any number of rows; texts have no NUL byte. Not 0: it was not taken;
+     * then return not 0 at once, the reason is known. Valid only within the call that was given the sink. */
     int (*emit)(const struct mpart_sink *sink, struct ArrowArray *batch);
 };
 

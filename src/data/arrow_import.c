@@ -307,16 +307,25 @@ static mp_status import_floats(const range *r, double *out) {
     return MP_OK;
 }
 
+/* A NUL byte is somewhere in the buffer: in a value? */
+static mp_status check_nuls(const range *r, const mp_str *texts) {
+    for (int32_t i = 0; i < r->n; i++)
+        if (texts[i].len && memchr(texts[i].p, 0, texts[i].len))
+            return misfit(r, i, "a text with a NUL byte, for which a table has no place");
+    return MP_OK;
+}
+
 static mp_status import_texts(const range *r, mp_str *out) {
     const char *text = r->c->buffers[2];
-    int64_t before = r->n ? offset_at(r->c, r->type->width, r->first) : 0;
+    int64_t begin = r->n ? offset_at(r->c, r->type->width, r->first) : 0, before = begin;
     for (int32_t i = 0; i < r->n; i++) {
         int64_t next = offset_at(r->c, r->type->width, r->first + i + 1);
         bool none = is_null(r, i) || next == before;
         out[i] = none ? mp_str_of("", 0) : mp_str_of(text + before, (size_t)(next - before));
         before = next;
     }
-    return MP_OK;
+    bool nul = before > begin && memchr(text + begin, 0, (size_t)(before - begin));
+    return nul ? check_nuls(r, out) : MP_OK;
 }
 
 /* ---- columns ---- */

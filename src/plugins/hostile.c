@@ -1,5 +1,5 @@
 /* hostile.c - a plug-in that hands its rows on as they are, and misbehaves: for tests of what mpart does then.
- *     --arg do=WHAT      crash abort hang spin oob error exit close print keep fork memory; rows: big forever utf8; broken
+ *     --arg do=WHAT      crash abort hang spin oob error exit close print keep fork memory; rows: big forever utf8 nul; broken
  *                        ones: nulls offsets outside negative short length huge offset columns buffers missing released;
  *                        schemas: nested empty keys; pass
  *     --arg in=WHERE     open process finish close (default process)
@@ -97,6 +97,7 @@ static int emit_broken(const hostile *h, const struct mpart_sink *sink) {
     if (is(h->what, "offset")) batch.offset = INT64_MAX - 1;
     if (is(h->what, "utf8"))
         memcpy((char *)(uintptr_t)batch.children[0]->buffers[2], "\xFF\xC0", 2);
+    if (is(h->what, "nul")) memset((char *)(uintptr_t)batch.children[0]->buffers[2] + 4, 0, 1);
     if (is(h->what, "columns")) batch.n_children = 1;
     if (is(h->what, "buffers")) batch.children[1]->n_buffers = 1;
     const void *values = batch.children[1]->buffers[1];
@@ -127,9 +128,9 @@ static int emit_much(const hostile *h, const struct mpart_sink *sink) {
 }
 
 static bool makes_batches(const hostile *h) {
-    static const char *const all[] = {"nulls",  "offsets", "outside", "negative", "short",
-                                      "length", "columns", "buffers", "missing",  "released",
-                                      "big",    "forever", "huge",    "offset",   "utf8"};
+    static const char *const all[] = {
+        "nulls",   "offsets",  "outside", "negative", "short", "length", "columns", "buffers",
+        "missing", "released", "big",     "forever",  "huge",  "offset", "utf8",    "nul"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (is(h->what, all[i])) return true;
     return false;

@@ -96,6 +96,20 @@ succeeds 2 map in.csv --rows 900 -- sh -c 'head -n 3 >/dev/null; exec <&-; echo 
 check "that close their input" [ "$(tr '\n' ' ' <"$out")" = 'x 1 1 1 1 1 ' ]
 succeeds 2 map in.csv --rows 900 -- sh -c 'cat >/dev/null'
 check "that print nothing" is_empty "$out"
+for ending in tsv ndjson csv.gz ndjson.zst; do # no header, no rows
+    succeeds 2 map in.csv --rows 900 -o "none.$ending" -- true
+    check "that print nothing, as $ending" [ -e "none.$ending" ]
+    run 0 map in.csv --rows 900 -o "none.$ending" -- false
+    check "all fail, as $ending" says_once "mpart: some shards failed: 5 of 5; the first is 1 ('shard 1'): exit code 1"
+    check "exit code 3" has_code 3
+done
+check "no bytes" is_empty none.tsv
+check "no bytes, packed" [ -z "$(zcat none.csv.gz; zstdcat none.ndjson.zst)" ]
+fails 65 "no output for HDF5: nothing was printed, so there are no columns" map in.csv --rows 900 -o none.h5 -- true
+run 2 map in.csv --rows 900 -o none.h5 -- false
+check "all fail: exit code 3" has_code 3
+check "no HDF5 output" [ ! -e none.h5 ]
+rm -rf none*
 succeeds 2 map in.csv --rows 900 -- sh -c 'printf "a,b\n1,2"'
 check "whose last line is cut" [ "$(tail -n 2 "$out" | tr '\n' ' ')" = '1,2 1,2 ' ]
 succeeds 2 map in.csv --rows 900 -- sh -c 'printf "\"a\nb\",c\r\n1,%s\n" $MPART_SHARD'
@@ -120,6 +134,8 @@ no_table "row 2 has 3 fields, its header 2" 'printf "a,b\n1,2\n\n1,2,3\n4\n"'
 no_table "row 1 has 1 field, its header 2" 'echo a,b; echo Traceback'
 no_table "row 3 has 1 field, its header 2" 'echo a,b; seq -f %g,1 2; printf "cut"'
 no_table "row 1 has text behind a closing quote" 'printf "a,b\n\"x\"y,2\n"'
+no_table "row 2 has a NUL byte" 'printf "a,b\n1,2\n3,\0\n4,\0\n"'
+no_table "its header has a NUL byte" 'printf "a,\0b\n1,2\n"'
 no_table "a quote is never closed" 'printf "a,b\n1,\"x\n"'
 printf '"a,b","c\nd"\n"1\n,""2""",3" x\n\r\n"",\r\n' >odd.want
 for pause in 0 0.05; do

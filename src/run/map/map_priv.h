@@ -77,7 +77,8 @@ typedef enum {
     MP_BAD_NONE,
     MP_BAD_LONG_HEADER,
     MP_BAD_ROW, /* with other fields than the header */
-    MP_BAD_OPEN_QUOTE
+    MP_BAD_OPEN_QUOTE,
+    MP_BAD_NUL
 } mp_unit_bad;
 
 /* The records of a result under way. */
@@ -89,6 +90,8 @@ typedef struct {
     int64_t n_rows;       /* behind it */
     int64_t ragged;       /* the first bad row, from 1; 0: none */
     int64_t ragged_width; /* its fields; 0: they are not what is wrong with it */
+    bool nul;             /* there is a NUL byte */
+    int64_t nul_row;      /* in this row; 0: the header */
 } mp_map_rows;
 
 typedef enum {

@@ -87,9 +87,7 @@ static void take_rows(mp_map_rows *r, const uint8_t *p, size_t n) {
     }
 }
 
-void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n) {
-    if (!j->headed || n == 0) return;
-    j->last_byte = bytes[n - 1];
+static void take(mp_map_job *j, const uint8_t *bytes, size_t n) {
     size_t at = 0;
     for (; !j->head_done && at < n; at++) {
         take_byte(&j->rows, bytes[at]);
@@ -97,6 +95,17 @@ void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n) {
     }
     if (at > 0 && j->head.len <= HEAD_MOST) mp_buf_put(&j->head, bytes, at);
     if (at < n && !j->plugin) take_rows(&j->rows, bytes + at, n - at);
+}
+
+void mp_map_head_take(mp_map_job *j, const uint8_t *bytes, size_t n) {
+    if (!j->headed || n == 0) return;
+    j->last_byte = bytes[n - 1];
+    const uint8_t *nul = j->rows.nul ? NULL : memchr(bytes, 0, n);
+    size_t before = nul ? (size_t)(nul - bytes) : 0;
+    if (before > 0) take(j, bytes, before);
+    if (nul) j->rows.nul_row = j->head_done ? j->rows.n_rows + 1 : 0;
+    j->rows.nul = j->rows.nul || nul;
+    take(j, bytes + before, n - before);
 }
 
 /* ---- the end ---- */
@@ -110,6 +119,7 @@ static bool is_no_table(mp_unit_record *r, mp_unit_bad bad) {
 bool mp_map_head_end(mp_map_job *j, int64_t len, mp_unit_record *r) {
     size_t n = j->head.len;
     if (!j->headed || len == 0) return true;
+    if (j->rows.nul) return is_no_table(r, MP_BAD_NUL);
     if (n > HEAD_MOST || j->head.failed || !j->head_done) return is_no_table(r, MP_BAD_LONG_HEADER);
     if (j->rows.ragged) return is_no_table(r, MP_BAD_ROW);
     if (j->rows.state == MP_CSV_IN_QUOTES) return is_no_table(r, MP_BAD_OPEN_QUOTE);
@@ -125,6 +135,10 @@ void mp_map_head_why(const mp_map_job *j, const mp_unit_record *r, mp_buf *out) 
     mp_buf_printf(out, "mpart: the output is no CSV table: ");
     if (r->bad == MP_BAD_LONG_HEADER)
         mp_buf_printf(out, "its header does not end");
+    else if (r->bad == MP_BAD_NUL && rows->nul_row == 0)
+        mp_buf_printf(out, "its header has a NUL byte");
+    else if (r->bad == MP_BAD_NUL)
+        mp_buf_printf(out, "row %" PRId64 " has a NUL byte", rows->nul_row);
     else if (r->bad == MP_BAD_OPEN_QUOTE)
         mp_buf_printf(out, "a quote is never closed");
     else if (rows->ragged_width)

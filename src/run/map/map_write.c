@@ -49,7 +49,7 @@ static mp_status copy_piece(mp_map_job *j, const piece *p, int64_t from, int64_t
 }
 
 /* This rank's share: the bytes of the output from total * rank / size on. */
-static mp_status copy_share(mp_map_job *j, mp_rd pieces, mp_error *err) {
+static mp_status copy_share(mp_map_job *j, mp_rd pieces, int64_t *bytes, mp_error *err) {
     int64_t total = 0, at = 0, rank = mp_comm_rank(j->c), size = mp_comm_size(j->c);
     piece p;
     mp_buf b;
@@ -58,6 +58,7 @@ static mp_status copy_share(mp_map_job *j, mp_rd pieces, mp_error *err) {
         if (raw) memcpy(&p, raw, sizeof p);
         total += raw ? p.len : 0;
     }
+    *bytes = total;
     int64_t low = total / size * rank + total % size * rank / size;
     int64_t high = total / size * (rank + 1) + total % size * (rank + 1) / size;
     mp_status st = MP_OK;
@@ -74,9 +75,11 @@ static mp_status copy_share(mp_map_job *j, mp_rd pieces, mp_error *err) {
     return st;
 }
 
-static mp_status join(mp_map_job *j, const char *target, mp_error *err) {
+/* *total: its bytes, the same on every rank. */
+static mp_status join(mp_map_job *j, const char *target, int64_t *total, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_buf b;
+    *total = 0;
     mp_buf_init(&b, j->mem);
     mp_status st = mp_comm_rank(j->c) == 0 ? list_pieces(j, target, &b, &mine) : MP_OK;
     st = mp_comm_agree_on(j->c, st, &mine, err);
@@ -87,7 +90,7 @@ static mp_status join(mp_map_job *j, const char *target, mp_error *err) {
         bool ok = st == MP_OK && mp_rd_text(&rd, &j->arena, &temp) && temp;
         if (st == MP_OK && !ok) st = mp_mem_error(j->mem, b.len, &mine);
         if (st == MP_OK && mp_comm_rank(j->c) != 0) st = mp_out_join(target, temp, &j->file, &mine);
-        if (st == MP_OK) st = copy_share(j, rd, &mine);
+        if (st == MP_OK) st = copy_share(j, rd, total, &mine);
         if (st == MP_OK) st = mp_out_sync(j->file, &mine);
         st = mp_comm_agree_on(j->c, st, &mine, err);
     }
@@ -103,17 +106,49 @@ static bool is_plain(const mp_map_job *j) {
            (j->spec->output.format <= MP_FORMAT_CSV && mp_text_packing_of(path) == MP_PACK_NONE);
 }
 
+static bool wants_h5(const mp_map_job *j) {
+    const mp_output_spec *out = &j->spec->output;
+    mp_text_format format = MP_FORMAT_CSV;
+    if (out->format >= 0) return out->format == MP_FORMAT_H5;
+    return out->path && mp_text_format_of(out->path, &format) && format == MP_FORMAT_H5;
+}
+
+/* Not even a header came out. Units that failed are told later, and explain it. */
+static mp_status no_columns(const mp_map_job *j, mp_error *err) {
+    int64_t n_failed = 0;
+    for (int64_t i = 0; mp_comm_rank(j->c) == 0 && i < j->n_units; i++)
+        n_failed += j->results[i].outcome != MP_UNIT_OK;
+    mp_status st = mp_comm_allreduce(j->c, &n_failed, 1, MP_MAX, err);
+    if (st != MP_OK || n_failed > 0) return st;
+    return mp_error_set(err, MP_DATA, "no output for HDF5",
+                        "nothing was printed, so there are no columns");
+}
+
+/* The same without a table: no bytes, packed where the name says so. */
+static mp_spec without_rows(const mp_spec *spec) {
+    mp_spec none = *spec;
+    none.input.is_csv = false;
+    none.input.delimiter = none.input.quote = 0;
+    none.input.n_types = 0;
+    none.input.format = MP_READ_LINES;
+    none.output.format = MP_FORMAT_NDJSON;
+    none.query.sort = NULL;
+    return none;
+}
+
 mp_status mp_map_convert(mp_map_job *j, const char *sort, mp_type_choice *types, int n_types,
                          mp_error *err) {
     size_t n = strlen(j->folder) + 24;
     char *path = mp_arena_alloc(&j->arena, n, 1);
+    int64_t total;
     mp_error mine = MP_ERROR_INIT;
     mp_status st = path ? MP_OK : mp_mem_error(j->mem, n, &mine);
     st = mp_comm_agree_on(j->c, st, &mine, err);
     if (st != MP_OK) return st;
     snprintf(path, n, "%s/input-joined.csv", j->folder);
-    st = join(j, path, err);
+    st = join(j, path, &total, err);
     if (st != MP_OK) return st;
+    if (total == 0 && wants_h5(j)) return no_columns(j, err);
     const char *paths[] = {path};
     mp_spec spec = {.output = j->spec->output, .run = j->spec->run};
     mp_buf text;
@@ -128,6 +163,7 @@ mp_status mp_map_convert(mp_map_job *j, const char *sort, mp_type_choice *types,
     spec.input.n_types = n_types;
     spec.query.limit_rows = -1;
     spec.query.sort = sort;
+    if (total == 0) spec = without_rows(&spec);
     mp_buf_init(&text, j->mem);
     mp_report_init(&report);
     st = mp_query_run(j->c, &spec, j->mem, &text, &report, err);
@@ -137,5 +173,7 @@ mp_status mp_map_convert(mp_map_job *j, const char *sort, mp_type_choice *types,
 }
 
 mp_status mp_map_write_file(mp_map_job *j, mp_error *err) {
-    return is_plain(j) ? join(j, j->spec->output.path, err) : mp_map_convert(j, NULL, NULL, 0, err);
+    int64_t total;
+    return is_plain(j) ? join(j, j->spec->output.path, &total, err)
+                       : mp_map_convert(j, NULL, NULL, 0, err);
 }
