@@ -46,6 +46,7 @@ static void put_inputs(const mp_spec *spec, const mp_table *t, mp_buf *out) {
                       file->h5 && file->by_data ? "read by rank 0 and scattered as rows"
                       : file->h5                ? "scattered as ranges of rows"
                       : file->by_data ? "read by rank 0 and scattered as blocks of records"
+                      : file->solid   ? "unpacked by one rank"
                                       : "scattered as byte ranges");
     }
     if (t->n_files > 20) mp_buf_printf(out, "  and %d more\n", t->n_files - 20);

@@ -24,6 +24,7 @@ typedef struct {
     mp_table *t;
     int cap_columns;
     mp_names places; /* of the columns */
+    bool solid;      /* packed files are unpacked by a rank each */
 } opener;
 
 static void *take(mp_arena *arena, size_t n, size_t size) {
@@ -291,11 +292,30 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high) {
     return v < low ? low : v > high ? high : v;
 }
 
-/* A packed file whose blocks are known is no stream: every rank unpacks its own ranges. */
+/* One rank unpacks a packed file faster than it is scattered, as long as the others have enough to do
+ * with the rest. Packed bytes count like plain ones, whose work they are about. */
+static bool has_rest(const mp_input *inputs, int n) {
+    int64_t all = 0, largest = 0;
+    for (int f = 0; f < n; f++) {
+        int64_t size = inputs[f].size_bytes > 0 ? inputs[f].size_bytes : 0;
+        if (all <= INT64_MAX - size) all += size;
+        if (inputs[f].packing != MP_PACK_NONE && size > largest) largest = size;
+    }
+    return largest <= all - all / 4;
+}
+
+/* A packed file whose blocks are known is no stream: every rank unpacks its own ranges. One whose blocks are not
+ * known may be for one rank. */
 static void index_packed(opener *o, const mp_input *in, mp_table_file *file,
                          mp_table_stream *stream) {
     if (in->packing == MP_PACK_NONE || o->spec->run.scatter == MP_SCATTER_DATA) return;
     file->index = mp_pack_index_read(in, o->arena);
+    if (!file->index && o->solid && in->size_bytes > 0 && stream->stream) {
+        file->index =
+            mp_pack_index_whole(in, mp_stream_consumed(stream->stream), (int64_t)stream->front.len,
+                                stream->at_end, o->arena);
+        file->solid = file->index != NULL;
+    }
     if (!file->index) return;
     file->by_data = false;
     file->text_bytes = file->index->end.plain;
@@ -345,6 +365,7 @@ static mp_status open_all(opener *o, const mp_input *inputs, mp_table_stream *st
     double row_bytes = 0;
     int sampled = 0;
     t->sample_is_all = true;
+    o->solid = has_rest(inputs, t->n_files);
     for (int f = 0; f < t->n_files; f++) {
         mp_csv_head head = {0};
         mp_status st = open_file(o, f, &inputs[f], &streams[f], &head, err);
@@ -400,6 +421,7 @@ mp_status mp_table_scatter_data(mp_table *t, mp_table_stream *streams, mp_error 
         bool opened = file->by_data;
         file->by_data = true;
         file->index = NULL;
+        file->solid = false;
         if (opened || !streams || file->h5) continue;
         mp_status st = mp_stream_open(&in, &streams[f].stream, err);
         if (st) return st;

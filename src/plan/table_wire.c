@@ -28,6 +28,7 @@ void mp_table_encode(const mp_table *t, mp_buf *out) {
         mp_buf_i64(out, file->data_offset);
         mp_buf_u32(out, (uint32_t)file->n_columns);
         mp_buf_u8(out, file->by_data);
+        mp_buf_u8(out, file->solid);
         mp_buf_i64(out, file->text_bytes);
         mp_buf_i64(out, file->split_rows);
         mp_buf_bytes(out, file->h5_bytes.p, file->h5_bytes.len);
@@ -80,6 +81,7 @@ static bool read_file(mp_rd *rd, mp_arena *arena, mp_table_file *file) {
     file->data_offset = mp_rd_i64(rd);
     file->n_columns = (int)mp_rd_u32(rd);
     file->by_data = mp_rd_u8(rd) != 0;
+    file->solid = mp_rd_u8(rd) != 0;
     file->text_bytes = mp_rd_i64(rd);
     if (!read_layout(rd, arena, file)) return false;
     size_t n = 0;
@@ -127,6 +129,7 @@ static int64_t natural_end(const mp_table *t, const mp_table_file *f, int64_t be
     int64_t len = t->split_bytes < PACKED_RANGE_MIN   ? PACKED_RANGE_MIN
                   : t->split_bytes > PACKED_RANGE_MAX ? PACKED_RANGE_MAX
                                                       : t->split_bytes;
+    if (f->solid) return begin + len;
     return mp_pack_index_behind(f->index, begin + len - ENTER_BYTES).plain + ENTER_BYTES;
 }
 
@@ -136,6 +139,7 @@ void mp_table_range_points(const mp_table_file *f, int64_t begin, int64_t len, m
     int64_t end = begin + len, leave = end > ENTER_BYTES ? end - ENTER_BYTES : 0;
     *from = mp_pack_index_before(f->index, enter);
     *to = mp_pack_index_before(f->index, end < f->text_bytes ? leave : end);
+    if (f->solid) *to = (mp_pack_point){.packed = -1, .plain = INT64_MAX};
 }
 
 /* Where the range that starts at begin ends: at a test's boundary, or where it is long enough. */

@@ -281,6 +281,15 @@ mp_status mp_feed_next(mp_feed *f, mp_buf *desc, mp_split_state *state, mp_error
     return st;
 }
 
+bool mp_feed_binds(const mp_feed *f) {
+    if (f->next == 0) return false;
+    int file = f->splits[f->next - 1].desc.file;
+    const mp_table_file *of = &f->t->files[file];
+    if (!of->solid) return false;
+    if (f->next < f->n_splits) return f->splits[f->next].desc.file == file;
+    return f->iter.file == file && f->iter.begin < of->text_bytes;
+}
+
 int mp_feed_fd(const mp_feed *f) {
     const mp_blocks *b = f->blocks[f->reading];
     return b ? mp_blocks_fd(b) : -1;

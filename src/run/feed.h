@@ -86,6 +86,8 @@ void mp_feed_get(const mp_feed *f, int64_t split, mp_split_desc *d, mp_split_rep
 int64_t mp_feed_refuted(const mp_feed *f, int64_t upto);
 /* Row number of an error in the table of its file, from the reports of the splits before it. */
 void mp_feed_locate(const mp_feed *f, mp_error *error);
+/* The split to come goes to the rank that has the one before: its file is read by one rank. */
+bool mp_feed_binds(const mp_feed *f);
 /* A descriptor to wait on while the state is LATER, -1. */
 int mp_feed_fd(const mp_feed *f);
 /* How many splits from the first on have n_rows rows for the consumer, -1: not known yet, or all

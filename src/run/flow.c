@@ -145,9 +145,10 @@ static void step_split(mp_flow_run *r) {
 }
 
 static void begin_split(mp_flow_run *r) {
-    mp_flow_given g = r->have[0];
-    r->n_have--;
-    memmove(&r->have[0], &r->have[1], (size_t)r->n_have * sizeof g);
+    mp_flow_given g;
+    memcpy(&g, r->have.data, sizeof g);
+    r->have.len -= sizeof g;
+    memmove(r->have.data, r->have.data + sizeof g, r->have.len);
     if (g.split >= r->limit) {
         report(r, g.split, MP_STOPPED, false, NULL);
     } else {
@@ -179,7 +180,7 @@ static bool work_on_splits(mp_flow_run *r) {
     } else if (r->working) {
         if (held_up(r)) return false;
         step_split(r);
-    } else if (r->n_have > 0) {
+    } else if (r->have.len > 0) {
         begin_split(r);
     } else if (r->no_more) {
         r->stage = MP_STAGE_FINISH;
@@ -244,13 +245,14 @@ static bool work(mp_flow_run *r) {
 }
 
 static void hear_split(mp_flow_run *r, mp_rd *in) {
-    if (r->n_have == MP_FLOW_IN_HAND) return;
-    mp_flow_given *g = &r->have[r->n_have++];
-    g->split = mp_rd_i64(in);
-    mp_buf_init(&g->desc, NULL);
-    mp_buf_put(&g->desc, in->p, mp_rd_left(in));
+    mp_flow_given g = {.split = mp_rd_i64(in)};
+    mp_buf_init(&g.desc, NULL);
+    mp_buf_put(&g.desc, in->p, mp_rd_left(in));
+    mp_buf_put(&r->have, &g, sizeof g);
     mp_error e = MP_ERROR_INIT;
-    note(r, mp_buf_check(&g->desc, &e), &e);
+    note(r, mp_buf_check(&g.desc, &e), &e);
+    note(r, mp_buf_check(&r->have, &e), &e);
+    if (r->have.failed) mp_buf_release(&g.desc);
 }
 
 static void hear_verdict(mp_flow_run *r, mp_rd *in) {
@@ -389,8 +391,9 @@ static void release(mp_flow_run *r) {
         (void)!r->f->split_end(r->f->ctx, &unused, NULL);
         mp_buf_release(&unused);
     }
-    while (r->n_have > 0)
-        mp_buf_release(&r->have[--r->n_have].desc);
+    for (size_t at = 0; at < r->have.len; at += sizeof(mp_flow_given))
+        mp_buf_release(&((mp_flow_given *)(void *)(r->have.data + at))->desc);
+    mp_buf_release(&r->have);
     mp_exchange_free(&r->x);
     mp_flow_head_release(r);
     free(r);

@@ -21,6 +21,7 @@ typedef enum {
 
 typedef enum {
     MP_SPLIT_GOT,
+    MP_SPLIT_BOUND, /* GOT, and the one behind it is for the same rank, which gets it at once */
     MP_SPLIT_NONE,
     MP_SPLIT_LATER, /* its data is not there yet (pipe) */
     MP_SPLIT_SOON   /* some work was done for it, in a small piece */

@@ -16,6 +16,7 @@ mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
     int n = mp_comm_size(r->c);
     h->limit = INT64_MAX;
     h->next_split = r->f->first_split;
+    h->bound = -1;
     h->data_only = true;
     h->error = MP_ERROR_INIT;
     h->cap = MP_FLOW_IN_HAND * n;
@@ -35,7 +36,7 @@ void mp_flow_head_release(mp_flow_run *r) {
 }
 
 static void want(mp_flow_head *h, int src) {
-    if (h->n_wants == h->cap) return;
+    if (h->n_wants == h->cap || h->in_hand[src] >= MP_FLOW_IN_HAND) return;
     h->wants[(h->first + h->n_wants++) % h->cap] = src;
 }
 
@@ -89,8 +90,8 @@ static void hear_report(mp_flow_run *r, int src, mp_rd *in) {
     int64_t split = mp_rd_i64(in);
     mp_status status = (mp_status)mp_rd_u32(in);
     bool begun = mp_rd_u8(in) != 0;
-    want(&r->head, src);
     r->head.in_hand[src]--;
+    want(&r->head, src);
     if (in->bad || !begun || !r->f->split_report) return;
     mp_error e = MP_ERROR_INIT;
     int64_t start = mp_clock_ns();
@@ -129,6 +130,9 @@ static void no_more(mp_flow_run *r) {
 static int choose(const mp_flow_head *h) {
     enum { KEEPS_UP = 2 };
     int own = -1;
+    for (int i = 0; h->bound >= 0 && i < h->n_wants; i++)
+        if (h->wants[(h->first + i) % h->cap] == h->bound) return i;
+    if (h->bound >= 0) return -1;
     for (int i = 0; h->worked && i < h->n_wants; i++) {
         int rank = h->wants[(h->first + i) % h->cap];
         if (rank != 0 && h->in_hand[rank] < KEEPS_UP) return i;
@@ -137,13 +141,13 @@ static int choose(const mp_flow_head *h) {
     return own < 0 ? 0 : own;
 }
 
-/* The rank at place i of the ring, which leaves it. */
+/* The rank at place i of the ring, which leaves it; -1: the bound one, which wants no more than it has. */
 static int take_want(mp_flow_head *h, int i) {
-    int rank = h->wants[(h->first + i) % h->cap];
-    for (; i > 0; i--)
-        h->wants[(h->first + i) % h->cap] = h->wants[(h->first + i - 1) % h->cap];
-    h->first = (h->first + 1) % h->cap;
-    h->n_wants--;
+    int rank = i < 0 ? h->bound : h->wants[(h->first + i) % h->cap];
+    for (int k = i; k > 0; k--)
+        h->wants[(h->first + k) % h->cap] = h->wants[(h->first + k - 1) % h->cap];
+    h->first = i < 0 ? h->first : (h->first + 1) % h->cap;
+    h->n_wants -= i >= 0;
     h->in_hand[rank]++;
     return rank;
 }
@@ -162,14 +166,17 @@ static bool hand_out_one(mp_flow_run *r) {
         s = r->f->next_split(r->f->ctx, &b, &state, &e);
         r->busy_ns += mp_clock_ns() - start;
     }
-    if (s == MP_OK && state == MP_SPLIT_GOT) s = mp_buf_check(&b, &e);
+    bool got = state == MP_SPLIT_GOT || state == MP_SPLIT_BOUND;
+    if (s == MP_OK && got) s = mp_buf_check(&b, &e);
     h->worked = h->worked || state == MP_SPLIT_SOON;
     h->later = state == MP_SPLIT_LATER || state == MP_SPLIT_SOON;
     if (s != MP_OK) {
         mp_flow_note_trouble(r, s, &e, mp_flow_limit_of(&e, h->next_split));
         h->exhausted = true; /* STOP follows instead of NO_MORE */
-    } else if (state == MP_SPLIT_GOT) {
-        mp_flow_send(r, take_want(h, choose(h)), &b);
+    } else if (got) {
+        int rank = take_want(h, choose(h));
+        mp_flow_send(r, rank, &b);
+        h->bound = state == MP_SPLIT_BOUND ? rank : -1;
         h->next_split++;
         h->worked = false;
     } else if (state == MP_SPLIT_NONE) {
@@ -205,7 +212,8 @@ bool mp_flow_head_round(mp_flow_run *r) {
     bool did = false;
     int64_t start = mp_clock_ns();
     h->later = false;
-    while (!h->exhausted && h->limit == INT64_MAX && h->n_wants > 0 && !h->later) {
+    while (!h->exhausted && h->limit == INT64_MAX && (h->n_wants > 0 || h->bound >= 0) &&
+           !h->later) {
         did = hand_out_one(r) || did;
         if (mp_clock_ns() - start > HAND_OUT_NS) break;
     }

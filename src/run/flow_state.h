@@ -19,7 +19,8 @@ typedef enum {
     MP_FLOW_VERDICT   /* from rank 0, its last message: u8 verdict, mp_error when FAILED */
 } mp_flow_message;
 
-enum { MP_FLOW_IN_HAND = 4 }; /* splits of a rank: one in work, the others prefetched */
+enum { MP_FLOW_IN_HAND = 4 }; /* splits of a rank: one in work, the others prefetched; more where
+                                 they are bound to one */
 
 typedef struct {
     int64_t split;
@@ -39,9 +40,11 @@ typedef struct {
     bool later;  /* next_split said LATER or SOON in this round */
     bool worked; /* the split to come cost work of this rank: SOON */
     int64_t next_split;
-    int *wants; /* ring of ranks that want a split, cap entries */
+    int *wants; /* ring of ranks that want a split, cap entries; a rank stands in it once for each
+                   split by which it has fewer in hand than MP_FLOW_IN_HAND */
     int cap, first, n_wants;
     int *in_hand; /* splits by rank */
+    int bound;    /* the rank that gets the next split, -1: who wants one */
     int n_final;
     int64_t limit; /* of the last STOP; INT64_MAX: none */
     bool asked_redo, asked_enough;
@@ -58,8 +61,7 @@ struct mp_flow_run {
     int rank;
 
     mp_flow_stage stage;
-    mp_flow_given have[MP_FLOW_IN_HAND];
-    int n_have;
+    mp_buf have; /* mp_flow_given */
     bool no_more;
     bool working;
     int64_t split;

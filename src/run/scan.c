@@ -17,7 +17,7 @@ mp_status mp_scan_new(const mp_scan_args *args, mp_scan **out, mp_error *err) {
     *out = s;
     if (!s) return mp_mem_error(args->mem, sizeof *s, err);
     s->a = *args;
-    s->map_file = s->unpack_file = s->reader_file = -1;
+    s->map_file = s->unpack_file = s->solid_file = s->reader_file = -1;
     mp_map_init(&s->map);
     mp_unpack_init(&s->unpack, args->mem);
     mp_buf_init(&s->data, args->mem);
@@ -227,10 +227,22 @@ static mp_status unpack_range(mp_scan *s, mp_error *err) {
     return unpack_more(s, front > s->unpack.len ? front - s->unpack.len : 0, err);
 }
 
+static bool is_last_range(const mp_scan *s) {
+    return s->desc.begin + s->desc.len == s->a.table->files[s->desc.file].text_bytes;
+}
+
 /* The end of the last range is the end of the packed data, which has to be as whole as the rest. */
 static mp_status unpack_end(mp_scan *s, mp_error *err) {
-    bool last = s->desc.begin + s->desc.len == s->a.table->files[s->desc.file].text_bytes;
-    return last && !s->unpack.at_end ? unpack_more(s, 1, err) : MP_OK;
+    return is_last_range(s) && !s->unpack.at_end ? unpack_more(s, 1, err) : MP_OK;
+}
+
+static bool is_solid(const mp_scan *s) {
+    return !s->desc.by_data && s->a.table->files[s->desc.file].solid;
+}
+
+/* Bytes of the text in which records of this split may start. */
+static size_t split_len(const mp_scan *s) {
+    return is_solid(s) && is_last_range(s) ? SIZE_MAX / 2 : (size_t)s->desc.len;
 }
 
 static bool is_packed_range(const mp_scan *s) {
@@ -262,6 +274,14 @@ static mp_csv_state guess(const mp_scan *s) {
     return g == MP_CSV_IN_QUOTES ? MP_CSV_IN_FIELD : MP_CSV_IN_QUOTES;
 }
 
+/* The ranges of a solid file come to one rank in order, so it knows. */
+static mp_csv_state find_entry(const mp_scan *s) {
+    if (s->desc.entry_known) return (mp_csv_state)s->desc.entry;
+    if (!is_solid(s)) return guess(s);
+    bool follows = s->solid_file == s->desc.file && s->solid_end == s->desc.begin;
+    return follows ? s->solid_exit : MP_CSV_RECORD_START;
+}
+
 mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, size_t len,
                               mp_error *err) {
     mp_scan *s = ctx;
@@ -286,8 +306,8 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
                               : map_range(s, TAIL_BYTES, err);
     if (st) return st;
     s->tail = TAIL_BYTES;
-    s->text.split_len = (size_t)s->desc.len;
-    s->text.entry = s->desc.entry_known ? (mp_csv_state)s->desc.entry : guess(s);
+    s->text.split_len = split_len(s);
+    s->text.entry = find_entry(s);
     st = s->source->begin(s->reader, &s->text, err);
     s->begun = !st;
     return st;
@@ -341,6 +361,9 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
         mp_scan_rows_end(s, &end);
     else
         s->source->end(s->reader, &end);
+    s->solid_file = is_solid(s) && end.exit_known ? s->desc.file : -1;
+    s->solid_end = s->desc.begin + s->desc.len;
+    s->solid_exit = end.exit;
     mp_split_report r = {.entry = (uint8_t)s->text.entry,
                          .exit = (uint8_t)end.exit,
                          .exit_known = end.exit_known,
@@ -383,11 +406,12 @@ mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, si
 
 mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
-    *done = s->desc.by_data || !is_packed_range(s) || s->text.at_eof ||
-            (int64_t)s->text.len >= s->desc.len;
+    *done = s->desc.by_data || !is_packed_range(s) || s->text.at_eof || s->text.len >= split_len(s);
     if (s->desc.by_data) return MP_OK;
     if (!*done) return unpack_more(s, UNPACK_BYTES, err);
-    s->source->range_func(&s->dialect, s->text.bytes, (size_t)s->desc.len, &s->func);
+    size_t n = split_len(s);
+    if (is_solid(s) && n > s->text.len) n = s->text.len;
+    s->source->range_func(&s->dialect, s->text.bytes, n, &s->func);
     return check_map(s, MP_OK, err);
 }
 

@@ -19,8 +19,10 @@ static mp_status next_split(void *ctx, mp_buf *desc, mp_split_state *state, mp_e
     mp_scan *s = ctx;
     *state = MP_SPLIT_NONE;
     if (needed(s) >= 0) return MP_OK;
-    if (!s->in_census && s->consumer->pause && s->consumer->pause(s->consumer->ctx)) return MP_OK;
+    bool may_pause = !s->in_census && s->consumer->pause && !mp_feed_binds(s->a.feed);
+    if (may_pause && s->consumer->pause(s->consumer->ctx)) return MP_OK;
     mp_status st = mp_feed_next(s->a.feed, desc, state, err);
+    if (!st && *state == MP_SPLIT_GOT && mp_feed_binds(s->a.feed)) *state = MP_SPLIT_BOUND;
     mp_comm_watch_fd(s->a.comm, !st && *state == MP_SPLIT_LATER ? mp_feed_fd(s->a.feed) : -1);
     return st;
 }

@@ -28,6 +28,9 @@ struct mp_scan {
     int map_file; /* -1: none is open */
     mp_unpack unpack;
     int unpack_file; /* -1: none is open */
+    int solid_file;  /* the file of the last range of a solid one, -1: none */
+    int64_t solid_end; /* where that range ends, and in which state */
+    mp_csv_state solid_exit;
     mp_buf data;     /* the padded copy of a block */
 
     const mp_source *source; /* the reader's, or of the census' file */

@@ -120,7 +120,7 @@ check "a block that claims the next one: the same message" test "$(message)" = "
 edit l.csv.gz garbage.csv.gz 'd += b"garbage behind the last block"'
 run 0 query garbage.csv.gz --agg 'count()' --on-bad-row skip
 check "garbage behind the last block: exit code 65" has_code 65
-check "garbage behind the last block" grep -q "file 'garbage.csv.gz': gzip at byte .*: not gzip" "$err"
+check "garbage behind the last block" grep -q "file 'garbage.csv.gz': gzip at byte .*: trailing garbage" "$err"
 edit l.csv.gz cut.csv.gz 'del d[at(40) + 1000:]'
 broken "gzip at byte $(($(place 40) + 1000)) of the packed data: the data is cut off here" cut.csv.gz
 edit l.csv.zst bits.csv.zst 'd[len(d) // 2] ^= 64'

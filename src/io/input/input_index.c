@@ -243,6 +243,44 @@ const mp_pack_index *mp_pack_index_read(const mp_input *in, mp_arena *arena) {
     return x;
 }
 
+/* ---- a file that has no other point than its beginning ---- */
+
+/* What the trailer of gzip, or the header of zstd's first frame, says of the plain size; -1: nothing.
+ * near: about what is to be expected, since gzip keeps 32 bits of it. */
+static int64_t claimed_size(hopper *h, mp_packing packing, double near) {
+    int64_t plain = -1;
+    bool checksum;
+    if (packing == MP_PACK_ZSTD) {
+        const uint8_t *p = look(h, 0, 4);
+        return p && u32(p) == 0xFD2FB528 && zstd_header(h, &plain, &checksum) > 0 ? plain : -1;
+    }
+    const uint8_t *p = look(h, h->size - 4, 4);
+    double low = p ? (double)u32(p) : 0, lap = 4294967296.0;
+    if (!p) return -1;
+    return (int64_t)(near > low ? low + lap * (double)(int64_t)((near - low) / lap + 0.5) : low);
+}
+
+const mp_pack_index *mp_pack_index_whole(const mp_input *in, int64_t n_packed, int64_t n_plain,
+                                         bool all, mp_arena *arena) {
+    hopper *h = mp_mem_calloc(arena->mem, 1, sizeof *h);
+    if (!h) return NULL;
+    mp_pack_point first = {0, 0};
+    h->points = &first;
+    h->n_points = 1;
+    h->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    h->size = in->size_bytes;
+    double near = n_packed > 0 ? (double)in->size_bytes * (double)n_plain / (double)n_packed : 0;
+    if (near > (double)MOST_BYTES) near = (double)MOST_BYTES;
+    int64_t plain = h->fd >= 0 && !all ? claimed_size(h, in->packing, near) : -1;
+    if ((double)plain < near / 4 || (double)plain > near * 4) plain = (int64_t)near;
+    h->at = in->size_bytes;
+    h->plain = all || plain <= n_plain ? n_plain + !all : plain;
+    const mp_pack_index *x = keep(h, arena);
+    if (h->fd >= 0) close(h->fd);
+    mp_mem_free(arena->mem, h);
+    return x;
+}
+
 /* The number of the last point at or before plain. */
 static int64_t find(const mp_pack_index *x, int64_t plain) {
     int64_t low = 0, high = x->n_points;

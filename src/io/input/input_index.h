@@ -21,6 +21,13 @@ typedef struct {
  * Cost: one small read for each block of 64 to 128 KiB; at most 1 MiB of memory. */
 const mp_pack_index *mp_pack_index_read(const mp_input *in, mp_arena *arena);
 
+/* The index of a packed regular file that can be entered at its beginning alone: one point, and an end whose
+ * plain size is what the file claims (gzip's trailer, zstd's first frame) where that is near what
+ * its front lets expect, else the latter. front: its first n_plain bytes were unpacked from n_packed;
+ * all: those are all. NULL: no memory. Arena owns. */
+const mp_pack_index *mp_pack_index_whole(const mp_input *in, int64_t n_packed, int64_t n_plain,
+                                         bool all, mp_arena *arena);
+
 /* The last point at or before a plain offset (>= 0); from the end of the file on, its end. */
 mp_pack_point mp_pack_index_before(const mp_pack_index *x, int64_t plain);
 /* The first point at or behind it, or the end of the file. */

@@ -158,14 +158,17 @@ static mp_status sniff(mp_stream *s, bool *later, mp_error *err) {
     return start_packed(s, err);
 }
 
+static mp_status corrupt_at(const mp_stream *s, int64_t at, const char *why, mp_error *err) {
+    mp_error_set(err, MP_DATA, "bad packed data", "%s at byte %lld of the packed data: %s",
+                 s->packing == MP_PACK_GZIP ? "gzip" : "zstd", (long long)at, why);
+    mp_error_file(err, s->path);
+    return MP_DATA;
+}
+
 /* Where the bytes were taken from the front the place is where the flaw was met; else, since that
  * depends on where reading began, where the member or frame begins. */
 static mp_status corrupt(const mp_stream *s, const char *why, mp_error *err) {
-    mp_error_set(err, MP_DATA, "bad packed data", "%s at byte %lld of the packed data: %s",
-                 s->packing == MP_PACK_GZIP ? "gzip" : "zstd",
-                 (long long)(s->entered ? s->member_at : mp_stream_consumed(s)), why);
-    mp_error_file(err, s->path);
-    return MP_DATA;
+    return corrupt_at(s, s->entered ? s->member_at : mp_stream_consumed(s), why, err);
 }
 
 static mp_status not_met(const mp_stream *s, mp_error *err) {
@@ -190,6 +193,28 @@ static void skip_padding(mp_stream *s) {
         s->pos++;
 }
 
+/* What is there of the next bytes is, or may become, the magic number of a member or frame. */
+static bool may_begin(const mp_stream *s) {
+    static const uint8_t gzip[] = {0x1F, 0x8B}, frame[] = {0x28, 0xB5, 0x2F, 0xFD},
+                         skippable[] = {0x50, 0x2A, 0x4D, 0x18};
+    const uint8_t *p = s->in + s->pos;
+    size_t n = s->len - s->pos;
+    if (s->packing == MP_PACK_GZIP) return memcmp(p, gzip, n < 2 ? n : 2) == 0;
+    n = n < 4 ? n : 4;
+    return memcmp(p, frame, n) == 0 ||
+           ((p[0] & 0xF0) == skippable[0] && memcmp(p + 1, skippable + 1, n - 1) == 0);
+}
+
+/* gzip itself leaves such bytes out with a warning; but they may be rows whose header is damaged. */
+static mp_status garbage(const mp_stream *s, mp_error *err) {
+    mp_status status =
+        corrupt_at(s, s->member_at, "trailing garbage, which is no packed data", err);
+    if (s->packing == MP_PACK_GZIP && s->own_fd)
+        mp_error_hint(err, "gzip -dc '%.300s' | mpart COMMAND - reads what stands before it",
+                      s->path);
+    return status;
+}
+
 static const char *gzip_flaw(int rc) {
     switch (rc) {
     case ISAL_INVALID_WRAPPER:
@@ -211,6 +236,7 @@ static mp_status step_gzip(mp_stream *s, uint8_t *out, size_t cap, size_t *n, mp
         skip_padding(s);
         if (s->pos == s->len) return MP_OK;
         mp_status status = meet(s, err);
+        if (status == MP_OK && s->member_at > 0 && !may_begin(s)) status = garbage(s, err);
         if (status != MP_OK) return status;
         isal_inflate_init(z);
         z->crc_flag = ISAL_GZIP;
@@ -225,11 +251,14 @@ static mp_status step_gzip(mp_stream *s, uint8_t *out, size_t cap, size_t *n, mp
     *n = cap - z->avail_out;
     s->inside = z->block_state != ISAL_BLOCK_FINISH;
     s->pending = z->avail_out == 0 && s->inside;
+    if (rc == ISAL_INVALID_WRAPPER && s->member_at > 0) return garbage(s, err);
     return rc == ISAL_DECOMP_OK || rc == ISAL_END_INPUT ? MP_OK : corrupt(s, gzip_flaw(rc), err);
 }
 
 static mp_status step_zstd(mp_stream *s, uint8_t *out, size_t cap, size_t *n, mp_error *err) {
     mp_status status = s->inside ? MP_OK : meet(s, err);
+    if (status == MP_OK && !s->inside && s->member_at > 0 && !may_begin(s))
+        status = garbage(s, err);
     if (status != MP_OK) return status;
     ZSTD_inBuffer in = {s->in, s->len, s->pos};
     ZSTD_outBuffer to = {out, cap, 0};
@@ -247,7 +276,8 @@ static mp_status refill(mp_stream *s, bool *later, bool *stop, mp_error *err) {
     mp_status status = fill(s, later, err);
     *stop = status != MP_OK || *later || s->at_end;
     if (status != MP_OK || !s->at_end) return status;
-    return s->inside ? corrupt(s, "the data is cut off here", err) : meet(s, err);
+    if (!s->inside) return meet(s, err);
+    return corrupt_at(s, mp_stream_consumed(s), "the data is cut off here", err);
 }
 
 static mp_status read_packed(mp_stream *s, uint8_t *out, size_t cap, size_t *n, bool *later,

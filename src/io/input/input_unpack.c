@@ -65,15 +65,16 @@ static mp_status skip_to(mp_unpack *u, int64_t begin, mp_error *err) {
 
 /* The window before holds the front of this one, and to is still to come. */
 static bool goes_on(const mp_unpack *u, mp_pack_point to, int64_t begin) {
-    return u->room.data && !u->broken && begin >= u->begin && begin <= window_end(u) &&
-           to.plain > window_end(u);
+    return u->room.data && !u->broken && begin >= u->begin && to.plain > window_end(u) &&
+           (begin <= window_end(u) || (u->at_end && to.packed < 0));
 }
 
 mp_status mp_unpack_window(mp_unpack *u, mp_pack_point from, mp_pack_point to, int64_t begin,
                            size_t len, mp_error *err) {
     mp_status st = MP_OK;
     if (goes_on(u, to, begin)) {
-        size_t drop = (size_t)(begin - u->begin);
+        bool behind = begin > window_end(u); /* the text has ended before */
+        size_t drop = behind ? u->len : (size_t)(begin - u->begin);
         memmove(u->bytes, u->bytes + drop, u->len - drop);
         u->len -= drop;
         u->begin = begin;

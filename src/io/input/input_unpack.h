@@ -25,7 +25,8 @@ void mp_unpack_close(mp_unpack *u);
 
 /* An empty window at plain offset begin, with room for len bytes, or some of its bytes where they are there already.
  * from: a point at or before begin. to: a point behind from, which unpacking must come to as said; what
- * is not unpacked up to there is not checked. MP_NOMEM, and as mp_unpack_more. */
+ * is not unpacked up to there is not checked; packed -1: nothing is known, and the text may end before
+ * begin. MP_NOMEM, and as mp_unpack_more. */
 MP_MUST_CHECK mp_status mp_unpack_window(mp_unpack *u, mp_pack_point from, mp_pack_point to,
                                          int64_t begin, size_t len, mp_error *err);
 /* Make the window n bytes longer, or up to the end of the text; bytes may move. MP_DATA: broken packed

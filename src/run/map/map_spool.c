@@ -1,10 +1,11 @@
-/* map_spool.c - inputs that can be read only once, or only by rank 0, as files in the run's folder; a
- * unit may need its rows again.
+/* map_spool.c - inputs that can be read only once, only by rank 0, or only from the front, as files in the
+ * run's folder; a unit may need its rows again.
  * Invariant: the list of inputs is written behind the last of the copies, so a run that goes on from
  * it has all of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "run/journal/run_dir.h"
@@ -51,11 +52,12 @@ static mp_status copy_rest(mp_map_table *t, mp_stream *s, int fd, mp_error *err)
     return st;
 }
 
-static mp_status copy_file(mp_map_table *t, int f, const char *path, mp_error *err) {
-    mp_table_stream *s = &t->job.streams[f];
+/* s: its front was read already, or, where it is not open, nothing of it. */
+static mp_status copy_file(mp_map_table *t, int f, mp_table_stream *s, const char *path,
+                           mp_error *err) {
     const mp_table_file *file = &t->job.table.files[f];
-    if (file->h5) { /* it has no head of text that was read already */
-        mp_input in = {.path = file->path, .kind = MP_INPUT_FILE, .size_bytes = file->size_bytes};
+    if (file->h5 || file->solid) {
+        mp_input in = {.path = file->path, .kind = file->kind, .size_bytes = file->size_bytes};
         mp_status st = mp_stream_open(&in, &s->stream, err);
         if (st != MP_OK) return st;
     }
@@ -88,20 +90,80 @@ static const char *name_table(mp_map_table *t, const char *path, const char *obj
     return name;
 }
 
-/* Rank 0: the copies, and the names of all inputs, each behind a length. */
+/* Rank 0: the copies of what it alone can read, and the names of all inputs, each behind a length. */
 static mp_status copy_all(mp_map_table *t, mp_buf *names, mp_error *err) {
     const mp_table *table = &t->job.table;
     mp_status st = MP_OK;
     for (int f = 0; f < table->n_files && st == MP_OK; f++) {
-        const char *path = table->files[f].path;
-        if (table->files[f].by_data) {
+        const mp_table_file *file = &table->files[f];
+        const char *path = file->path;
+        if (file->by_data || file->solid) {
             path = copy_name(t, f);
-            st = path ? copy_file(t, f, path, err) : mp_mem_error(t->mem, 64, err);
-            if (table->files[f].h5) path = name_table(t, path, table->files[f].h5->object);
+            if (!path) st = mp_mem_error(t->mem, 64, err);
+            if (path && file->by_data) st = copy_file(t, f, &t->job.streams[f], path, err);
+            if (file->h5) path = name_table(t, path, file->h5->object);
         }
         mp_buf_text(names, path);
     }
     return st == MP_OK ? mp_buf_check(names, err) : st;
+}
+
+/* ---- packed files that are unpacked by a rank each ---- */
+
+typedef struct {
+    int64_t bytes;
+    int file;
+} solid_file;
+
+static int largest_first(const void *a, const void *b) {
+    const solid_file *x = a, *y = b;
+    if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
+    return (x->file > y->file) - (x->file < y->file);
+}
+
+static int least_loaded(const int64_t *loads, int n) {
+    int least = 0;
+    for (int r = 1; r < n; r++)
+        if (loads[r] < loads[least]) least = r;
+    return least;
+}
+
+static mp_status copy_one(mp_map_table *t, int f, mp_error *err) {
+    mp_table_stream s = {0};
+    mp_buf_init(&s.front, t->mem);
+    const char *path = copy_name(t, f);
+    mp_status st = path ? copy_file(t, f, &s, path, err) : mp_mem_error(t->mem, 64, err);
+    if (st == MP_DATA) mp_error_place(err, f, -1, -1, -1);
+    mp_stream_close(&s.stream);
+    return st;
+}
+
+/* Every rank: its share of them. The largest go first, each to the rank with the least to do. Of several that are
+ * broken the first one is the error, so the ones before it are still looked at. */
+static mp_status copy_share(mp_map_table *t, mp_error *err) {
+    const mp_table *table = &t->job.table;
+    int n_ranks = mp_comm_size(t->c), n = 0, failed = table->n_files;
+    size_t n_files = (size_t)table->n_files;
+    mp_status st = MP_OK;
+    solid_file *files = mp_arena_alloc(&t->arena, n_files * sizeof *files + 1, 16);
+    int64_t *loads = mp_arena_alloc(&t->arena, (size_t)n_ranks * sizeof *loads, 16);
+    if (!files || !loads) return mp_mem_error(t->mem, n_files * sizeof *files, err);
+    memset(loads, 0, (size_t)n_ranks * sizeof *loads);
+    for (int f = 0; f < table->n_files; f++)
+        if (table->files[f].solid) files[n++] = (solid_file){table->files[f].size_bytes, f};
+    qsort(files, (size_t)n, sizeof *files, largest_first);
+    for (int i = 0; i < n; i++) {
+        int rank = least_loaded(loads, n_ranks);
+        loads[rank] += files[i].bytes;
+        if (rank != mp_comm_rank(t->c) || files[i].file > failed) continue;
+        mp_error e = MP_ERROR_INIT;
+        mp_status s = copy_one(t, files[i].file, &e);
+        if (s == MP_OK) continue;
+        failed = files[i].file;
+        st = s;
+        *err = e;
+    }
+    return st;
 }
 
 static int open_list(const mp_map_table *t, int flags) {
@@ -151,10 +213,10 @@ mp_status mp_map_copy_streams(mp_map_table *t, mp_error *err) {
     mp_buf names;
     mp_status st = MP_OK;
     mp_buf_init(&names, t->mem);
-    if (mp_comm_rank(t->c) == 0) {
-        st = copy_all(t, &names, &mine);
-        if (st == MP_OK) st = write_list(t, &names, &mine);
-    }
+    if (mp_comm_rank(t->c) == 0) st = copy_all(t, &names, &mine);
+    if (st == MP_OK) st = copy_share(t, &mine);
+    st = mp_comm_agree_on(t->c, st, &mine, err);
+    if (st == MP_OK && mp_comm_rank(t->c) == 0) st = write_list(t, &names, &mine);
     st = mp_comm_agree_on(t->c, st, &mine, err);
     if (st == MP_OK) st = use_names(t, &names, err);
     mp_buf_release(&names);

@@ -13,10 +13,7 @@
 #include "data/take.h"
 #include "run/map/map_table.h"
 
-enum {
-    SHARD_BYTES = 8 << 20,
-    ROWS_SPLIT_MIN = 256 << 10
-};
+enum { SHARD_BYTES = 8 << 20, ROWS_SPLIT_MIN = 256 << 10 };
 
 /* ---- rank 0: which splits make which shard ---- */
 
@@ -143,9 +140,10 @@ static void choose_splits(mp_map_table *t) {
     table->split_bytes = want;
 }
 
+/* What a unit cannot read by itself from the middle on. */
 static bool any_data(const mp_table *table) {
     for (int f = 0; f < table->n_files; f++)
-        if (table->files[f].by_data) return true;
+        if (table->files[f].by_data || table->files[f].solid) return true;
     return false;
 }
 

@@ -71,8 +71,8 @@ mp_status mp_map_shard_next(mp_map_table *t, const uint8_t **bytes, size_t *n, m
 mp_status mp_map_shard_rows(mp_map_table *t, bool *end, mp_error *err);
 void mp_map_shard_end(mp_map_table *t);
 
-/* map_spool.c. Collective: every input that rank 0 has to read itself becomes a file in the run's folder,
- * and t->spec names that instead. The job's streams are used up. */
+/* map_spool.c. Collective: every input that rank 0 has to read itself, or that can be read from its front
+ * alone, becomes a file in the run's folder, and t->spec names that instead. The job's streams are used up. */
 mp_status mp_map_copy_streams(mp_map_table *t, mp_error *err);
 /* Collective: the copies that an earlier run made, if it came so far. */
 mp_status mp_map_use_copies(mp_map_table *t, mp_error *err);
