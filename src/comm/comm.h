@@ -41,6 +41,8 @@ bool mp_comm_under_launcher(void);
 /* The rank that the environment names, 0 when alone. Valid before MPI_Init. */
 int mp_comm_env_rank(void);
 
+/* After MPI_Init, once: what MPI tells its launcher leaves at once. Not collective. */
+void mp_comm_hasten_launcher(void);
 /* Duplicates parent and sets errors to return. Collective. *out is freed by mp_comm_free (collective). */
 MP_MUST_CHECK mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err);
 /* This rank alone, for what is written for all ranks but is one rank's work. Local, as are then all collectives on

@@ -6,8 +6,11 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +38,29 @@ static void test_environment(void **state) {
     assert_int_equal(mp_comm_one_host(c), mp_comm_host_ranks(c) == mp_comm_size(c));
     assert_true(mp_comm_host(c)[0] != 0);
     assert_false(mp_comm_broken(c));
+}
+
+static int no_delay(int fd) {
+    int yes = -1;
+    socklen_t len = sizeof yes;
+    return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, &len) == 0 ? yes != 0 : -1;
+}
+
+/* TCP sockets from here on, a launcher's among them, send at once; other descriptors are left alone. */
+static void test_hasten_launcher(void **state) {
+    (void)state;
+    int tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0), end[2];
+    assert_true(tcp >= 0 && udp >= 0);
+    assert_int_equal(pipe(end), 0);
+    assert_int_equal(no_delay(tcp), 0);
+    mp_comm_hasten_launcher();
+    assert_int_equal(no_delay(tcp), 1);
+    for (int fd = STDERR_FILENO + 1; fd < 256; fd++)
+        assert_int_not_equal(no_delay(fd), 0);
+    close(tcp);
+    close(udp);
+    close(end[0]);
+    close(end[1]);
 }
 
 static void test_allreduce(void **state) {
@@ -420,6 +446,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_waiting),       cmocka_unit_test(test_watched),
         cmocka_unit_test(test_doorbell),      cmocka_unit_test(test_serial),
         cmocka_unit_test(test_two),           cmocka_unit_test(test_free_with_messages_left),
+        cmocka_unit_test(test_hasten_launcher),
     };
     return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }
