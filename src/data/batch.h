@@ -5,6 +5,7 @@
 #ifndef MP_DATA_BATCH_H
 #define MP_DATA_BATCH_H
 
+#include "base/names.h"
 #include "data/type.h"
 
 enum { MP_BATCH_ROWS = 4096 }; /* most rows of a batch */
@@ -52,9 +53,13 @@ typedef struct {
 typedef struct {
     int32_t n;
     mp_field *fields;
+    const mp_names *names; /* of the fields; NULL: they are looked for one by one */
 } mp_schema;
 
-/* Index of the column called name (case-sensitive), -1: none. */
-int mp_schema_find(const mp_schema *s, mp_str name);
+/* Index of the first column called name (case-sensitive, ends with NUL), -1: none. */
+int mp_schema_find(const mp_schema *s, const char *name);
+
+/* Makes s->names, in the arena, where there are many fields. False: no memory. */
+bool mp_schema_index(mp_schema *s, mp_arena *arena);
 
 #endif

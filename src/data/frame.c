@@ -40,7 +40,7 @@ int64_t mp_frame_put(const mp_batch *in, const mp_schema *s, uint8_t *base) {
         mp_batch some = *in;
         some.cols += i;
         some.n_cols = in->n_cols - i < AT_ONCE ? in->n_cols - i : AT_ONCE;
-        mp_schema fields = {some.n_cols, s->fields + i};
+        mp_schema fields = {.n = some.n_cols, .fields = s->fields + i};
         at += mp_arrow_export(&some, &fields, false, base + at, cols);
         for (int32_t k = 0; k < some.n_cols; k++) {
             frame_col *c = &h->cols[i + k];

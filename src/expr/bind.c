@@ -47,7 +47,7 @@ static void unknown_column(mp_binder *b, const mp_expr *e) {
 }
 
 static bool column(mp_binder *b, mp_node *nd) {
-    nd->col = mp_schema_find(b->schema, nd->e->name);
+    nd->col = mp_schema_find(b->schema, nd->e->name.p);
     if (nd->col < 0) {
         unknown_column(b, nd->e);
         return false;

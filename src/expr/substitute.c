@@ -30,7 +30,8 @@ static mp_status replace(const scope *s, const mp_expr *e, const mp_expr **out) 
                 *out = s->names[i].expr;
                 return MP_OK;
             }
-        return s->strict ? unknown(s, e) : MP_OK;
+        bool aggregate = e->name.p[0] == '\x01'; /* see mp_expr_extract_aggs */
+        return s->strict && !aggregate ? unknown(s, e) : MP_OK;
     }
     if (e->n_args == 0) return MP_OK;
     mp_expr *copy = mp_arena_alloc(s->arena, sizeof *copy, 16);

@@ -10,8 +10,8 @@ typedef struct {
 } mp_expr_name;
 
 /* e with each column reference that is one of the n names replaced by its expression. strict: any
- * other name is MP_USAGE (unknown column), else it stays. The result shares what did not change;
- * arena owns the rest. */
+ * other name but an aggregate's (mp_expr_extract_aggs) is MP_USAGE (unknown column), else it stays.
+ * The result shares what did not change; arena owns the rest. */
 MP_MUST_CHECK mp_status mp_expr_substitute(const mp_expr *e, const mp_expr_name *names, int n,
                                            bool strict, mp_arena *arena, const mp_expr **out,
                                            mp_error *err);

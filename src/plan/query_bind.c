@@ -4,7 +4,7 @@
  * no type; one that an expression looks at is read typed; one that is both is read both ways. */
 #include <stdio.h>
 
-#include "plan/names.h"
+#include "base/names.h"
 #include "plan/query.h"
 #include "plan/table_h5.h"
 
@@ -12,8 +12,9 @@
 typedef struct {
     bool in_filter, in_values; /* by expressions */
     bool typed, number;
-    bool direct;           /* passed through as it is */
-    int typed_at, text_at; /* places in wanted, -1 */
+    bool direct; /* passed through as it is */
+    bool twin;   /* its text stands beside its value */
+    int text_at; /* place in the batch behind the filter, -1 */
 } usage;
 
 typedef struct {
@@ -23,9 +24,9 @@ typedef struct {
     mp_arena *arena;
     mp_scan_plan *plan;
     usage *use;
-    int n_source;
-    mp_names places; /* of the source columns */
-    bool filtering;  /* which of the two walks */
+    int n_source, n_after; /* columns; wanted ones behind the filter so far */
+    mp_names places;       /* of the source columns */
+    bool filtering;        /* which of the two walks */
     mp_error *err;
 } binder;
 
@@ -153,6 +154,7 @@ static void want(binder *b, int c, mp_csv_use use, mp_type type, bool need_numbe
                          .in_filter = in_filter,
                          .after_filter = after,
                          .name = mp_table_source_name(b->t, c)};
+    b->n_after += after;
 }
 
 static void want_column(binder *b, int c) {
@@ -162,22 +164,24 @@ static void want_column(binder *b, int c) {
     bool in_expr = u->in_filter || u->in_values;
     bool typed = u->typed || b->t->typed; /* nothing is gained by the text of an HDF5 value */
     bool as_typed = checked || (in_expr && typed && fixed_type(b, c) != MP_STRING);
-    u->typed_at = u->text_at = -1;
+    u->text_at = -1;
     if (in_expr || checked) {
         bool in_filter = u->in_filter || (checked && b->q->where);
         bool after = u->in_values || (!as_typed && u->direct) || (checked && !b->q->where);
-        if (as_typed)
-            u->typed_at = b->plan->n_wanted;
-        else if (after)
-            u->text_at = b->plan->n_wanted;
+        u->twin = as_typed;
+        if (!as_typed && after) u->text_at = b->n_after;
         want(b, c, as_typed ? MP_CSV_TYPED : MP_CSV_TEXT, as_typed ? type : MP_STRING,
              as_typed && need_number, in_filter, after);
     }
     if (u->direct && u->text_at < 0) {
-        u->text_at = b->plan->n_wanted;
+        u->text_at = b->n_after;
         want(b, c, MP_CSV_TEXT, MP_STRING, false, false, true);
         b->plan->wanted[b->plan->n_wanted - 1].fixed = false;
     }
+}
+
+static mp_status index_schema(mp_schema *s, mp_arena *arena, mp_error *err) {
+    return mp_schema_index(s, arena) ? MP_OK : mp_mem_error(arena->mem, (size_t)s->n, err);
 }
 
 /* The columns of the wanted list that stand in one of the two batches. A text beside its typed twin
@@ -191,7 +195,7 @@ static mp_status make_schema(binder *b, bool filter, mp_schema *s) {
         const mp_csv_column *w = &p->wanted[i];
         if (!(filter ? w->in_filter : w->after_filter)) continue;
         const usage *u = &b->use[w->c];
-        bool twin = w->use == MP_CSV_TEXT && u->typed_at >= 0;
+        bool twin = w->use == MP_CSV_TEXT && u->twin;
         mp_evidence e = w->c < b->t->n_columns ? b->seen[w->c] : (mp_evidence){0};
         s->fields[s->n++] =
             (mp_field){.name = twin ? "\x02" : w->name,
@@ -199,15 +203,7 @@ static mp_status make_schema(binder *b, bool filter, mp_schema *s) {
                        .ts_sep = separator(e),
                        .scale = w->type == MP_DECIMAL ? (w->fixed ? 18 : e.scale) : 0};
     }
-    return MP_OK;
-}
-
-/* Place in the batch behind the filter of a wanted column. */
-static int batch_place(const mp_scan_plan *p, int wanted) {
-    int at = 0;
-    for (int i = 0; i < wanted; i++)
-        at += p->wanted[i].after_filter;
-    return at;
+    return index_schema(s, b->arena, b->err);
 }
 
 /* ---- values ---- */
@@ -216,7 +212,7 @@ static mp_status bind_value(binder *b, const mp_expr *e, bool typed, mp_plan_val
     int c = direct_column(b, e, typed);
     *v = (mp_plan_value){.direct = -1};
     if (c >= 0) {
-        v->direct = batch_place(b->plan, b->use[c].text_at);
+        v->direct = b->use[c].text_at;
         v->type = fixed_type(b, c) == MP_STRING ? MP_STRING : MP_NULL;
         return MP_OK;
     }
@@ -412,14 +408,14 @@ static mp_status base_schema(const mp_query *q, const mp_scan_plan *scan, const 
                 .name = names, .type = mp_group_result_type(a), .ts_sep = a->ts_sep, .scale = 18};
         }
     }
-    return MP_OK;
+    return index_schema(s, arena, err);
 }
 
 /* A plain reference to a base column needs no program. */
 static mp_status bind_result(const mp_schema *base, const mp_expr *e, mp_arena *arena,
                              mp_plan_value *v, mp_error *err) {
     const char *name = mp_expr_column_name(e);
-    *v = (mp_plan_value){.direct = name ? mp_schema_find(base, mp_str_c(name)) : -1};
+    *v = (mp_plan_value){.direct = name ? mp_schema_find(base, name) : -1};
     if (v->direct >= 0) {
         v->type = base->fields[v->direct].type;
         v->ts_sep = base->fields[v->direct].ts_sep;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/names.h"
 #include "expr/substitute.h"
-#include "plan/names.h"
 #include "plan/query.h"
 
 enum { MAX_CALLS = 4096 };
@@ -171,17 +171,7 @@ static mp_status over_results(parser *p, const mp_expr *e, const mp_expr_name *n
         mp_expr_extract_aggs(e, p->arena, p->q->calls, &p->q->n_calls, MAX_CALLS, &rest, p->err);
     if (!st) st = check_stray(p, rest, names, n);
     if (st) return st;
-    int total = n + p->q->n_calls;
-    mp_expr_name *all = take(p, (size_t)total, sizeof *all);
-    if (!all) return MP_NOMEM;
-    if (n) memcpy(all, names, (size_t)n * sizeof *all);
-    for (int i = 0; i < p->q->n_calls; i++) {
-        all[n + i].name = numbered(p, '\x01', i);
-        if (!all[n + i].name) return MP_NOMEM;
-        st = mp_expr_column(all[n + i].name, p->arena, &all[n + i].expr, p->err);
-        if (st) return st;
-    }
-    return mp_expr_substitute(rest, all, total, true, p->arena, out, p->err);
+    return mp_expr_substitute(rest, names, n, true, p->arena, out, p->err);
 }
 
 static mp_status add_key(parser *p, const char *name, const mp_expr *over_selected) {

@@ -4,7 +4,7 @@
  * Invariant: see split_plan.h. */
 #include "plan/split_plan.h"
 
-#include "plan/names.h"
+#include "base/names.h"
 #include "plan/table_h5.h"
 
 typedef struct {

@@ -5,8 +5,8 @@
 
 #include <poll.h>
 
+#include "base/names.h"
 #include "io/json/json.h"
-#include "plan/names.h"
 #include "plan/table_h5.h"
 
 enum {

@@ -3,9 +3,9 @@
  * Invariant: as in table.h; a column has one type over all files. */
 #include "plan/table_h5.h"
 
+#include "base/names.h"
 #include "io/h5/h5.h"
 #include "io/h5/h5_inspect.h"
-#include "plan/names.h"
 
 enum { SPLITS = 256 };
 static const int64_t SPLIT_LEAST = 256 << 10, SPLIT_MOST = 32 << 20;

@@ -1,7 +1,7 @@
 /* table_keys.c - see table_keys.h. */
 #include "plan/table_keys.h"
 
-#include "plan/names.h"
+#include "base/names.h"
 
 enum { MOST_COLUMNS = 65536 };
 

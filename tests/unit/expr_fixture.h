@@ -62,7 +62,7 @@ static const mp_col columns[COLS] = {
     {.type = MP_INT64, .i64 = col_big}};
 
 static inline mp_schema fixture_schema(void) {
-    return (mp_schema){COLS, (mp_field *)(uintptr_t)fields};
+    return (mp_schema){.n = COLS, .fields = (mp_field *)(uintptr_t)fields};
 }
 
 static inline mp_batch fixture_batch(void) {

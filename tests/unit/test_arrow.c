@@ -318,7 +318,7 @@ typedef struct {
 
 static void make_pair(pair *p) {
     static const mp_field two[] = {{"text", MP_STRING, 0, 0}, {"n", MP_INT64, 0, 0}};
-    mp_schema s = {2, (mp_field *)(uintptr_t)two};
+    mp_schema s = {.n = 2, .fields = (mp_field *)(uintptr_t)two};
     *p = (pair){.bits = {2}, .offsets = {0, 3, 5}, .values = {1, 2}};
     p->text_buffers[0] = NULL;
     p->text_buffers[1] = p->offsets;

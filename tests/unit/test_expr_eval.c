@@ -422,7 +422,7 @@ static void test_long(void **state) {
         ok[i] = i % 5 != 0;
     }
     mp_field field = {"x", MP_INT64, 0, 0};
-    mp_schema schema = {1, &field};
+    mp_schema schema = {.n = 1, .fields = &field};
     mp_col col = {.type = MP_INT64, .valid = ok, .i64 = v};
     mp_arena arena;
     mp_arena_init(&arena, NULL);
@@ -453,7 +453,7 @@ static void test_scales(void **state) {
     (void)state;
     static const int64_t a[] = {15, 20, -5}, b[] = {3, 400, 0};
     mp_field field[] = {{"a", MP_DECIMAL, 0, 3}, {"b", MP_DECIMAL, 0, 18}};
-    mp_schema schema = {2, field};
+    mp_schema schema = {.n = 2, .fields = field};
     mp_col col[] = {{.type = MP_DECIMAL, .scale = 1, .i64 = a},
                     {.type = MP_DECIMAL, .scale = 2, .i64 = b}};
     mp_batch batch = {.n_rows = 3, .n_cols = 2, .cols = col};
@@ -508,7 +508,7 @@ static void test_signature(void **state) {
     assert_int_equal(mp_expr_parse("--where", "x + y", false, &arena, &e, &err), MP_OK);
     for (int again = 0; again < 2; again++)
         for (int k = 0; k < 2; k++) {
-            mp_schema s = {2, f[k]};
+            mp_schema s = {.n = 2, .fields = f[k]};
             mp_prog *p;
             assert_int_equal(mp_prog_new(e, &s, &arena, &p, &err), MP_OK);
             sig[again][k] = mp_prog_signature(p);

@@ -23,7 +23,7 @@ static void test_round(void **state) {
     mp_arena arena;
     mp_arena_init(&arena, NULL);
     mp_field f[] = {{"x", MP_FLOAT64, 0, 0}, {"n", MP_INT64, 0, 0}};
-    mp_schema s = {2, f};
+    mp_schema s = {.n = 2, .fields = f};
     const mp_expr *e;
     mp_prog *p;
     mp_error err = MP_ERROR_INIT;

@@ -47,7 +47,7 @@ static int end(void **state) {
 /* ---- a table to work on: lines, and their numbers ---- */
 
 static const mp_field input_fields[] = {{"line", MP_STRING, 0, 0}, {"i", MP_INT64, 0, 0}};
-static const mp_schema input = {2, (mp_field *)(uintptr_t)input_fields};
+static const mp_schema input = {.n = 2, .fields = (mp_field *)(uintptr_t)input_fields};
 enum { ROWS = 1000 };
 static char texts[ROWS][24];
 static mp_str strs[ROWS];
@@ -216,7 +216,7 @@ static void test_wordcount(void **state) {
 static void test_combine(void **state) {
     (void)state;
     static const mp_field counted_fields[] = {{"word", MP_STRING, 0, 0}, {"count", MP_INT64, 0, 0}};
-    static const mp_schema counted = {2, (mp_field *)(uintptr_t)counted_fields};
+    static const mp_schema counted = {.n = 2, .fields = (mp_field *)(uintptr_t)counted_fields};
     mp_worker *w;
     mp_worker_args a = args_of(path("wordcount"), NULL, 0);
     a.input = &counted;

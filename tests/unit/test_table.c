@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "plan/names.h"
+#include "base/names.h"
 #include "plan/table.h"
 
 static char folder[64];

@@ -154,14 +154,28 @@ static void test_numbers(void **state) {
     }
 }
 
+/* The first of that name, whether the names are indexed (many fields) or not. */
 static void test_schema_find(void **state) {
     (void)state;
-    mp_field f[] = {{.name = "a"}, {.name = "B"}, {.name = ""}, {.name = "ab"}};
-    mp_schema s = {4, f};
-    assert_int_equal(mp_schema_find(&s, mp_str_c("B")), 1);
-    assert_int_equal(mp_schema_find(&s, mp_str_c("b")), -1);
-    assert_int_equal(mp_schema_find(&s, mp_str_of("abc", 2)), 3);
-    assert_int_equal(mp_schema_find(&s, mp_str_c("")), 2);
+    enum { N = 40 };
+    mp_field f[N] = {{.name = "a"}, {.name = "B"}, {.name = ""}, {.name = "ab"}};
+    for (int i = 4; i < N; i++)
+        f[i].name = i % 2 ? "B" : "c";
+    mp_mem mem;
+    mp_mem_init(&mem, 1 << 20);
+    mp_arena arena;
+    mp_arena_init(&arena, &mem);
+    for (int n = 4; n <= N; n += N - 4) {
+        mp_schema s = {.n = n, .fields = f};
+        assert_true(mp_schema_index(&s, &arena));
+        assert_true((s.names != NULL) == (n == N));
+        assert_int_equal(mp_schema_find(&s, "B"), 1);
+        assert_int_equal(mp_schema_find(&s, "b"), -1);
+        assert_int_equal(mp_schema_find(&s, "ab"), 3);
+        assert_int_equal(mp_schema_find(&s, "c"), n == N ? 4 : -1);
+        assert_int_equal(mp_schema_find(&s, ""), 2);
+    }
+    mp_arena_release(&arena);
 }
 
 int main(void) {

@@ -104,7 +104,7 @@ mp_status mp_worker_take_columns(mp_worker *w, const mp_schema *s, int64_t n_key
         if (!name) return mp_mem_error(w->a.mem, len, err);
         fields[i].name = memcpy(name, s->fields[i].name, len);
     }
-    w->output = (mp_schema){s->n, fields};
+    w->output = (mp_schema){.n = s->n, .fields = fields};
     w->n_keys = (int)n_keys;
     w->known = true;
     return mp_arrow_table_of(&w->output, &w->kept, &w->table, err);

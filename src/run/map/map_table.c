@@ -165,7 +165,7 @@ static mp_status find_keys(mp_map_table *t, mp_error *err) {
     t->key_at = mp_arena_alloc(&t->arena, (size_t)t->n_keys * sizeof *t->key_at, sizeof(int));
     if (!t->key_at) return mp_mem_error(t->mem, (size_t)t->n_keys * sizeof *t->key_at, err);
     for (int k = 0; k < t->n_keys; k++) {
-        t->key_at[k] = mp_schema_find(&t->schema, mp_str_c(t->keys[k]));
+        t->key_at[k] = mp_schema_find(&t->schema, t->keys[k]);
         if (t->key_at[k] < 0)
             return mp_error_set(err, MP_FAILED, "no such column", "%s", t->keys[k]);
     }
@@ -188,7 +188,7 @@ static mp_status name_columns(mp_map_table *t, mp_error *err) {
         if (v->type == MP_DECIMAL && (int)i < t->job.table.n_columns)
             fields[i].scale = t->job.seen[i].scale;
     }
-    t->schema = (mp_schema){(int32_t)n, fields};
+    t->schema = (mp_schema){.n = (int32_t)n, .fields = fields};
     t->format = (mp_text_args){.format = (mp_text_format)t->spec.output.format,
                                .delimiter = ',',
                                .n_cols = q->n_outputs,

@@ -2,8 +2,8 @@
  * looked for one by one.
  * Invariant: a name has the place that it was given first. Names live as
  * long as the arena. */
-#ifndef MP_PLAN_NAMES_H
-#define MP_PLAN_NAMES_H
+#ifndef MP_BASE_NAMES_H
+#define MP_BASE_NAMES_H
 
 #include "base/mem.h"
 

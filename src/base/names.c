@@ -1,5 +1,5 @@
 /* names.c - open addressing by the hash of the name. See names.h. */
-#include "plan/names.h"
+#include "base/names.h"
 
 #include <string.h>
 
