@@ -82,7 +82,8 @@ void mp_comm_hasten_launcher(void) {
     for (int fd = STDERR_FILENO + 1; fd < FDS; fd++) {
         int protocol = 0, yes = 1;
         socklen_t len = sizeof protocol;
-        if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP)
+        if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+            protocol == IPPROTO_TCP)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     }
 }
