@@ -80,6 +80,13 @@ fails 1 "mpart: cannot run the command: file 'no-such-command': command not foun
 : >plain
 refused 1 "mpart: cannot run the command: file './plain': Permission denied" map --items list -- ./plain {}
 refused 1 "mpart: cannot run the command: file './': Is a directory" map --items list -- ./
+printf '#!/no/such/interpreter\n' >script && chmod +x script
+run 2 map --items two -- ./script
+check "no interpreter: exit code 3" has_code 3
+check "no interpreter: says so" says_once "[2] mpart: cannot run the command: the interpreter that it names is not there"
+run 2 map --items two -- ./{}
+check "no such item" says_once "[1] mpart: cannot run the command: No such file or directory"
+refused 2 "option '--items': '.' is a folder" map --items . -- echo
 refused 74 "cannot open: file 'nothing'" map --items nothing -- echo
 refused 2 'no input given: name tables, or --items LIST' map -- echo
 refused 2 "no command behind --" map --items list

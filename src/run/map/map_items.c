@@ -2,6 +2,7 @@
  * Invariant: the bytes of an item are what stands between two line ends (LF or CRLF); nothing else is
  * taken off. */
 #include <poll.h>
+#include <sys/stat.h>
 
 #include "base/hash.h"
 #include "run/map/map_priv.h"
@@ -16,6 +17,13 @@ static mp_status read_all(mp_map_job *j, mp_buf *out, mp_error *err) {
     mp_input list = {.path = j->map->items, .kind = MP_INPUT_STREAM, .size_bytes = -1};
     if (strcmp(list.path, "-") != 0) {
         const char *const args[] = {list.path};
+        struct stat info;
+        if (stat(list.path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            mp_error_set(err, MP_USAGE, NULL, "option '--items': '%s' is a folder", list.path);
+            mp_error_hint(err,
+                          "its files are items so: find DIR -type f | mpart map --items - ...");
+            return MP_USAGE;
+        }
         st = mp_input_list(args, 1, &j->arena, &in, &n, err);
         if (st == MP_OK && n != 1)
             st = mp_error_set(err, MP_USAGE, NULL, "option '--items': '%s' is not one file",

@@ -359,13 +359,21 @@ static size_t error_line(const mp_error *why, char *text, size_t cap) {
     return n;
 }
 
+/* A file that was there a moment ago: the program that its first line names is not. */
+static const char *why_not_run(mp_map_job *j, int errnum) {
+    const char *path;
+    bool script =
+        errnum == ENOENT && mp_child_find(j->command.words[0], &j->unit_arena, &path) == 0;
+    return script ? "the interpreter that it names is not there" : strerror(errnum);
+}
+
 /* Said where the command itself could not: as a shell says it. */
 static void say_not_run(mp_map_job *j, const mp_work_result *result, const mp_error *why) {
     char text[4096];
     if (why->status != MP_OK)
         mp_buf_put(&j->line, text, error_line(why, text, sizeof text));
     else if (result->outcome == MP_UNIT_NO_RUN)
-        mp_buf_printf(&j->line, "mpart: cannot run the command: %s", strerror(result->code));
+        mp_buf_printf(&j->line, "mpart: cannot run the command: %s", why_not_run(j, result->code));
     else if (result->outcome == MP_UNIT_TIMEOUT)
         mp_buf_printf(&j->line, "mpart: ended: its time limit is over");
 }
