@@ -1,42 +1,11 @@
 # split_resume.sh - mpart split goes on after kill -9 of any rank or of mpirun, with any number of ranks: the same bytes, and what was
 # in its shards is not dealt again.
 . "$(dirname "$0")/lib.sh"
+. "$here/split_begin.bash"
 mkdir out
 awk 'BEGIN { srand(9); for (i = 0; i < 25000; i++) printf "%d,\"n %d\",%.2f,x%d\n", rand() * 40, i % 7, rand() * 100, i }' >rows.csv
 (echo id,name,v,t && cat rows.csv) >in.csv
 export MPART_TEST_SPLITS=$(seq -s, 2500 2500 "$(stat -c %s in.csv)")
-same_folder() { diff -r "$1" "$2" >/dev/null; }
-legs() { grep -c '^unit [0-9]' out/d.mpart-run/journal 2>/dev/null || true; }
-left() { ls -A out; }
-
-# begin NP N ARGS...: a split in the background, until N legs are in its journal; its ranks ($ranks) stand still then.
-begin() {
-    local np=$1 n=$2
-    shift 2
-    mpirun -np "$np" "$MPART" split "$@" >"$work/begun" 2>&1 &
-    job=$!
-    for _ in $(seq 2000); do
-        lines=()
-        { mapfile -t lines <out/d.mpart-run/journal; } 2>/dev/null
-        [ ${#lines[@]} -gt "$n" ] && break # the first one tells of the run
-        kill -0 $job 2>/dev/null || break
-        sleep 0.002
-    done
-    mapfile -t ranks < <(pgrep -P $job)
-    kill -STOP "${ranks[@]}"
-}
-# The job goes on, to its end; nothing of it is alive then.
-gone() {
-    kill -CONT "${ranks[@]}" 2>/dev/null
-    wait $job 2>/dev/null
-    for pid in "${ranks[@]}"; do
-        for _ in $(seq 200); do
-            grep -qs '^State:.[^ZX]' "/proc/$pid/status" || break # a zombie is gone, too
-            sleep 0.05
-        done
-    done
-}
-
 # ---- kills: of a rank, of all at once, of mpirun, without which the ranks may come to their end ----
 i=0
 for way in '--by id --parts 7' '--each name' '--rows 4000' '--range t --parts 5' '--by t --parts 3 --format ndjson --compress zstd' '--by id --parts 5 --format h5'; do

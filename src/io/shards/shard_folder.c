@@ -55,11 +55,14 @@ static int look_into(const char *folder, bool *empty) {
     return 0;
 }
 
-/* A folder is in use while its maker holds the lock. -1: it does, or there is none, or nothing is known. */
+/* A folder is in use while its maker holds the lock. -1: it does (errno EWOULDBLOCK), or there is none, or
+ * nothing is known. */
 static int lock_folder(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    int errnum = errno;
     close(fd);
+    errno = errnum;
     return -1;
 }
 
@@ -197,6 +200,7 @@ mp_status mp_shard_folder_again(const char *target, bool force, const char *id, 
         st = name_temp(f, id, err);
         *there = !st && lstat(f->temp, &info) == 0 && S_ISDIR(info.st_mode);
         if (*there) f->fd = lock_folder(f->temp);
+        if (*there) *there = f->fd >= 0 || errno != EWOULDBLOCK;
     }
     if (*there) (void)!nftw(f->temp, remove_unnamed, OPEN_FOLDERS, FTW_PHYS);
     if (*there)

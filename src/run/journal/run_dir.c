@@ -186,10 +186,20 @@ static mp_status lock(mp_run_dir *d, mp_error *err) {
 
 /* ---- is it the same run? ---- */
 
+/* The name at the front of a line of facts; that of an input may have a colon. */
+static size_t name_bytes(const char *line) {
+    static const char input[] = "input ";
+    size_t n = strcspn(line, "\n");
+    if (strncmp(line, input, sizeof input - 1) != 0) return strcspn(line, ":\n");
+    while (n > 0 && strncmp(line + n, ": ", 2) != 0)
+        n--;
+    return n;
+}
+
 /* The line of facts that has this name; NULL: none. */
 static const char *fact(const char *facts, const char *name, size_t n_name) {
     for (const char *p = facts; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
-        if (strncmp(p, name, n_name) == 0 && p[n_name] == ':') return p;
+        if (name_bytes(p) == n_name && memcmp(p, name, n_name) == 0) return p;
     return NULL;
 }
 
@@ -223,11 +233,11 @@ static bool has_line(const char *facts, const char *line) {
     return false;
 }
 
-/* Every fact of a stands in b, with the same value. Names may have a colon, so lines are looked for. */
+/* Every fact of a stands in b, with the same value. Several may have one name, so lines are looked for. */
 static mp_status facts_in(const mp_run_dir *d, const char *a, const char *b, bool a_is_old,
                           mp_error *err) {
     for (const char *p = a; *p;) {
-        size_t n = strcspn(p, ":\n"), whole = strcspn(p, "\n");
+        size_t n = name_bytes(p), whole = strcspn(p, "\n");
         if (!has_line(b, p)) {
             const char *other = fact(b, p, n);
             return changed(d, p, n, a_is_old ? p : other, a_is_old ? other : p, err);

@@ -33,6 +33,7 @@ bool mp_split_pause(void *ctx) {
     if (n == 0) return false;
     hear_signals(s);
     if (s->asked_to_stop) return true;
+    if (s->amiss) return false;
     if (s->job.spec->run.n_test_splits > 0) return n >= TEST_SPLITS;
     int64_t most = leg_to_cost * s->leg_cost_ns;
     return mp_clock_ns() - s->leg_began_ns > (most > leg_ns ? most : leg_ns);
@@ -276,7 +277,8 @@ mp_status mp_split_restore(mp_split *s, mp_error *err) {
     mp_status st = mp_comm_bcast(c, &s->state, err);
     if (st || s->state.len == 0) return st;
     s->restored = true;
-    mp_status taken = take_state(s, &s->state, &fits, &mine);
+    /* inputs that rank 0 reads for all cannot be gone on with in the middle */
+    mp_status taken = s->legs ? take_state(s, &s->state, &fits, &mine) : MP_OK;
     mp_buf_release(&s->state);
     st = mp_comm_agree_on(c, taken, &mine, err);
     all_fit = fits;

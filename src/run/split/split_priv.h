@@ -38,6 +38,7 @@ typedef struct {
     /* the deal in legs, each of which can be gone on from (split_legs.c) */
     bool legs;
     bool restored;       /* from the state of another run: the folder may hold more than is known */
+    bool amiss;          /* the types so far are not those of the plan: the pass will be redone */
     int64_t first_split; /* of the next leg; 0: nothing is dealt yet */
     mp_evidence *legs_seen;    /* by column: in the legs so far, all zero: no value */
     mp_evidence *plan_seen;    /* what the plan of the deal was made with */

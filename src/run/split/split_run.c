@@ -75,7 +75,7 @@ static mp_status deal(mp_split *s, mp_error *err) {
     mp_job *j = &s->job;
     double start = mp_clock_s();
     mp_status st = mp_job_start_scan(j, err);
-    if (!st && s->legs) st = mp_split_restore(s, err);
+    if (!st && (s->legs || s->spec->resume)) st = mp_split_restore(s, err);
     if (!st && s->spec->method == MP_SPLIT_RANGE && !s->cuts) st = mp_split_find_cuts(s, err);
     if (!st && s->spec->method == MP_SPLIT_ROWS && !s->rows_before) st = mp_split_count(s, err);
     if (!st && s->legs) {

@@ -71,15 +71,20 @@ mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consu
             mp_split_columns cols;
             take_evidence(s, all);
             st = bind(s, read, &amended, &cols, err);
-            if (!st && amended.signature == j->plan.signature) {
-                bool stores = s->spec->format == MP_FORMAT_H5 || s->spec->packing != MP_PACK_NONE;
-                if (!all || (stores && consumer->pause)) st = mp_split_leg_save(s, err);
-                if (all) return st;
+            bool stands = !st && amended.signature == j->plan.signature, was_amiss = s->amiss;
+            bool stores = s->spec->format == MP_FORMAT_H5 || s->spec->packing != MP_PACK_NONE;
+            s->amiss = !stands;
+            if (stands && all) return stores && consumer->pause ? mp_split_leg_save(s, err) : MP_OK;
+            if (!st && !all) {
+                /* the rest of a pass that will not count is read in one leg, so that the next plan knows
+                 * all rows; it pauses only where it is asked to stop */
+                if (stands || was_amiss) st = mp_split_leg_save(s, err);
                 continue;
             }
             j->plan = amended;
             s->cols = cols;
         }
+        s->amiss = false;
         s->first_split = 0;
         pass++;
     }
