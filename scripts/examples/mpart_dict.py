@@ -4,7 +4,7 @@
     d = Dict()                          # the socket that MPART_DICT names
     d("INCR", "pages")                  # an int; any of its commands, as in Redis
     d("GET", "title")                   # bytes, or None
-    d.many([("INCR", k) for k in ks])   # one message there and back
+    d.many([("INCR", k) for k in ks])   # few messages there and back
 """
 import os
 import socket
@@ -21,15 +21,22 @@ class Dict:
 
     def many(self, commands):
         """Carries out several commands; a list of their answers. An answer may be a RuntimeError."""
-        text = b""
+        answers, texts, n_bytes = [], [], 0
         for words in commands:
             words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
-            text += b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
-        self.socket.sendall(text)
-        answers = [self._read() for _ in commands]
+            texts.append(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+            n_bytes += len(texts[-1])
+            if n_bytes > 65536:  # the rest when these are answered: who only sends is not read from for ever
+                answers += self._send(texts)
+                texts, n_bytes = [], 0
+        answers += self._send(texts)
         if len(answers) == 1 and isinstance(answers[0], RuntimeError):
             raise answers[0]
         return answers
+
+    def _send(self, texts):
+        self.socket.sendall(b"".join(texts))
+        return [self._read() for _ in texts]
 
     def _read(self):
         line = self.answers.readline()

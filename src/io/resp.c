@@ -7,6 +7,8 @@
 #include "data/parse_num.h"
 #include "data/print_num.h"
 
+enum { ARGS_KEEP = 4096 };
+
 void mp_resp_parser_init(mp_resp_parser *r, mp_mem *mem) {
     *r = (mp_resp_parser){.mem = mem, .wanted = -1, .bulk = -1};
 }
@@ -97,6 +99,55 @@ static mp_resp_result read_arrays(mp_resp_parser *r, const uint8_t *p, size_t n)
     return s;
 }
 
+/* ---- commands that are not wanted ---- */
+
+void mp_resp_pass_over(mp_resp_parser *r) {
+    r->passing = true;
+    r->passed = 0;
+}
+
+size_t mp_resp_least_bytes(const mp_resp_parser *r) {
+    return r->at + (r->bulk >= 0 ? (size_t)r->bulk + 2 : 0);
+}
+
+/* The argument that comes next, as far as it is there. */
+static mp_resp_result pass_argument(mp_resp_parser *r, size_t n) {
+    size_t left = n - r->at, wanted = (size_t)r->bulk + 2 - r->passed;
+    if (left < wanted) {
+        r->passed += left;
+        r->at = n;
+        return MP_RESP_MORE;
+    }
+    r->at += wanted;
+    r->passed = 0;
+    r->bulk = -1;
+    r->n_args++;
+    return MP_RESP_COMMAND;
+}
+
+static mp_resp_result pass_line(mp_resp_parser *r, const uint8_t *p, size_t n) {
+    int64_t end = line_end(r, p, n);
+    r->at = end < 0 ? n : (size_t)end + 1;
+    return end < 0 ? MP_RESP_MORE : MP_RESP_COMMAND;
+}
+
+static mp_resp_result pass(mp_resp_parser *r, const uint8_t *p, size_t n, size_t *used) {
+    mp_resp_result s = MP_RESP_COMMAND;
+    if (r->wanted < 0) s = pass_line(r, p, n);
+    while (s == MP_RESP_COMMAND && (int64_t)r->n_args < r->wanted)
+        s = r->bulk < 0 ? read_length(r, p, n) : pass_argument(r, n);
+    *used = r->at;
+    if (s == MP_RESP_COMMAND) {
+        r->wanted = r->bulk = -1;
+        r->searched = 0;
+        r->passing = false;
+        s = MP_RESP_PASSED;
+    }
+    r->searched = r->searched > r->at ? r->searched - r->at : 0;
+    r->at = 0;
+    return s;
+}
+
 /* ---- inline commands ---- */
 
 static int hex_digit(uint8_t ch) {
@@ -175,7 +226,13 @@ static mp_resp_result read_inline(mp_resp_parser *r, uint8_t *p, size_t n) {
 
 mp_resp_result mp_resp_parse(mp_resp_parser *r, uint8_t *p, size_t n, size_t *used) {
     if (n == 0) return MP_RESP_MORE;
+    if (r->passing) return pass(r, p, n, used);
     if (r->at == 0) r->n_args = 0;
+    if (r->at == 0 && r->cap_args > ARGS_KEEP) {
+        mp_mem_free(r->mem, r->args);
+        r->args = NULL;
+        r->cap_args = 0;
+    }
     mp_resp_result s = p[0] == '*' ? read_arrays(r, p, n) : read_inline(r, p, n);
     if (s != MP_RESP_COMMAND) return s;
     for (size_t i = 0; i < r->n_args; i++)

@@ -21,7 +21,8 @@ typedef enum {
     MP_RESP_MORE,    /* the command is not whole yet */
     MP_RESP_COMMAND, /* args, n_args; n_args 0: an empty line, to be passed over */
     MP_RESP_BROKEN, /* not RESP: why says so in Redis's words; nothing behind it can be understood */
-    MP_RESP_NOMEM
+    MP_RESP_NOMEM,
+    MP_RESP_PASSED /* the end of a command that was passed over */
 } mp_resp_result;
 
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
     int64_t bulk;    /* bytes of the argument that comes next, -1: not known yet */
     size_t at;       /* looked at, from the command's start */
     size_t searched; /* no end of line before this */
+    bool passing;    /* the command is passed over */
+    size_t passed;   /* bytes of the argument that comes next */
     char why[80];
 } mp_resp_parser;
 
@@ -41,6 +44,11 @@ void mp_resp_parser_release(mp_resp_parser *r);
  * the arguments point into p, valid until the next call; that call gets what comes behind them. An inline command is
  * unquoted in place. */
 mp_resp_result mp_resp_parse(mp_resp_parser *r, uint8_t *p, size_t n, size_t *used);
+/* The command that is being read is not wanted (there is no room for it): parse now needs no memory, and sets *used with
+ * MORE as well, the bytes that are done with; PASSED behind the command's end. Then all is as before. */
+void mp_resp_pass_over(mp_resp_parser *r);
+/* Bytes from the command's start that it has at least, by what it has declared. */
+size_t mp_resp_least_bytes(const mp_resp_parser *r);
 
 void mp_resp_put_int(mp_buf *b, int64_t v);                /* :1 */
 void mp_resp_put_bulk(mp_buf *b, const void *p, size_t n); /* $1 a */

@@ -123,11 +123,21 @@ static void delete (mp_dict_call *c) {
     if (!old) mp_dict_answer_int(c, e != NULL);
 }
 
-mp_dict_code mp_dict_sum(const mp_dict_value *v, const mp_dict_value *delta, mp_dict_value *out) {
+/* The int that v is, by its text where the flags say so. */
+static bool as_int(uint8_t flags, const mp_dict_value *v, int64_t *out) {
+    char text[MP_DICT_TEXT_MAX];
+    mp_dict_value t = {.type = MP_DICT_BYTES};
+    if (v->type != MP_DICT_FLOAT || !(flags & MP_DICT_BY_TEXT)) return mp_dict_value_int(v, out);
+    t.bytes.p = mp_dict_value_text(v, text, &t.bytes.n);
+    return mp_dict_value_int(&t, out);
+}
+
+mp_dict_code mp_dict_sum(uint8_t flags, const mp_dict_value *v, const mp_dict_value *delta,
+                         mp_dict_value *out) {
     *out = (mp_dict_value){.type = delta->type};
     if (delta->type == MP_DICT_INT) {
         int64_t i = 0;
-        if (v->type != MP_DICT_NONE && !mp_dict_value_int(v, &i)) return MP_DICT_NOT_INT;
+        if (v->type != MP_DICT_NONE && !as_int(flags, v, &i)) return MP_DICT_NOT_INT;
         return __builtin_add_overflow(i, delta->i, &out->i) ? MP_DICT_OVERFLOW : MP_DICT_OK;
     }
     double f = 0;
@@ -161,13 +171,15 @@ static void change_number(mp_dict_call *c) {
     mp_dict_value delta = mp_dict_read_value(&c->args), v = {.type = MP_DICT_NONE}, new;
     mp_dict_entry *e = find(c);
     mp_dict_code code = MP_DICT_OK;
-    if (c->args.bad || (delta.type != MP_DICT_INT && delta.type != MP_DICT_FLOAT))
+    if (c->args.bad || delta.type == MP_DICT_NONE)
         code = MP_DICT_BAD_RECORD;
     else if (e && !is_plain(e))
         code = MP_DICT_WRONG_TYPE;
+    else if (delta.type == MP_DICT_BYTES)
+        code = MP_DICT_NOT_FLOAT;
     if (e) v = mp_dict_entry_value(e);
     if (code == MP_DICT_OK)
-        code = c->r.op == MP_DICT_ADD ? mp_dict_sum(&v, &delta, &new)
+        code = c->r.op == MP_DICT_ADD ? mp_dict_sum(c->r.flags, &v, &delta, &new)
                                       : choose(c->r.op, &v, &delta, &new);
     if (code != MP_DICT_OK)
         mp_dict_answer_code(c, code);

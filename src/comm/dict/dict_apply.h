@@ -29,8 +29,9 @@ void mp_dict_answer_code(mp_dict_call *c, mp_dict_code code);
 static inline bool mp_dict_answers(const mp_dict_call *c) {
     return c->r.flags & MP_DICT_ANSWER;
 }
-/* v + delta, both numbers, where delta is an int or a float. */
-mp_dict_code mp_dict_sum(const mp_dict_value *v, const mp_dict_value *delta, mp_dict_value *out);
+/* v + delta, both numbers, where delta is an int or a float. flags: MP_DICT_BY_TEXT or not. */
+mp_dict_code mp_dict_sum(uint8_t flags, const mp_dict_value *v, const mp_dict_value *delta,
+                         mp_dict_value *out);
 /* False: memory for about n_bytes more is refused. */
 bool mp_dict_fits(mp_dict_call *c, size_t n_bytes);
 

@@ -136,7 +136,7 @@ static void hadd(mp_dict_call *c) {
     if (!e) return;
     mp_dict_entry *field = find_in(e->sub, &f);
     if (field) v = mp_dict_entry_value(field);
-    mp_dict_code code = mp_dict_sum(&v, &delta, &sum);
+    mp_dict_code code = mp_dict_sum(c->r.flags, &v, &delta, &sum);
     if (code == MP_DICT_OK && !store_in(e->sub, field, &f, &sum)) code = MP_DICT_NO_MEMORY;
     drop_if_empty(c, e);
     if (code != MP_DICT_OK)

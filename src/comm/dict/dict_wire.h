@@ -18,7 +18,7 @@ typedef enum {
     MP_DICT_LENGTH,  /* → bytes of the text */
     MP_DICT_PUT,     /* value → 1 stored, 0 not; with MP_DICT_OLD: the value before */
     MP_DICT_DELETE,  /* → 0 or 1; with MP_DICT_OLD: the value before */
-    MP_DICT_ADD,     /* int or float → sum */
+    MP_DICT_ADD,     /* int or float (bytes: not a number, an error behind that of the key's type) → sum */
     MP_DICT_MIN,     /* int or float → the less */
     MP_DICT_MAX,     /* int or float → the greater */
     MP_DICT_APPEND,  /* bytes → bytes of the text */
@@ -48,7 +48,8 @@ enum {
     MP_DICT_ANSWER = 1, /* the client waits for an answer */
     MP_DICT_IF_NEW = 2, /* PUT, HSET: only where there is none */
     MP_DICT_IF_OLD = 4, /* PUT: only where there is one */
-    MP_DICT_OLD = 8     /* PUT, DELETE: the answer is the value before */
+    MP_DICT_OLD = 8,    /* PUT, DELETE: the answer is the value before */
+    MP_DICT_BY_TEXT = 16 /* ADD, HADD: a float before counts by its text, so 2.0 is an int, as in Redis */
 };
 
 /* Kinds of values and answers behind the mp_dict_type ones. */

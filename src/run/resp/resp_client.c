@@ -1,12 +1,14 @@
 /* resp_client.c - see resp_client.h.
- * Invariant: in holds what was read and not started, from in_at on; a client whose socket is closed is left until its
- * operations are answered, and nothing is kept for it. */
+ * Invariant: in holds what was read and not started, from in_at on. A client has room for a short command and an error
+ * as long as it is there, so it is always told what it is refused: a command that there is no memory for is read to its
+ * end and dropped. One whose socket is closed is left until its operations are answered, and nothing is kept for it. */
 #include "run/resp/resp_client.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,10 +16,20 @@ enum {
     READ_BYTES = 64 * 1024,
     UNDER_WAY_MAX = 1024,
     OUT_MAX = 1 << 20,
-    KEEP_BYTES = 256 * 1024, /* larger buffers are given back when they are empty */
+    OUT_MOST = 16 << 20,     /* while memory is plenty */
+    LEAST_BYTES = 4 * 1024,  /* of a buffer, always */
+    KEEP_BYTES = 256 * 1024, /* larger buffers are given back when they are empty; a command that needs more is long */
     FIRST_ANSWER =
         OUT_MAX / 2 /* as long as nothing is known of a client's answers: it starts slowly */
 };
+
+static void release(mp_resp_client *c) {
+    mp_buf_release(&c->in);
+    mp_buf_release(&c->out);
+    mp_resp_parser_release(&c->parser);
+    mp_resp_release_ring(c);
+    mp_mem_free(c->server->args.mem, c);
+}
 
 bool mp_resp_client_new(mp_resp_server *s, int fd) {
     mp_resp_client *c = mp_mem_calloc(s->args.mem, 1, sizeof *c);
@@ -30,8 +42,9 @@ bool mp_resp_client_new(mp_resp_server *s, int fd) {
     mp_resp_parser_init(&c->parser, s->args.mem);
     mp_buf_init(&c->in, s->args.mem);
     mp_buf_init(&c->out, s->args.mem);
-    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
-        mp_mem_free(s->args.mem, c);
+    if (!mp_buf_reserve(&c->in, LEAST_BYTES) || !mp_buf_reserve(&c->out, LEAST_BYTES) ||
+        !mp_resp_ring_room(c) || epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
+        release(c);
         return false;
     }
     c->next = s->clients;
@@ -62,11 +75,10 @@ static void hang_up(mp_resp_client *c) {
 void mp_resp_client_free(mp_resp_client *c) {
     mp_resp_server *s = c->server;
     hang_up(c);
-    mp_resp_release_ring(c);
     if (c->prev) c->prev->next = c->next;
     if (c->next) c->next->prev = c->prev;
     if (s->clients == c) s->clients = c->next;
-    mp_mem_free(s->args.mem, c);
+    release(c);
 }
 
 /* What is asked of epoll: input while there is room for it, output while some waits. */
@@ -80,25 +92,44 @@ static void watch(mp_resp_client *c) {
     c->watched = wanted;
 }
 
-static bool may_start(const mp_resp_client *c) {
+/* Is a fraction 1 / n of the memory left, once `more` bytes are taken? */
+static bool leaves(const mp_mem *mem, int64_t more, int n) {
+    return mem->limit_bytes == 0 || mem->limit_bytes - mem->used_bytes - more >= mem->limit_bytes / n;
+}
+
+/* A client may leave its answers for a while, so that one that sends a long pipeline before it reads gets through. */
+static bool takes_answers(const mp_resp_client *c) {
+    const mp_mem *mem = c->server->args.mem;
+    size_t most = leaves(mem, 0, 2) ? OUT_MOST : leaves(mem, 0, 4) ? OUT_MAX : 1;
+    return c->deaf || c->out.len - c->out_at < most;
+}
+
+static bool may_start(mp_resp_client *c) {
     uint64_t most = UNDER_WAY_MAX;
     if (c->usual_answer > OUT_MAX / UNDER_WAY_MAX) most = OUT_MAX / c->usual_answer;
     if (most < 1) most = 1;
-    return c->end - c->first < most && c->out.len - c->out_at < OUT_MAX &&
-           !mp_dict_full(c->server->args.dict);
+    return c->end - c->first < most && takes_answers(c) && !mp_dict_full(c->server->args.dict) &&
+           mp_resp_ring_room(c);
 }
 
 static void say_and_close(mp_resp_client *c, const char *why) {
     char line[100];
     int n = snprintf(line, sizeof line, "-%s", why);
-    mp_buf *b = mp_resp_at_once(c);
     c->server->counts.errors++;
-    if (b && n > 0) {
-        mp_resp_put_line(b, line);
-        mp_resp_at_once_done(c);
-    }
+    if (n > 0) mp_resp_put_line(mp_resp_at_once(c), line);
+    mp_resp_at_once_done(c);
     c->no_more_input = true;
     c->in_at = c->in.len;
+}
+
+/* An empty buffer, or one with little in it, does not stay large. */
+static void shrink(mp_buf *b) {
+    size_t keep = leaves(b->mem, 0, 4) ? KEEP_BYTES : LEAST_BYTES;
+    if (b->cap <= keep || b->len > LEAST_BYTES) return;
+    void *p = mp_mem_realloc(b->mem, b->data, LEAST_BYTES);
+    if (!p) return;
+    b->data = p;
+    b->cap = LEAST_BYTES;
 }
 
 /* The rest moves to the front. */
@@ -108,7 +139,13 @@ static void drop_started(mp_resp_client *c) {
     if (left) memmove(c->in.data, c->in.data + c->in_at, left);
     c->in.len = left;
     c->in_at = 0;
-    if (left == 0 && c->in.cap > KEEP_BYTES) mp_buf_release(&c->in);
+    shrink(&c->in);
+}
+
+/* There is no room for the command that is being read. */
+static void pass_over(mp_resp_client *c) {
+    c->refused_bytes = (int64_t)mp_resp_least_bytes(&c->parser);
+    mp_resp_pass_over(&c->parser);
 }
 
 void mp_resp_client_go_on(mp_resp_client *c, int *events) {
@@ -121,35 +158,71 @@ void mp_resp_client_go_on(mp_resp_client *c, int *events) {
         mp_resp_result r =
             mp_resp_parse(&c->parser, c->in.data + c->in_at, c->in.len - c->in_at, &used);
         set_stuck(c, false);
-        if (r == MP_RESP_MORE) break;
-        if (r == MP_RESP_BROKEN) {
-            say_and_close(c, c->parser.why);
-        } else if (r == MP_RESP_NOMEM || !mp_resp_run(c)) {
-            hang_up(c);
-        } else {
-            c->in_at += used;
-            if (c->no_more_input && !c->ended_input) c->in_at = c->in.len; /* QUIT */
-        }
+        c->in_at += used;
         ++*events;
+        if (r == MP_RESP_MORE) break;
+        if (r == MP_RESP_COMMAND)
+            mp_resp_run(c);
+        else if (r == MP_RESP_BROKEN)
+            say_and_close(c, c->parser.why);
+        else if (r == MP_RESP_NOMEM)
+            pass_over(c);
+        else
+            mp_resp_refuse(c, c->refused_bytes);
+        if (c->no_more_input && !c->ended_input) c->in_at = c->in.len; /* QUIT */
     }
     if (c->fd < 0) return;
     if (c->in_at == c->in.len) set_stuck(c, false);
     drop_started(c);
 }
 
+/* A buffer of cap bytes for what comes. Some memory is left to others and their operations: by a long command a quarter,
+ * an eighth by all. */
+static bool grow(mp_resp_client *c, size_t cap) {
+    mp_mem *mem = c->in.mem;
+    if (cap <= c->in.cap) return true;
+    if (!leaves(mem, (int64_t)(cap - c->in.cap), cap > 2 * READ_BYTES ? 4 : 8)) return false;
+    void *p = mp_mem_realloc(mem, c->in.data, cap);
+    if (!p) return false;
+    c->in.data = p;
+    c->in.cap = cap;
+    return true;
+}
+
+/* Bytes that can be read now. A full buffer doubles, but not beyond the command's end as far as that is known; where there
+ * is no room for that, it grows a little. 0: nothing is left. */
+static size_t room_to_read(mp_resp_client *c) {
+    size_t need = c->in.len + READ_BYTES, twice = 2 * c->in.cap;
+    size_t end = mp_resp_least_bytes(&c->parser) + READ_BYTES;
+    if (c->in.len == c->in.cap &&
+        !grow(c, twice < need ? need : end > need && end < twice ? end : twice))
+        (void)grow(c, need);
+    size_t room = c->in.cap - c->in.len;
+    return room < READ_BYTES ? room : READ_BYTES;
+}
+
+static void end_input(mp_resp_client *c) {
+    c->no_more_input = c->ended_input = true;
+    c->to_come = 0;
+}
+
 static void read_some(mp_resp_client *c, int *events) {
-    if (!mp_buf_reserve(&c->in, READ_BYTES)) {
-        c->in.failed = false;
-        say_and_close(c, "OOM the command does not fit in memory (--memory)");
-        return;
+    size_t room = room_to_read(c);
+    if (room == 0 && !c->stuck) {
+        pass_over(c);
+        mp_resp_client_go_on(c, events);
+        room = room_to_read(c);
     }
-    ssize_t n = recv(c->fd, c->in.data + c->in.len, READ_BYTES, 0);
+    if (room == 0 || c->fd < 0) return;
+    if (c->to_come > 0 && (int64_t)room > c->to_come) room = (size_t)c->to_come;
+    ssize_t n = recv(c->fd, c->in.data + c->in.len, room, 0);
     if (n > 0) {
         c->in.len += (size_t)n;
         ++*events;
+        if (c->to_come > 0 && (c->to_come -= n) == 0) end_input(c);
         mp_resp_client_go_on(c, events);
     } else if (n == 0) {
-        c->no_more_input = c->ended_input = true;
+        end_input(c);
         mp_resp_client_go_on(c, events);
     } else if (errno == ECONNRESET) {
         c->deaf = true; /* it left answers unread; what it had sent comes behind this */
@@ -175,28 +248,33 @@ static void send_some(mp_resp_client *c, int *events) {
     if (n <= 0 && !c->deaf) return;
     ++*events;
     if (n > 0) c->out_at += (size_t)n;
-    if (c->out_at < c->out.len && !c->deaf) return;
+    if (c->deaf) c->out_at = c->out.len;
+    size_t left = c->out.len - c->out_at;
+    if (left > 0 && (c->out_at < KEEP_BYTES || c->out_at < left)) return;
+    memmove(c->out.data, c->out.data + c->out_at, left);
+    c->out.len = left;
     c->out_at = 0;
-    mp_buf_clear(&c->out);
-    if (c->out.cap > KEEP_BYTES) mp_buf_release(&c->out);
+    shrink(&c->out);
 }
 
 void mp_resp_client_write(mp_resp_client *c, int *events) {
     if (c->fd < 0) return;
-    if (c->out.failed) {
-        hang_up(c);
-        return;
-    }
+    mp_resp_flush(c);
     if (c->out.len > c->out_at) send_some(c, events);
-    bool idle = c->fd >= 0 && c->first == c->end && c->out.len == c->out_at && !c->stuck;
-    if (idle && c->no_more_input) hang_up(c);
     /* at the end nobody waits for a client that does not take its answers */
-    if (c->fd >= 0 && c->server->ended && c->first == c->end && !c->stuck) hang_up(c);
+    if (c->server->ended && c->out.len > c->out_at && (c->stuck || c->first == c->end)) {
+        c->deaf = true;
+        send_some(c, events);
+    }
+    if (c->no_more_input && c->first == c->end && c->out.len == c->out_at && !c->stuck) hang_up(c);
     watch(c);
 }
 
-void mp_resp_client_end(mp_resp_client *c, int *events) {
+void mp_resp_client_end(mp_resp_client *c) {
+    int n = 0;
     if (c->fd < 0) return;
-    if (!c->no_more_input) read_some(c, events);
-    if (c->fd >= 0) c->no_more_input = c->ended_input = true;
+    if (!c->no_more_input && ioctl(c->fd, FIONREAD, &n) == 0 && n > 0)
+        c->to_come = n;
+    else
+        end_input(c);
 }

@@ -14,8 +14,7 @@ typedef struct {
     const mp_resp_command *cmd;
     const mp_resp_arg *a; /* a[0]: the name */
     size_t n;
-    mp_buf *b;      /* of the operation that is open */
-    bool no_memory; /* not even for an answer: the client has to be closed */
+    mp_buf *b; /* of the operation that is open */
 } mp_resp_run_ctx;
 
 typedef void (*mp_resp_command_fn)(mp_resp_run_ctx *x);

@@ -85,7 +85,9 @@ void mp_resp_cas(mp_resp_run_ctx *x) {
 }
 
 static void add(mp_resp_run_ctx *x, int64_t delta) {
-    if (!mp_resp_start(x, MP_REPLY_INT, 1) || !mp_resp_open(x, 0, MP_DICT_ADD, 0, &x->a[1])) return;
+    if (!mp_resp_start(x, MP_REPLY_INT, 1) ||
+        !mp_resp_open(x, 0, MP_DICT_ADD, MP_DICT_BY_TEXT, &x->a[1]))
+        return;
     mp_dict_put_int(x->b, delta);
     mp_resp_close(x, 0);
 }
@@ -104,17 +106,16 @@ void mp_resp_incrby(mp_resp_run_ctx *x) {
         add(x, x->cmd->flags ? -delta : delta);
 }
 
-void mp_resp_incrbyfloat(mp_resp_run_ctx *x) {
-    mp_dict_value text = {.type = MP_DICT_BYTES, .bytes = {x->a[2].p, x->a[2].n}}, v;
-    v = (mp_dict_value){.type = MP_DICT_FLOAT};
-    if (!mp_dict_value_float(&text, &v.f)) {
-        mp_resp_say(x, "-ERR value is not a valid float");
-        return;
-    }
-    if (!mp_resp_start(x, MP_REPLY_BULK, 1) || !mp_resp_open(x, 0, MP_DICT_ADD, 0, &x->a[1]))
-        return;
+/* A number, or the text that is none, which is an error behind that of the key's type. */
+static void put_float(mp_resp_run_ctx *x) {
+    mp_dict_value v = {.type = MP_DICT_BYTES, .bytes = {x->a[2].p, x->a[2].n}};
+    double f;
+    if (mp_dict_value_float(&v, &f)) v = (mp_dict_value){.type = MP_DICT_FLOAT, .f = f};
     mp_dict_put_value(x->b, &v);
-    mp_resp_close(x, 0);
+}
+
+void mp_resp_incrbyfloat(mp_resp_run_ctx *x) {
+    mp_resp_single(x, MP_DICT_ADD, 0, MP_REPLY_BULK, put_float);
 }
 
 void mp_resp_mset(mp_resp_run_ctx *x) {
@@ -137,9 +138,13 @@ void mp_resp_ttl(mp_resp_run_ctx *x) {
 
 /* ---- all keys ---- */
 
-/* DBSIZE, FLUSHALL, FLUSHDB */
+/* DBSIZE, FLUSHALL [ASYNC|SYNC], FLUSHDB likewise */
 void mp_resp_all(mp_resp_run_ctx *x) {
     int size = x->c->server->size;
+    if (x->n > 2 || (x->n == 2 && !mp_resp_is(&x->a[1], "async") && !mp_resp_is(&x->a[1], "sync"))) {
+        mp_resp_say(x, "-ERR syntax error");
+        return;
+    }
     if (!mp_resp_start(x, x->cmd->reply, (size_t)size)) return;
     for (int r = 0; r < size; r++)
         if (mp_resp_open_at(x, (uint32_t)r, x->cmd->op, r)) mp_resp_close(x, (uint32_t)r);

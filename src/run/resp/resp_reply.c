@@ -1,9 +1,11 @@
 /* resp_reply.c - answers of the dictionary as RESP2, in the order of the commands.
  * Invariant: the answer of the first command under way goes straight to the client's output, any other waits in the
- * ring; an answer that finds no memory becomes an error, and where not even that is possible the client is closed. */
+ * ring; an answer that finds no memory becomes an error, which waits until there is room for it. */
 #include <stdio.h>
 
 #include "run/resp/resp_state.h"
+
+enum { ERROR_BYTES = 128, RING_LEAST = 16 };
 
 static mp_resp_pending *pending_of(mp_resp_client *c, uint64_t number) {
     return &c->ring[number & (c->cap_ring - 1)];
@@ -11,7 +13,7 @@ static mp_resp_pending *pending_of(mp_resp_client *c, uint64_t number) {
 
 static bool grow_ring(mp_resp_client *c) {
     mp_mem *mem = c->server->args.mem;
-    size_t cap = c->cap_ring ? 2 * c->cap_ring : 16;
+    size_t cap = c->cap_ring ? 2 * c->cap_ring : RING_LEAST;
     mp_resp_pending *ring = mp_mem_alloc(mem, cap * sizeof *ring);
     if (!ring) return false;
     for (uint64_t i = c->first; i < c->end; i++)
@@ -22,9 +24,13 @@ static bool grow_ring(mp_resp_client *c) {
     return true;
 }
 
+bool mp_resp_ring_room(mp_resp_client *c) {
+    return c->end - c->first < c->cap_ring || grow_ring(c);
+}
+
 mp_resp_pending *mp_resp_begin(mp_resp_client *c, mp_reply_kind kind, uint32_t n_parts) {
     mp_mem *mem = c->server->args.mem;
-    if (c->end - c->first == c->cap_ring && !grow_ring(c)) return NULL;
+    if (!mp_resp_ring_room(c)) return NULL;
     mp_resp_pending p = {.kind = kind, .n_parts = n_parts, .n_left = n_parts};
     mp_buf_init(&p.text, mem);
     mp_buf_init(&p.error, mem);
@@ -211,10 +217,9 @@ static void collect(mp_resp_client *c, mp_resp_pending *p, uint32_t part, mp_dic
     }
 }
 
-static void compose(mp_resp_client *c, mp_resp_pending *p, mp_buf *b) {
+static void compose(mp_resp_pending *p, mp_buf *b) {
     if (p->text.failed || p->error.failed) {
-        c->server->counts.errors++;
-        mp_resp_put_line(b, "-OOM the answer does not fit in memory (--memory)");
+        b->failed = true;
     } else if (p->error.len) {
         mp_buf_put(b, p->error.data, p->error.len);
     } else if (p->kind == MP_REPLY_SUM) {
@@ -236,47 +241,67 @@ static bool has_parts(mp_reply_kind kind) {
     return kind >= MP_REPLY_SUM;
 }
 
-/* What did not fit behind `before` gives way to an error. */
-static void make_fit(mp_resp_client *c, mp_buf *b, size_t before) {
+static bool is_heard(const mp_resp_client *c) {
+    return c->fd >= 0 && !c->deaf;
+}
+
+/* What did not fit into b, which was as `was`, gives way to an error, later. */
+static void take_back(mp_resp_client *c, mp_resp_pending *p, mp_buf *b, const mp_buf *was) {
     if (!b->failed) return;
     b->failed = false;
-    b->len = before;
+    b->len = was->len;
+    b->cap = was->cap; /* it has that at least */
     c->server->counts.errors++;
-    mp_resp_put_line(b, "-OOM the answer does not fit in memory (--memory)");
+    p->no_memory = true;
 }
 
-static void write_out(mp_resp_client *c, mp_resp_pending *p) {
-    size_t before = c->out.len;
-    if (has_parts(p->kind))
-        compose(c, p, &c->out);
-    else if (p->text.len)
-        mp_buf_put(&c->out, p->text.data, p->text.len);
-    make_fit(c, &c->out, before);
+static bool room_for_error(mp_buf *b) {
+    size_t cap = b->cap;
+    if (mp_buf_reserve(b, ERROR_BYTES)) return true;
+    b->failed = false;
+    b->cap = cap;
+    return false;
 }
 
-/* The commands at the front that are answered leave the ring. */
-static void flush_ring(mp_resp_client *c) {
+/* False: there is not even room for an error. */
+static bool write_out(mp_resp_client *c, mp_resp_pending *p) {
+    mp_buf was = c->out;
+    if (!p->no_memory && !has_parts(p->kind) && p->text.len == 0) return true; /* it is there */
+    if (!p->no_memory) {
+        if (has_parts(p->kind))
+            compose(p, &c->out);
+        else
+            mp_buf_put(&c->out, p->text.data, p->text.len);
+        take_back(c, p, &c->out, &was);
+    }
+    if (!p->no_memory) return true;
+    if (!room_for_error(&c->out)) return false;
+    mp_resp_put_line(&c->out, "-OOM the answer does not fit in memory (--memory)");
+    return true;
+}
+
+void mp_resp_flush(mp_resp_client *c) {
     while (c->first < c->end && pending_of(c, c->first)->done) {
-        mp_resp_pending *p = pending_of(c, c->first++);
-        if (c->fd >= 0) write_out(c, p);
+        mp_resp_pending *p = pending_of(c, c->first);
+        if (is_heard(c) && !write_out(c, p)) return;
+        c->first++;
         release_pending(c, p);
     }
 }
 
 static void take(mp_resp_client *c, uint64_t number, uint32_t part, mp_dict_answer *a) {
     mp_resp_pending *p = pending_of(c, number);
-    if (c->fd < 0) {
+    if (!is_heard(c)) {
         /* nobody reads it */
     } else if (has_parts(p->kind)) {
         collect(c, p, part, a);
     } else {
-        mp_buf *b = number == c->first ? &c->out : &p->text;
-        size_t before = b->len;
+        mp_buf *b = number == c->first ? &c->out : &p->text, was = *b;
         put_one(c, p->kind, a, b);
-        make_fit(c, b, before);
+        take_back(c, p, b, &was);
     }
     p->done = --p->n_left == 0;
-    if (p->done && number == c->first) flush_ring(c);
+    if (p->done && number == c->first) mp_resp_flush(c);
 }
 
 void mp_resp_on_answer(void *client, uint64_t tag, mp_rd answer) {
@@ -299,15 +324,21 @@ void mp_resp_part_failed(mp_resp_client *c, uint32_t part, const mp_error *err) 
 }
 
 mp_buf *mp_resp_at_once(mp_resp_client *c) {
-    if (c->first == c->end) return &c->out;
-    mp_resp_pending *p = mp_resp_begin(c, MP_REPLY_OK, 1);
-    return p ? &p->text : NULL;
+    return &mp_resp_begin(c, MP_REPLY_OK, 1)->text;
 }
 
 void mp_resp_at_once_done(mp_resp_client *c) {
-    if (c->first == c->end) return;
     mp_resp_pending *p = pending_of(c, c->end - 1);
-    make_fit(c, &p->text, 0);
+    mp_buf empty = {.mem = p->text.mem};
     p->n_left = 0;
     p->done = true;
+    take_back(c, p, &p->text, &empty);
+    mp_resp_flush(c);
+}
+
+void mp_resp_refuse(mp_resp_client *c, int64_t n_bytes) {
+    mp_dict_answer a = {.kind = MP_DICT_ERROR, .code = MP_DICT_NO_MEMORY, .bytes = n_bytes};
+    a.limit = c->server->args.mem->limit_bytes;
+    put_error(c, mp_resp_at_once(c), &a);
+    mp_resp_at_once_done(c);
 }

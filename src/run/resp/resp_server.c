@@ -106,7 +106,10 @@ static void take_clients(mp_resp_server *s, int *events) {
             return;
         }
         ++*events;
-        if (!mp_resp_client_new(s, fd)) close(fd);
+        if (mp_resp_client_new(s, fd)) continue;
+        static const char why[] = "-OOM there is no memory for one more client (--memory)\r\n";
+        (void)!send(fd, why, sizeof why - 1, MSG_NOSIGNAL);
+        close(fd);
     }
 }
 
@@ -134,12 +137,16 @@ mp_status mp_resp_server_round(mp_resp_server *s, int *events, mp_error *err) {
 }
 
 void mp_resp_server_end(mp_resp_server *s) {
-    int events = 0;
+    int events = 0, before = -1;
     if (s->ended) return;
+    while (before != events) { /* those that have connected, too */
+        before = events;
+        take_clients(s, &events);
+    }
     s->ended = true;
     close_listener(s);
     for (mp_resp_client *c = s->clients; c; c = c->next)
-        mp_resp_client_end(c, &events);
+        mp_resp_client_end(c);
 }
 
 bool mp_resp_server_done(const mp_resp_server *s) {

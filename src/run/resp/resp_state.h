@@ -32,7 +32,7 @@ typedef enum {
 
 typedef struct {
     mp_reply_kind kind;
-    bool done;
+    bool done, no_memory; /* no_memory: not for the answer */
     uint32_t n_parts, n_left; /* operations */
     int64_t sum;
     mp_buf text;  /* the answer, or the parts that came */
@@ -57,11 +57,13 @@ struct mp_resp_client {
     size_t cap_ring;     /* a power of two */
     uint64_t first, end; /* numbers of the commands under way */
     size_t usual_answer; /* bytes: the largest of late */
+    int64_t to_come;     /* at the end: bytes that are still read */
     bool no_more_input;  /* closed as soon as all answers are written */
     bool ended_input;    /* by the client, or by the server: what has come is still carried out */
     bool deaf;           /* it takes no more answers; what it has sent is carried out */
     bool unwatched;      /* epoll would only say that it is gone */
     bool stuck;          /* commands have come that may not be started yet */
+    int64_t refused_bytes; /* of the command that is passed over */
 };
 
 struct mp_resp_server {
@@ -75,12 +77,13 @@ struct mp_resp_server {
     mp_resp_server_counts counts;
 };
 
-/* resp_command.c: starts the command in c->parser, or answers it. False: memory was refused, and the client cannot be
- * told. */
-bool mp_resp_run(mp_resp_client *c);
+/* resp_command.c: starts the command in c->parser, or answers it. */
+void mp_resp_run(mp_resp_client *c);
 
 /* resp_reply.c */
-/* A command of n_parts operations, NULL: memory was refused. Its number is c->end - 1. */
+/* Room in the ring for one more command; false: none, until one of those under way is answered. */
+bool mp_resp_ring_room(mp_resp_client *c);
+/* A command of n_parts operations, for which there is room; NULL: memory was refused. Its number is c->end - 1. */
 mp_resp_pending *mp_resp_begin(mp_resp_client *c, mp_reply_kind kind, uint32_t n_parts);
 mp_resp_pending *mp_resp_pending_last(mp_resp_client *c);
 /* The answer of operation `part` of the command with this number. A mp_dict_answer_fn is this with tag = number << 21
@@ -88,10 +91,13 @@ mp_resp_pending *mp_resp_pending_last(mp_resp_client *c);
 void mp_resp_on_answer(void *client, uint64_t tag, mp_rd answer);
 /* An operation of the command begun last could not be started. */
 void mp_resp_part_failed(mp_resp_client *c, uint32_t part, const mp_error *err);
-/* An answer without operation is put into the buffer that at_once returns (NULL: memory was refused), then done is
- * called. */
+/* An answer without operation is put into the buffer that at_once returns, then done is called. */
 mp_buf *mp_resp_at_once(mp_resp_client *c);
 void mp_resp_at_once_done(mp_resp_client *c);
+/* Answers at once that n_bytes were refused. */
+void mp_resp_refuse(mp_resp_client *c, int64_t n_bytes);
+/* The commands at the front that are answered leave the ring, as far as there is room for their answers. */
+void mp_resp_flush(mp_resp_client *c);
 /* Frees what the ring keeps. */
 void mp_resp_release_ring(mp_resp_client *c);
 

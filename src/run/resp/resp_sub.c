@@ -1,5 +1,7 @@
 /* resp_sub.c - commands on hashes and sets.
  * Invariant: a command is one operation on one key, so it is done as a whole. */
+#include <math.h>
+
 #include "run/resp/resp_command.h"
 
 /* HDEL, HGET, HMGET, SADD, SREM, SISMEMBER, SMISMEMBER: names behind the key. */
@@ -36,7 +38,8 @@ void mp_resp_hset(mp_resp_run_ctx *x) {
 }
 
 static void add(mp_resp_run_ctx *x, const mp_dict_value *delta) {
-    if (!mp_resp_start(x, x->cmd->reply, 1) || !mp_resp_open(x, 0, MP_DICT_HADD, 0, &x->a[1]))
+    if (!mp_resp_start(x, x->cmd->reply, 1) ||
+        !mp_resp_open(x, 0, MP_DICT_HADD, MP_DICT_BY_TEXT, &x->a[1]))
         return;
     mp_buf_bytes(x->b, x->a[2].p, x->a[2].n);
     mp_dict_put_value(x->b, delta);
@@ -51,8 +54,10 @@ void mp_resp_hincrby(mp_resp_run_ctx *x) {
 void mp_resp_hincrbyfloat(mp_resp_run_ctx *x) {
     mp_dict_value text = {.type = MP_DICT_BYTES, .bytes = {x->a[3].p, x->a[3].n}};
     mp_dict_value v = {.type = MP_DICT_FLOAT};
-    if (mp_dict_value_float(&text, &v.f))
-        add(x, &v);
-    else
+    if (!mp_dict_value_float(&text, &v.f))
         mp_resp_say(x, "-ERR value is not a valid float");
+    else if (isinf(v.f))
+        mp_resp_say(x, "-ERR value is NaN or Infinity");
+    else
+        add(x, &v);
 }

@@ -28,13 +28,18 @@ static void put_pair(mp_buf *b, const char *name, const char *value) {
 }
 
 void mp_resp_hello(mp_resp_run_ctx *x) {
-    if (x->n > 1 && !mp_resp_is(&x->a[1], "2")) {
+    mp_dict_value text = {.type = MP_DICT_BYTES};
+    int64_t version = 2;
+    if (x->n > 1) text.bytes.p = x->a[1].p, text.bytes.n = x->a[1].n;
+    if (x->n > 1 && !mp_dict_value_int(&text, &version)) {
+        mp_resp_say(x, "-ERR Protocol version is not an integer or out of range");
+        return;
+    }
+    if (version != 2) {
         mp_resp_say(x, "-NOPROTO unsupported protocol version");
         return;
     }
     mp_buf *b = mp_resp_at_once(x->c);
-    x->no_memory = !b;
-    if (!b) return;
     mp_resp_put_array(b, 14);
     put_pair(b, "server", "redis");
     put_pair(b, "version", "7.0.0");
