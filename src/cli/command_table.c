@@ -205,8 +205,8 @@ static const mp_option split_options[] = {
 
 static const mp_option merge_options[] = {
     {.name = "sort", .kind = MP_OPT_TEXT, .arg = "KEYS", .at = AT(spec.query.sort),
-     .help = "the inputs are in this order (which is checked), and so is\n"
-             "the output: '-total, region'"},
+     .help = "put the rows in this order: '-total, region'; inputs that are\n"
+             "in it already are merged as they are read"},
     {.name = "virtual", .kind = MP_OPT_FLAG, .at = AT(is_virtual),
      .help = "HDF5 files: the output refers to them, no row is copied"},
 };

@@ -14,6 +14,7 @@ const mp_fault_phase *mp_fault_phases(void) {
         {"census", "after a wrong guess the input is read to the end"},
         {"exchange", "rows go to the ranks that own them"},
         {"merge", "groups of all ranks are merged"},
+        {"spill", "rows that do not fit go to scratch"},
         {"sort", "rows are sorted"},
         {"gather", "results come to rank 0"},
         {"dict", "the dictionary's sockets are opened (map --dict)"},

@@ -1,4 +1,4 @@
-# merge.sh - mpart merge: shards in the order of their manifest, their checksums, sorted inputs.
+# merge.sh - mpart merge: shards in the order of their manifest, their checksums, virtual tables. Sorted: merge_sort.sh.
 . "$(dirname "$0")/lib.sh"
 mkdir out
 awk 'BEGIN { srand(3); print "id,name,v"; for (i = 1; i <= 3000; i++) printf "%d,\"n %d\",%.2f\n", rand() * 500, i % 7, rand() * 100 }' >in.csv
@@ -27,40 +27,6 @@ succeeds 2 split in.csv -o out/each --each name
 run 2 merge out/each --filename f
 check "folders of values" [ "$(awk -F, 'NR > 1 { print $4 }' "$out" | uniq | wc -l)" = 7 ]
 rm -rf out && mkdir out
-
-# ---- sorted ----
-for part in 1 2 3; do
-    run 0 query in.csv --where "id % 3 == $part - 1" --sort 'id, -v' -o s$part.csv
-done
-run 0 query s1.csv s2.csv s3.csv --sort 'id, -v'
-cp "$out" want.csv
-for np in 0 1 2 5; do
-    MPART_TEST_SPLITS=2000,2001,9000,15000 run $np merge s1.csv s2.csv s3.csv --sort 'id, -v' -o out/m.csv
-    check "exit code 0" has_code 0
-    check "as a sort of all rows" same out/m.csv want.csv
-    rm -f out/m.csv
-done
-printf 'k,f\n1,a\n1,b\n2,c\n' >a.csv
-printf 'k,f\n1,d\n2.0,e\n' >b.csv
-run 3 merge b.csv a.csv --sort k
-check "equal keys in the order of the files" [ "$(cut -d, -f2 "$out" | tr '\n' ' ')" = 'f d a b e c ' ]
-
-# The row that is told is the first one, wherever the cuts are and however many ranks look.
-awk 'NR == 801 { kept = $0; next } { print } NR == 900 { print kept } NR == 950 { print kept }' s2.csv >bad.csv
-for splits in 20 4000,8000 $(head -n 900 bad.csv | wc -c) $(head -n 899 bad.csv | wc -c),$(head -n 900 bad.csv | wc -c); do
-    for np in 0 2 5; do
-        MPART_TEST_SPLITS=$splits run $np merge s1.csv bad.csv s3.csv --sort 'id, -v' -o out/m.csv
-        check "exit code 65" has_code 65
-        check "names the row" says "mpart: not in order: file 'bad.csv', row 899, column 'id, -v': the row belongs before the one above it
-hint: merge --sort takes files that are in that order; mpart query --sort makes it"
-        check "no output" no_output out
-    done
-done
-# in the order of text that is no order of numbers, and the other way round
-(echo k && yes 5 | head -n 200000 && printf '10\n9\n') >numbers.csv
-(cat numbers.csv && echo word) >words.csv
-fails 65 "row 200002" merge numbers.csv --sort k
-fails 65 "row 200001" merge words.csv --sort k
 
 # ---- virtual: no row is copied; parts and whole can be moved together ----
 mkdir parts 'parts/50% of'
@@ -100,6 +66,7 @@ rm -f out/v.h5
 
 # ---- what cannot be ----
 succeeds 2 split in.csv -o shards --by id --parts 4
+printf 'k,f\n1,a\n' >a.csv
 fails 65 "columns differ" merge in.csv a.csv
 fails 74 "nosuch" merge nosuch -o out/m.csv
 fails 2 "no input given" merge
@@ -113,10 +80,8 @@ rm changed/part-00001.csv
 fails 74 "part-00001.csv" merge changed -o out/m.csv
 echo '{"mpart":1' >changed/manifest.json
 fails 65 "broken manifest" merge changed -o out/m.csv
-for phase in open plan scan output commit verify sort; do
-    set -- shards
-    [ $phase = sort ] && set -- s1.csv s2.csv --sort id
-    MPART_TEST_FAIL=1:$phase run 3 merge "$@" -o out/m.csv
+for phase in open plan scan output commit verify; do
+    MPART_TEST_FAIL=1:$phase run 3 merge shards -o out/m.csv
     check "$phase: exit code 1" has_code 1
     check "$phase: one message" one_message
     check "$phase: no output" no_output out
