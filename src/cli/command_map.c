@@ -75,7 +75,8 @@ static const mp_option map_options[] = {
      .help = "say what --resume would keep and what it would do again, and why"},
     {.name = "dict", .kind = MP_OPT_FLAG, .at = AT(map.dict),
      .help = "one dictionary for all commands ($MPART_DICT is a Unix socket that\n"
-             "speaks as Redis does) or plug-ins"},
+             "speaks as Redis does) or plug-ins; --resume goes on with it where\n"
+             "the run was stopped (SIGUSR1) or had failures, not after a kill"},
     {.name = "dict-in", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(map.dict_in),
      .help = "what the dictionary begins with: columns key and value, as CSV,\n"
              "NDJSON or HDF5 by its name, .gz and .zst too"},

@@ -18,24 +18,24 @@ typedef enum {
     MP_DICT_LENGTH,  /* → bytes of the text */
     MP_DICT_PUT,     /* value → 1 stored, 0 not; with MP_DICT_OLD: the value before */
     MP_DICT_DELETE,  /* → 0 or 1; with MP_DICT_OLD: the value before */
-    MP_DICT_ADD,     /* int or float (bytes: not a number, an error behind that of the key's type) → sum */
-    MP_DICT_MIN,     /* int or float → the less */
-    MP_DICT_MAX,     /* int or float → the greater */
-    MP_DICT_APPEND,  /* bytes → bytes of the text */
-    MP_DICT_CAS,     /* value expected (none: no key), new value (none: delete) → 1 done, 0 not */
-    MP_DICT_HSET,    /* u32 n, n times field and value → number of new fields */
-    MP_DICT_HGET,    /* u32 n, n fields → list of values; n = 1: value */
-    MP_DICT_HADD,    /* field, int or float → sum */
-    MP_DICT_HALL,    /* → list of fields and values in turn */
-    MP_DICT_HKEYS,   /* → list of fields */
-    MP_DICT_HVALS,   /* → list of values */
-    MP_DICT_HDEL,    /* u32 n, n fields → number deleted */
-    MP_DICT_HLEN,    /* → number of fields */
-    MP_DICT_SADD,    /* u32 n, n members → number of new ones */
-    MP_DICT_SREM,    /* u32 n, n members → number deleted */
-    MP_DICT_SHAS,    /* u32 n, n members → list of 0 or 1; n = 1: int */
-    MP_DICT_SALL,    /* → list of members */
-    MP_DICT_SLEN,    /* → number of members */
+    MP_DICT_ADD, /* int or float (bytes: not a number, an error behind that of the key's type) → sum */
+    MP_DICT_MIN,    /* int or float → the less */
+    MP_DICT_MAX,    /* int or float → the greater */
+    MP_DICT_APPEND, /* bytes → bytes of the text */
+    MP_DICT_CAS,    /* value expected (none: no key), new value (none: delete) → 1 done, 0 not */
+    MP_DICT_HSET,   /* u32 n, n times field and value → number of new fields */
+    MP_DICT_HGET,   /* u32 n, n fields → list of values; n = 1: value */
+    MP_DICT_HADD,   /* field, int or float → sum */
+    MP_DICT_HALL,   /* → list of fields and values in turn */
+    MP_DICT_HKEYS,  /* → list of fields */
+    MP_DICT_HVALS,  /* → list of values */
+    MP_DICT_HDEL,   /* u32 n, n fields → number deleted */
+    MP_DICT_HLEN,   /* → number of fields */
+    MP_DICT_SADD,   /* u32 n, n members → number of new ones */
+    MP_DICT_SREM,   /* u32 n, n members → number deleted */
+    MP_DICT_SHAS,   /* u32 n, n members → list of 0 or 1; n = 1: int */
+    MP_DICT_SALL,   /* → list of members */
+    MP_DICT_SLEN,   /* → number of members */
     /* without a key, of all that the asked rank owns */
     MP_DICT_KEYS, /* bytes: a pattern with * ? [a-z] \ → list of keys */
     MP_DICT_SCAN, /* u64 from, u32 count, pattern, u32 mp_dict_type or 0 → list: place to go on from (int), keys */
@@ -49,7 +49,8 @@ enum {
     MP_DICT_IF_NEW = 2, /* PUT, HSET: only where there is none */
     MP_DICT_IF_OLD = 4, /* PUT: only where there is one */
     MP_DICT_OLD = 8,    /* PUT, DELETE: the answer is the value before */
-    MP_DICT_BY_TEXT = 16 /* ADD, HADD: a float before counts by its text, so 2.0 is an int, as in Redis */
+    MP_DICT_BY_TEXT =
+        16 /* ADD, HADD: a float before counts by its text, so 2.0 is an int, as in Redis */
 };
 
 /* Kinds of values and answers behind the mp_dict_type ones. */

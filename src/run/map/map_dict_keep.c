@@ -202,7 +202,8 @@ static mp_status choose(const mp_map_job *j, kept *k, char *text, size_t cap, mp
     if (j->n_kept == 0) return MP_OK;
     mp_error_set(err, MP_FAILED, "cannot go on",
                  "the run before was killed, and what its dictionary had is lost");
-    mp_error_hint(err, "begin again without --resume; a run that is asked to stop keeps it");
+    mp_error_hint(err, "begin again without --resume; a run that is stopped by SIGUSR1, or ends by "
+                       "itself with units left, keeps it");
     return MP_FAILED;
 }
 

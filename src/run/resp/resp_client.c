@@ -16,9 +16,11 @@ enum {
     READ_BYTES = 64 * 1024,
     UNDER_WAY_MAX = 1024,
     OUT_MAX = 1 << 20,
-    OUT_MOST = 16 << 20,     /* while memory is plenty */
-    LEAST_BYTES = 4 * 1024,  /* of a buffer, always */
-    KEEP_BYTES = 256 * 1024, /* larger buffers are given back when they are empty; a command that needs more is long */
+    OUT_MOST = 16 << 20,    /* while memory is plenty */
+    LEAST_BYTES = 4 * 1024, /* of a buffer, always */
+    KEEP_BYTES =
+        256 *
+        1024, /* larger buffers are given back when they are empty; a command that needs more is long */
     FIRST_ANSWER =
         OUT_MAX / 2 /* as long as nothing is known of a client's answers: it starts slowly */
 };
@@ -94,7 +96,8 @@ static void watch(mp_resp_client *c) {
 
 /* Is a fraction 1 / n of the memory left, once `more` bytes are taken? */
 static bool leaves(const mp_mem *mem, int64_t more, int n) {
-    return mem->limit_bytes == 0 || mem->limit_bytes - mem->used_bytes - more >= mem->limit_bytes / n;
+    return mem->limit_bytes == 0 ||
+           mem->limit_bytes - mem->used_bytes - more >= mem->limit_bytes / n;
 }
 
 /* A client may leave its answers for a while, so that one that sends a long pipeline before it reads gets through. */
@@ -194,8 +197,9 @@ static bool grow(mp_resp_client *c, size_t cap) {
 static size_t room_to_read(mp_resp_client *c) {
     size_t need = c->in.len + READ_BYTES, twice = 2 * c->in.cap;
     size_t end = mp_resp_least_bytes(&c->parser) + READ_BYTES;
-    if (c->in.len == c->in.cap &&
-        !grow(c, twice < need ? need : end > need && end < twice ? end : twice))
+    if (c->in.len == c->in.cap && !grow(c, twice < need                ? need
+                                           : end > need && end < twice ? end
+                                                                       : twice))
         (void)grow(c, need);
     size_t room = c->in.cap - c->in.len;
     return room < READ_BYTES ? room : READ_BYTES;

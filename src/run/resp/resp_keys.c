@@ -141,7 +141,8 @@ void mp_resp_ttl(mp_resp_run_ctx *x) {
 /* DBSIZE, FLUSHALL [ASYNC|SYNC], FLUSHDB likewise */
 void mp_resp_all(mp_resp_run_ctx *x) {
     int size = x->c->server->size;
-    if (x->n > 2 || (x->n == 2 && !mp_resp_is(&x->a[1], "async") && !mp_resp_is(&x->a[1], "sync"))) {
+    if (x->n > 2 ||
+        (x->n == 2 && !mp_resp_is(&x->a[1], "async") && !mp_resp_is(&x->a[1], "sync"))) {
         mp_resp_say(x, "-ERR syntax error");
         return;
     }

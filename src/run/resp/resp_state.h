@@ -32,7 +32,7 @@ typedef enum {
 
 typedef struct {
     mp_reply_kind kind;
-    bool done, no_memory; /* no_memory: not for the answer */
+    bool done, no_memory;     /* no_memory: not for the answer */
     uint32_t n_parts, n_left; /* operations */
     int64_t sum;
     mp_buf text;  /* the answer, or the parts that came */
@@ -54,15 +54,15 @@ struct mp_resp_client {
     mp_buf out;
     size_t out_at; /* written */
     mp_resp_pending *ring;
-    size_t cap_ring;     /* a power of two */
-    uint64_t first, end; /* numbers of the commands under way */
-    size_t usual_answer; /* bytes: the largest of late */
-    int64_t to_come;     /* at the end: bytes that are still read */
-    bool no_more_input;  /* closed as soon as all answers are written */
-    bool ended_input;    /* by the client, or by the server: what has come is still carried out */
-    bool deaf;           /* it takes no more answers; what it has sent is carried out */
-    bool unwatched;      /* epoll would only say that it is gone */
-    bool stuck;          /* commands have come that may not be started yet */
+    size_t cap_ring;       /* a power of two */
+    uint64_t first, end;   /* numbers of the commands under way */
+    size_t usual_answer;   /* bytes: the largest of late */
+    int64_t to_come;       /* at the end: bytes that are still read */
+    bool no_more_input;    /* closed as soon as all answers are written */
+    bool ended_input;      /* by the client, or by the server: what has come is still carried out */
+    bool deaf;             /* it takes no more answers; what it has sent is carried out */
+    bool unwatched;        /* epoll would only say that it is gone */
+    bool stuck;            /* commands have come that may not be started yet */
     int64_t refused_bytes; /* of the command that is passed over */
 };
 
