@@ -1,4 +1,4 @@
-/* flow.c - the driver loop: the only place of a phase that waits or makes progress.
+/* flow.c - a rank's side of a flow, driven by the loop of phase.h.
  * Invariant: a rank walks through the stages splits, finish, drain, left, whatever happens; trouble
  * and stops only make it skip work. It ends its exchange exactly once, sends rank 0 exactly one
  * FINAL, and leaves by the verdict alone. */
@@ -11,14 +11,14 @@
 #include "run/fault.h"
 #include "run/flow_state.h"
 
-enum { POLL_NS = 1000 * 1000, TICK_NS = 200 * 1000 * 1000 };
+enum { POLL_NS = 1000 * 1000 };
 
 mp_exchange *mp_flow_exchange(mp_flow_run *run) {
     return run->x;
 }
 
 uint32_t mp_flow_serial(const mp_flow_run *run) {
-    return run->serial;
+    return run->phase.serial;
 }
 
 static void stop_at(mp_flow_run *r, int64_t limit, mp_flow_verdict why) {
@@ -40,7 +40,7 @@ int64_t mp_flow_limit_of(const mp_error *e, int64_t split) {
 void mp_flow_note_trouble(mp_flow_run *r, mp_status s, const mp_error *e, int64_t limit) {
     mp_error own = *e;
     mp_error_set(&own, s, NULL, "phase '%s'", r->f->name);
-    if (own.rank < 0) own.rank = r->rank;
+    if (own.rank < 0) own.rank = r->phase.rank;
     stop_at(r, limit, MP_FLOW_FAILED);
     if (r->trouble.status == MP_OK || limit < r->trouble_limit) r->trouble_limit = limit;
     if (mp_error_order(&own, &r->trouble) < 0) r->trouble = own;
@@ -51,45 +51,33 @@ static void note(mp_flow_run *r, mp_status s, const mp_error *e) {
     if (s != MP_OK) mp_flow_note_trouble(r, s, e, 0);
 }
 
-void mp_flow_write(mp_flow_run *r, mp_buf *b, mp_flow_message kind) {
-    mp_buf_init(b, NULL);
-    mp_buf_u32(b, r->serial);
-    mp_buf_u8(b, (uint8_t)kind);
-}
-
-void mp_flow_send(mp_flow_run *r, int dest, mp_buf *b) {
-    mp_status s = mp_comm_send_buf(r->c, dest, MP_TAG_SPLIT, b, false, &r->fatal_error);
-    if (s != MP_OK) r->fatal = s;
-    mp_buf_release(b);
-}
-
 /* What may change the verdict. Rank 0 hears of its own at once: a message to itself comes in the
  * next round, behind a verdict that this round may give. */
 static void send_trouble(mp_flow_run *r) {
     mp_error own = r->trouble;
     mp_error_init(&r->trouble);
-    if (r->rank == 0) {
+    if (r->phase.rank == 0) {
         mp_flow_head_trouble(r, &own, r->trouble_limit);
         return;
     }
     mp_buf b;
-    mp_flow_write(r, &b, MP_FLOW_TROUBLE);
+    mp_phase_write(&r->phase, &b, MP_FLOW_TROUBLE);
     mp_buf_i64(&b, r->trouble_limit);
     mp_buf_put(&b, &own, sizeof own);
-    mp_flow_send(r, 0, &b);
+    mp_phase_send(&r->phase, 0, &b);
 }
 
 static void ask_stop(mp_flow_run *r) {
     mp_flow_verdict why = r->asked;
     r->asked = MP_FLOW_OK;
-    if (r->rank == 0) {
+    if (r->phase.rank == 0) {
         mp_flow_head_asked(r, why);
         return;
     }
     mp_buf b;
-    mp_flow_write(r, &b, MP_FLOW_ASK_STOP);
+    mp_phase_write(&r->phase, &b, MP_FLOW_ASK_STOP);
     mp_buf_u8(&b, (uint8_t)why);
-    mp_flow_send(r, 0, &b);
+    mp_phase_send(&r->phase, 0, &b);
 }
 
 /* What callbacks and handlers have noted. */
@@ -110,12 +98,12 @@ static void report(mp_flow_run *r, int64_t split, mp_status status, bool begun,
                    const mp_buf *text) {
     mp_buf b;
     if (r->trouble.status != MP_OK) send_trouble(r); /* before the report of its split */
-    mp_flow_write(r, &b, MP_FLOW_REPORT);
+    mp_phase_write(&r->phase, &b, MP_FLOW_REPORT);
     mp_buf_i64(&b, split);
     mp_buf_u32(&b, (uint32_t)status);
     mp_buf_u8(&b, begun);
     if (text) mp_buf_put(&b, text->data, text->len);
-    mp_flow_send(r, 0, &b);
+    mp_phase_send(&r->phase, 0, &b);
 }
 
 static void end_split(mp_flow_run *r, mp_status status) {
@@ -223,8 +211,8 @@ static bool work_on_drain(mp_flow_run *r) {
     if (!r->stopped && r->f->quiet && !r->f->quiet(r->f->ctx)) return false;
     mp_buf b;
     tell_head(r);
-    mp_flow_write(r, &b, MP_FLOW_FINAL);
-    mp_flow_send(r, 0, &b);
+    mp_phase_write(&r->phase, &b, MP_FLOW_FINAL);
+    mp_phase_send(&r->phase, 0, &b);
     r->stage = MP_STAGE_LEFT;
     return true;
 }
@@ -259,18 +247,17 @@ static void hear_verdict(mp_flow_run *r, mp_rd *in) {
     r->verdict = (mp_flow_verdict)mp_rd_u8(in);
     const void *p = mp_rd_left(in) ? mp_rd_raw(in, sizeof r->error) : NULL;
     if (p) memcpy(&r->error, p, sizeof r->error);
-    r->over = true;
-    mp_comm_listen(r->c, MP_TAG_SPLIT, NULL, NULL);
+    r->phase.over = true;
+    mp_comm_listen(r->phase.c, MP_TAG_SPLIT, NULL, NULL);
 }
 
 static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_flow_run *r = ctx;
     (void)err;
-    mp_rd in = mp_rd_of(bytes, len);
-    uint32_t serial = mp_rd_u32(&in);
-    mp_flow_message kind = (mp_flow_message)mp_rd_u8(&in);
-    if (in.bad || serial != r->serial) return MP_OK;
-    switch (kind) {
+    mp_rd in;
+    int kind = mp_phase_read(&r->phase, bytes, len, &in);
+    if (kind < 0) return MP_OK;
+    switch ((mp_flow_message)kind) {
     case MP_FLOW_GIVE:
         hear_split(r, &in);
         break;
@@ -287,7 +274,7 @@ static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len
         break;
     }
     default:
-        if (r->rank == 0) mp_flow_head_hears(r, src, kind, &in);
+        if (r->phase.rank == 0) mp_flow_head_hears(r, src, (mp_flow_message)kind, &in);
     }
     return MP_OK;
 }
@@ -323,36 +310,24 @@ static int64_t longest_sleep(const mp_flow_run *r) {
     return r->head.later ? POLL_NS : 20 * POLL_NS;
 }
 
+static void rest(void *ctx, int idle) {
+    const mp_flow_run *r = ctx;
+    mp_comm_idle_most(r->phase.c, idle, longest_sleep(r));
+}
+
+static bool round_of(void *ctx, mp_status heard, const mp_error *e) {
+    mp_flow_run *r = ctx;
+    note(r, heard, e);
+    bool did = push(r);
+    did = work(r) || did;
+    did = tell_head(r) || did;
+    return r->phase.rank == 0 ? mp_flow_head_round(r) || did : did;
+}
+
 static mp_status drive(mp_flow_run *r, mp_error *err) {
-    int idle = 0;
-    int64_t next_tick = mp_clock_ns() + TICK_NS;
-    while (!r->over) {
-        int events = 0;
-        mp_error e = MP_ERROR_INIT;
-        mp_status s = mp_comm_progress(r->c, &events, &e);
-        if (s != MP_OK && mp_comm_broken(r->c)) {
-            if (err) *err = e;
-            return s;
-        }
-        if (r->over) break;
-        note(r, s, &e);
-        bool did = push(r);
-        did = work(r) || did;
-        did = tell_head(r) || did;
-        if (r->rank == 0) did = mp_flow_head_round(r) || did;
-        if (r->fatal != MP_OK) {
-            mp_comm_give_up(r->c);
-            if (err) *err = r->fatal_error;
-            return r->fatal;
-        }
-        idle = did || events ? 0 : idle + 1;
-        if (idle) mp_comm_idle_most(r->c, idle, longest_sleep(r));
-        if (r->rank == 0 && r->f->tick && mp_clock_ns() >= next_tick) {
-            r->f->tick(r->f->ctx);
-            next_tick = mp_clock_ns() + TICK_NS;
-        }
-    }
-    return MP_OK;
+    mp_phase_loop loop = {
+        .ctx = r, .round = round_of, .rest = rest, .tick = r->f->tick, .tick_ctx = r->f->ctx};
+    return mp_phase_drive(&r->phase, &loop, err);
 }
 
 /* What a pass needs; the ranks agree whether all have it, since none may wait for a rank that does
@@ -360,31 +335,31 @@ static mp_status drive(mp_flow_run *r, mp_error *err) {
 static mp_status prepare(mp_flow_run *r, mp_error *err) {
     mp_error own = MP_ERROR_INIT;
     mp_status s = MP_OK;
-    if (r->rank == 0) s = mp_flow_head_init(r, &own);
+    if (r->phase.rank == 0) s = mp_flow_head_init(r, &own);
     if (s == MP_OK && r->f->on_block) {
         mp_exchange_args args = {.budget_bytes = r->f->exchange_bytes,
-                                 .pass = r->serial,
+                                 .pass = r->phase.serial,
                                  .on_block = on_block,
                                  .ctx = r,
                                  .mem = r->f->mem};
-        s = mp_exchange_new(r->c, &args, &r->x, &own);
+        s = mp_exchange_new(r->phase.c, &args, &r->x, &own);
     }
-    mp_comm_listen(r->c, MP_TAG_SPLIT, on_message, r);
+    mp_comm_listen(r->phase.c, MP_TAG_SPLIT, on_message, r);
     if (s == MP_OK) {
         /* before the agreement, behind which blocks come in */
         mp_error injected = MP_ERROR_INIT;
         if (r->f->attach) r->f->attach(r->f->ctx, r);
-        mp_status asked = mp_fault_check(r->rank, r->f->name, &injected);
-        if (asked == MP_OK && r->x) asked = mp_fault_check(r->rank, "exchange", &injected);
+        mp_status asked = mp_fault_check(r->phase.rank, r->f->name, &injected);
+        if (asked == MP_OK && r->x) asked = mp_fault_check(r->phase.rank, "exchange", &injected);
         note(r, asked, &injected);
     }
-    s = mp_comm_agree(r->c, &own);
+    s = mp_comm_agree(r->phase.c, &own);
     if (s != MP_OK && err) *err = own;
     return s;
 }
 
 static void release(mp_flow_run *r) {
-    mp_comm_listen(r->c, MP_TAG_SPLIT, NULL, NULL);
+    mp_comm_listen(r->phase.c, MP_TAG_SPLIT, NULL, NULL);
     if (r->working && r->f->split_end) {
         mp_buf unused;
         mp_buf_init(&unused, NULL);
@@ -417,14 +392,11 @@ mp_status mp_flow_execute(mp_comm *c, const mp_flow *flow, mp_flow_result *resul
         mp_comm_give_up(c);
         return mp_error_nomem(err, sizeof *r, 0);
     }
-    *r = (mp_flow_run){.c = c,
+    *r = (mp_flow_run){.phase = mp_phase_begin(c, MP_TAG_SPLIT),
                        .f = flow,
-                       .serial = mp_comm_serial(c),
-                       .rank = mp_comm_rank(c),
                        .limit = INT64_MAX,
                        .trouble = MP_ERROR_INIT,
-                       .error = MP_ERROR_INIT,
-                       .fatal_error = MP_ERROR_INIT};
+                       .error = MP_ERROR_INIT};
     mp_status s = prepare(r, &e);
     if (s == MP_OK) s = drive(r, &e);
     fill_result(r, s, &e, result);

@@ -13,7 +13,7 @@ enum { HAND_OUT_NS = 200 * 1000 };
 
 mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err) {
     mp_flow_head *h = &r->head;
-    int n = mp_comm_size(r->c);
+    int n = mp_comm_size(r->phase.c);
     h->limit = INT64_MAX;
     h->next_split = r->f->first_split;
     h->bound = -1;
@@ -41,12 +41,12 @@ static void want(mp_flow_head *h, int src) {
 }
 
 static void tell_all(mp_flow_run *r, const mp_buf *message) {
-    for (int dest = 0; dest < mp_comm_size(r->c); dest++) {
+    for (int dest = 0; dest < mp_comm_size(r->phase.c); dest++) {
         mp_buf copy;
         mp_buf_init(&copy, NULL);
         mp_buf_put(&copy, message->data, message->len);
         copy.failed = copy.failed || message->failed;
-        mp_flow_send(r, dest, &copy);
+        mp_phase_send(&r->phase, dest, &copy);
     }
 }
 
@@ -66,7 +66,7 @@ static void stop_all(mp_flow_run *r, int64_t limit) {
     if (limit >= h->limit) return;
     h->limit = limit;
     mp_buf b;
-    mp_flow_write(r, &b, MP_FLOW_STOP);
+    mp_phase_write(&r->phase, &b, MP_FLOW_STOP);
     mp_buf_i64(&b, limit);
     mp_buf_u8(&b, (uint8_t)weigh(h));
     tell_all(r, &b);
@@ -120,7 +120,7 @@ void mp_flow_head_hears(mp_flow_run *r, int src, mp_flow_message kind, mp_rd *in
 static void no_more(mp_flow_run *r) {
     mp_buf b;
     r->head.exhausted = true;
-    mp_flow_write(r, &b, MP_FLOW_NO_MORE);
+    mp_phase_write(&r->phase, &b, MP_FLOW_NO_MORE);
     tell_all(r, &b);
     mp_buf_release(&b);
 }
@@ -159,7 +159,7 @@ static bool hand_out_one(mp_flow_run *r) {
     mp_error e = MP_ERROR_INIT;
     mp_split_state state = MP_SPLIT_NONE;
     mp_status s = MP_OK;
-    mp_flow_write(r, &b, MP_FLOW_GIVE);
+    mp_phase_write(&r->phase, &b, MP_FLOW_GIVE);
     mp_buf_i64(&b, h->next_split);
     if (r->f->next_split) {
         int64_t start = mp_clock_ns();
@@ -175,7 +175,7 @@ static bool hand_out_one(mp_flow_run *r) {
         h->exhausted = true; /* STOP follows instead of NO_MORE */
     } else if (got) {
         int rank = take_want(h, choose(h));
-        mp_flow_send(r, rank, &b);
+        mp_phase_send(&r->phase, rank, &b);
         h->bound = state == MP_SPLIT_BOUND ? rank : -1;
         h->next_split++;
         h->worked = false;
@@ -196,14 +196,14 @@ static void give_verdict(mp_flow_run *r) {
         mp_error_init(&h->error);
     r->verdict = v;
     r->error = h->error;
-    r->over = true;
-    mp_comm_listen(r->c, MP_TAG_SPLIT, NULL, NULL);
-    for (int dest = 1; dest < mp_comm_size(r->c); dest++) {
+    r->phase.over = true;
+    mp_comm_listen(r->phase.c, MP_TAG_SPLIT, NULL, NULL);
+    for (int dest = 1; dest < mp_comm_size(r->phase.c); dest++) {
         mp_buf b;
-        mp_flow_write(r, &b, MP_FLOW_VERDICT);
+        mp_phase_write(&r->phase, &b, MP_FLOW_VERDICT);
         mp_buf_u8(&b, (uint8_t)v);
         if (v == MP_FLOW_FAILED) mp_buf_put(&b, &h->error, sizeof h->error);
-        mp_flow_send(r, dest, &b);
+        mp_phase_send(&r->phase, dest, &b);
     }
 }
 
@@ -217,7 +217,7 @@ bool mp_flow_head_round(mp_flow_run *r) {
         did = hand_out_one(r) || did;
         if (mp_clock_ns() - start > HAND_OUT_NS) break;
     }
-    if (h->n_final < mp_comm_size(r->c) || r->over) return did;
+    if (h->n_final < mp_comm_size(r->phase.c) || r->phase.over) return did;
     give_verdict(r);
     return true;
 }

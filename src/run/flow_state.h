@@ -5,6 +5,7 @@
 #define MP_RUN_FLOW_STATE_H
 
 #include "run/flow.h"
+#include "run/phase.h"
 
 /* Messages of MP_TAG_SPLIT: u32 serial, u8 kind, then as said here. */
 typedef enum {
@@ -19,7 +20,9 @@ typedef enum {
     MP_FLOW_VERDICT   /* from rank 0, its last message: u8 verdict, mp_error when FAILED */
 } mp_flow_message;
 
-enum { MP_FLOW_IN_HAND = 4 }; /* splits of a rank: one in work, the others prefetched; more where
+enum {
+    MP_FLOW_IN_HAND = 4
+}; /* splits of a rank: one in work, the others prefetched; more where
                                  they are bound to one */
 
 typedef struct {
@@ -53,12 +56,10 @@ typedef struct {
 } mp_flow_head;
 
 struct mp_flow_run {
-    mp_comm *c;
+    mp_phase phase;
     const mp_flow *f;
-    uint32_t serial;
     mp_exchange *x; /* NULL: none */
     bool ended;     /* mp_exchange_end was called */
-    int rank;
 
     mp_flow_stage stage;
     mp_buf have; /* mp_flow_given */
@@ -73,11 +74,8 @@ struct mp_flow_run {
     mp_error trouble;      /* not told to rank 0 yet */
     int64_t trouble_limit;
 
-    bool over;
     mp_flow_verdict verdict;
-    mp_error error;  /* of the verdict */
-    mp_status fatal; /* messages cannot be sent: no agreement is possible */
-    mp_error fatal_error;
+    mp_error error; /* of the verdict */
 
     int64_t busy_ns, n_splits;
     mp_flow_head head; /* rank 0 */
@@ -89,9 +87,6 @@ struct mp_flow_run {
 void mp_flow_note_trouble(mp_flow_run *r, mp_status s, const mp_error *e, int64_t limit);
 /* The limit that an error in a callback about this split sets. */
 int64_t mp_flow_limit_of(const mp_error *e, int64_t split);
-/* Start of a message, and its sending; a message that cannot be sent ends the run. */
-void mp_flow_write(mp_flow_run *r, mp_buf *b, mp_flow_message kind);
-void mp_flow_send(mp_flow_run *r, int dest, mp_buf *b);
 
 /* flow_hand_out.c: rank 0 */
 mp_status mp_flow_head_init(mp_flow_run *r, mp_error *err);

@@ -1,5 +1,5 @@
-/* unit.c - the loop of a unit phase, and the rank's side of it. See unit.h.
- * Invariant: only the loop waits. A rank works on one unit; those it holds besides go back to rank 0
+/* unit.c - the rank's side of a unit phase. See unit.h.
+ * Invariant: only the loop of phase.h waits. A rank works on one unit; those it holds besides go back to rank 0
  * when that one takes long. */
 #include "run/map/unit.h"
 
@@ -13,27 +13,14 @@
 enum {
     LONG_NS = 50 * 1000 * 1000,  /* a unit that takes longer than this holds up no other */
     SYNC_NS = 100 * 1000 * 1000, /* results are synced at most so much later */
-    SLEEP_NS = 20 * 1000 * 1000,
-    TICK_NS = 200 * 1000 * 1000
+    SLEEP_NS = 20 * 1000 * 1000
 };
-
-void mp_unit_write(const mp_unit_run *r, mp_buf *b, mp_unit_message kind) {
-    mp_buf_init(b, NULL);
-    mp_buf_u32(b, r->serial);
-    mp_buf_u8(b, (uint8_t)kind);
-}
-
-void mp_unit_send(mp_unit_run *r, int dest, mp_buf *b) {
-    mp_status s = mp_comm_send_buf(r->c, dest, MP_TAG_UNIT, b, false, &r->fatal_error);
-    if (s != MP_OK) r->fatal = s;
-    mp_buf_release(b);
-}
 
 void mp_unit_trouble(mp_unit_run *r, mp_status s, const mp_error *e) {
     if (s == MP_OK) return;
     mp_error own = *e;
     mp_error_set(&own, s, NULL, "while units were under way");
-    if (own.rank < 0) own.rank = r->rank;
+    if (own.rank < 0) own.rank = r->phase.rank;
     if (mp_error_order(&own, &r->trouble) < 0) r->trouble = own;
     r->stopped = r->killed = true;
 }
@@ -54,11 +41,10 @@ static void hear_unit(mp_unit_run *r, mp_rd *in) {
 static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_unit_run *r = ctx;
     (void)err;
-    mp_rd in = mp_rd_of(bytes, len);
-    uint32_t serial = mp_rd_u32(&in);
-    mp_unit_message kind = (mp_unit_message)mp_rd_u8(&in);
-    if (in.bad || serial != r->serial) return MP_OK;
-    switch (kind) {
+    mp_rd in;
+    int kind = mp_phase_read(&r->phase, bytes, len, &in);
+    if (kind < 0) return MP_OK;
+    switch ((mp_unit_message)kind) {
     case MP_UNIT_GIVE:
         hear_unit(r, &in);
         break;
@@ -73,11 +59,11 @@ static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len
         r->asked_to_stop = mp_rd_u8(&in) != 0;
         const void *e = mp_rd_raw(&in, sizeof r->verdict);
         if (e) memcpy(&r->verdict, e, sizeof r->verdict);
-        r->over = true;
+        r->phase.over = true;
         break;
     }
     default:
-        if (r->rank == 0) mp_unit_head_hears(r, src, kind, &in);
+        if (r->phase.rank == 0) mp_unit_head_hears(r, src, (mp_unit_message)kind, &in);
     }
     return MP_OK;
 }
@@ -88,14 +74,14 @@ static void tell_trouble(mp_unit_run *r) {
     mp_error own = r->trouble;
     mp_error_init(&r->trouble);
     if (mp_error_order(&own, &r->told) < 0) r->told = own;
-    if (r->rank == 0) {
+    if (r->phase.rank == 0) {
         mp_unit_head_trouble(r, &own);
         return;
     }
     mp_buf b;
-    mp_unit_write(r, &b, MP_UNIT_TROUBLE);
+    mp_phase_write(&r->phase, &b, MP_UNIT_TROUBLE);
     mp_buf_put(&b, &own, sizeof own);
-    mp_unit_send(r, 0, &b);
+    mp_phase_send(&r->phase, 0, &b);
 }
 
 /* ---- work ---- */
@@ -104,18 +90,18 @@ static void give_back(mp_unit_run *r) {
     while (r->n_have > 0) {
         mp_unit_given *g = &r->have[--r->n_have];
         mp_buf b;
-        mp_unit_write(r, &b, MP_UNIT_BACK);
+        mp_phase_write(&r->phase, &b, MP_UNIT_BACK);
         mp_buf_i64(&b, g->unit);
-        mp_unit_send(r, 0, &b);
+        mp_phase_send(&r->phase, 0, &b);
         mp_buf_release(&g->desc);
     }
 }
 
 static void report(mp_unit_run *r, const mp_unit_record *record) {
     mp_buf b;
-    mp_unit_write(r, &b, MP_UNIT_DONE);
+    mp_phase_write(&r->phase, &b, MP_UNIT_DONE);
     mp_buf_put(&b, record, sizeof *record);
-    mp_unit_send(r, 0, &b);
+    mp_phase_send(&r->phase, 0, &b);
     r->working = false;
     mp_buf_release(&r->now.desc);
     if (r->u->journalled && !r->unsynced_since_ns) r->unsynced_since_ns = mp_clock_ns();
@@ -186,73 +172,59 @@ static bool sync_results(mp_unit_run *r) {
     mp_unit_trouble(r, s, &e);
     if (s != MP_OK) return true;
     mp_buf b;
-    mp_unit_write(r, &b, MP_UNIT_SYNCED);
-    mp_unit_send(r, 0, &b);
+    mp_phase_write(&r->phase, &b, MP_UNIT_SYNCED);
+    mp_phase_send(&r->phase, 0, &b);
     return true;
 }
 
 /* ---- the loop ---- */
 
-static void rest(mp_unit_run *r, int idle) {
+static void rest(void *ctx, int idle) {
+    mp_unit_run *r = ctx;
     int64_t most = r->working ? r->u->patience(r->u->ctx) : SLEEP_NS;
     if (most > SLEEP_NS) most = SLEEP_NS;
     if (r->working && most > 0)
-        mp_comm_sleep(r->c, most); /* its child is to have the processor */
+        mp_comm_sleep(r->phase.c, most); /* its child is to have the processor */
     else if (!r->working)
-        mp_comm_idle_most(r->c, idle, most);
+        mp_comm_idle_most(r->phase.c, idle, most);
+}
+
+static bool round_of(void *ctx, mp_status heard, const mp_error *e) {
+    mp_unit_run *r = ctx;
+    mp_error own = MP_ERROR_INIT;
+    mp_unit_trouble(r, heard, e);
+    bool did = work(r);
+    if (r->u->beside && r->trouble.status == MP_OK) {
+        mp_status s = r->u->beside(r->u->ctx, &did, &own);
+        if (s != MP_OK && mp_comm_broken(r->phase.c)) {
+            r->phase.fatal = s;
+            r->phase.fatal_error = own;
+            return true;
+        }
+        mp_unit_trouble(r, s, &own);
+    }
+    did = sync_results(r) || did;
+    if (r->trouble.status != MP_OK) tell_trouble(r);
+    return r->phase.rank == 0 ? mp_unit_head_round(r) || did : did;
 }
 
 static mp_status drive(mp_unit_run *r, mp_error *err) {
-    int idle = 0;
-    int64_t next_tick = mp_clock_ns() + TICK_NS;
-    while (!r->over) {
-        int events = 0;
-        mp_error e = MP_ERROR_INIT;
-        mp_status s = mp_comm_progress(r->c, &events, &e);
-        if (s != MP_OK && mp_comm_broken(r->c)) {
-            if (err) *err = e;
-            return s;
-        }
-        if (r->over) break;
-        mp_unit_trouble(r, s, &e);
-        bool did = work(r);
-        if (r->u->beside && r->trouble.status == MP_OK) {
-            s = r->u->beside(r->u->ctx, &did, &e);
-            if (s != MP_OK && mp_comm_broken(r->c)) {
-                if (err) *err = e;
-                return s;
-            }
-            mp_unit_trouble(r, s, &e);
-        }
-        did = sync_results(r) || did;
-        if (r->trouble.status != MP_OK) tell_trouble(r);
-        if (r->rank == 0) did = mp_unit_head_round(r) || did;
-        if (r->fatal != MP_OK) {
-            mp_comm_give_up(r->c);
-            if (err) *err = r->fatal_error;
-            return r->fatal;
-        }
-        idle = did || events ? 0 : idle + 1;
-        if (idle && !r->over) rest(r, idle);
-        if (r->rank == 0 && r->u->tick && mp_clock_ns() >= next_tick) {
-            r->u->tick(r->u->ctx);
-            next_tick = mp_clock_ns() + TICK_NS;
-        }
-    }
-    return MP_OK;
+    mp_phase_loop loop = {
+        .ctx = r, .round = round_of, .rest = rest, .tick = r->u->tick, .tick_ctx = r->u->ctx};
+    return mp_phase_drive(&r->phase, &loop, err);
 }
 
 static mp_status prepare(mp_unit_run *r, mp_error *err) {
     mp_error own = MP_ERROR_INIT;
-    mp_status s = mp_fault_check(r->rank, "units", &own);
-    if (s == MP_OK && r->rank == 0) s = mp_unit_head_init(r, &own);
+    mp_status s = mp_fault_check(r->phase.rank, "units", &own);
+    if (s == MP_OK && r->phase.rank == 0) s = mp_unit_head_init(r, &own);
     if (s == MP_OK && r->u->stop_fd >= 0) {
         struct epoll_event e = {.events = EPOLLIN, .data.fd = r->u->stop_fd};
         (void)epoll_ctl(r->u->epoll_fd, EPOLL_CTL_ADD, r->u->stop_fd, &e);
     }
-    mp_comm_listen(r->c, MP_TAG_UNIT, on_message, r);
-    mp_comm_watch_fd(r->c, r->u->epoll_fd);
-    s = mp_comm_agree(r->c, &own);
+    mp_comm_listen(r->phase.c, MP_TAG_UNIT, on_message, r);
+    mp_comm_watch_fd(r->phase.c, r->u->epoll_fd);
+    s = mp_comm_agree(r->phase.c, &own);
     if (s != MP_OK && err) *err = own;
     return s;
 }
@@ -262,14 +234,14 @@ static mp_status settle(mp_unit_run *r, mp_error *err) {
     mp_error own = r->verdict;
     if (mp_error_order(&r->told, &own) < 0) own = r->told;
     if (mp_error_order(&r->trouble, &own) < 0) own = r->trouble;
-    mp_status s = mp_comm_agree(r->c, &own);
+    mp_status s = mp_comm_agree(r->phase.c, &own);
     if (s != MP_OK && err && err->status == MP_OK) *err = own;
     return s;
 }
 
 static void release(mp_unit_run *r) {
-    mp_comm_listen(r->c, MP_TAG_UNIT, NULL, NULL);
-    mp_comm_watch_fd(r->c, -1);
+    mp_comm_listen(r->phase.c, MP_TAG_UNIT, NULL, NULL);
+    mp_comm_watch_fd(r->phase.c, -1);
     if (r->working) mp_buf_release(&r->now.desc);
     while (r->n_have > 0)
         mp_buf_release(&r->have[--r->n_have].desc);
@@ -285,16 +257,14 @@ mp_status mp_units_execute(mp_comm *c, const mp_units *units, mp_units_result *r
         mp_comm_give_up(c);
         return mp_error_nomem(err, sizeof *r, 0);
     }
-    r->c = c;
+    r->phase = mp_phase_begin(c, MP_TAG_UNIT);
     r->u = units;
-    r->serial = mp_comm_serial(c);
-    r->rank = mp_comm_rank(c);
-    r->trouble = r->told = r->verdict = r->fatal_error = r->head.error = MP_ERROR_INIT;
+    r->trouble = r->told = r->verdict = r->head.error = MP_ERROR_INIT;
     mp_status s = prepare(r, err);
     if (s == MP_OK) {
         s = drive(r, err);
         if (s == MP_OK) s = settle(r, err);
-        if (r->rank == 0) *result = r->head.result;
+        if (r->phase.rank == 0) *result = r->head.result;
         result->asked_to_stop = r->asked_to_stop;
     }
     release(r);

@@ -20,7 +20,7 @@ enum {
 mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
     mp_unit_head *h = &r->head;
     mp_mem *mem = r->u->mem;
-    size_t n = (size_t)r->u->n_units, p = (size_t)mp_comm_size(r->c);
+    size_t n = (size_t)r->u->n_units, p = (size_t)mp_comm_size(r->phase.c);
     size_t groups = r->u->group ? (size_t)r->u->n_groups : 0;
     h->result.first_failed = -1;
     mp_buf_init(&h->lines, mem);
@@ -48,7 +48,7 @@ mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
 
 void mp_unit_head_release(mp_unit_run *r) {
     mp_unit_head *h = &r->head;
-    for (int i = 0; h->unsynced && i < mp_comm_size(r->c); i++)
+    for (int i = 0; h->unsynced && i < mp_comm_size(r->phase.c); i++)
         mp_buf_release(&h->unsynced[i]);
     mp_buf_release(&h->lines);
     mp_mem_free(r->u->mem, h->tries);
@@ -159,7 +159,7 @@ static void give(mp_unit_run *r, int dest, int64_t unit) {
     mp_unit_head *h = &r->head;
     mp_buf b;
     mp_error e = MP_ERROR_INIT;
-    mp_unit_write(r, &b, MP_UNIT_GIVE);
+    mp_phase_write(&r->phase, &b, MP_UNIT_GIVE);
     mp_buf_i64(&b, unit);
     mp_buf_u32(&b, ++h->tries[unit]);
     mp_status s = r->u->describe(r->u->ctx, unit, &b, &e);
@@ -169,7 +169,7 @@ static void give(mp_unit_run *r, int dest, int64_t unit) {
         mp_buf_release(&b);
         return;
     }
-    mp_unit_send(r, dest, &b);
+    mp_phase_send(&r->phase, dest, &b);
     h->in_hand[dest]++;
     h->n_out++;
 }
@@ -177,7 +177,7 @@ static void give(mp_unit_run *r, int dest, int64_t unit) {
 /* Everybody gets a first unit before anybody gets a second. */
 static bool hand_out(mp_unit_run *r) {
     mp_unit_head *h = &r->head;
-    int n = mp_comm_size(r->c), depth = h->mean_ns > 0 && h->mean_ns < QUICK_NS ? 3 : 1;
+    int n = mp_comm_size(r->phase.c), depth = h->mean_ns > 0 && h->mean_ns < QUICK_NS ? 3 : 1;
     int64_t now = mp_clock_ns();
     bool did = false;
     for (int level = 1; level <= depth; level++)
@@ -202,11 +202,11 @@ static void stop_all(mp_unit_run *r, mp_status why, bool kill) {
     if (!h->stopping || why == MP_INTERRUPTED) h->why = why;
     h->stopping = true;
     h->killing = kill;
-    for (int dest = 0; dest < mp_comm_size(r->c); dest++) {
+    for (int dest = 0; dest < mp_comm_size(r->phase.c); dest++) {
         mp_buf b;
-        mp_unit_write(r, &b, MP_UNIT_STOP);
+        mp_phase_write(&r->phase, &b, MP_UNIT_STOP);
         mp_buf_u8(&b, kill);
-        mp_unit_send(r, dest, &b);
+        mp_phase_send(&r->phase, dest, &b);
     }
 }
 
@@ -338,14 +338,14 @@ static void give_verdict(mp_unit_run *r) {
         mp_error_set(v, MP_FAILED, NULL, "a unit failed, and --halt ends the run then");
     else if (h->why != MP_OK && !(all && !h->killing))
         mp_error_set(v, h->why, NULL, "the run was asked to stop");
-    for (int dest = 1; dest < mp_comm_size(r->c); dest++) {
+    for (int dest = 1; dest < mp_comm_size(r->phase.c); dest++) {
         mp_buf b;
-        mp_unit_write(r, &b, MP_UNIT_VERDICT);
+        mp_phase_write(&r->phase, &b, MP_UNIT_VERDICT);
         mp_buf_u8(&b, r->asked_to_stop);
         mp_buf_put(&b, v, sizeof *v);
-        mp_unit_send(r, dest, &b);
+        mp_phase_send(&r->phase, dest, &b);
     }
-    r->over = true;
+    r->phase.over = true;
 }
 
 /* All units are out of hands: their results to the disk, their lines to the journal. */
@@ -354,10 +354,10 @@ static bool close_up(mp_unit_run *r) {
     if (h->n_unsynced > 0 && h->error.status == MP_OK) {
         if (h->sync_asked) return false;
         h->sync_asked = true;
-        for (int dest = 0; dest < mp_comm_size(r->c); dest++) {
+        for (int dest = 0; dest < mp_comm_size(r->phase.c); dest++) {
             mp_buf b;
-            mp_unit_write(r, &b, MP_UNIT_SYNC);
-            mp_unit_send(r, dest, &b);
+            mp_phase_write(&r->phase, &b, MP_UNIT_SYNC);
+            mp_phase_send(&r->phase, dest, &b);
         }
         return true;
     }

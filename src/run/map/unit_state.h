@@ -1,9 +1,10 @@
 /* unit_state.h - a unit phase under way; for unit.c and unit_head.c alone.
- * Invariant: message handlers only note what came; the loop in unit.c acts on it. */
+ * Invariant: message handlers only note what came; the rounds in unit.c act on it. */
 #ifndef MP_RUN_UNIT_STATE_H
 #define MP_RUN_UNIT_STATE_H
 
 #include "run/map/unit.h"
+#include "run/phase.h"
 
 /* Messages of MP_TAG_UNIT: u32 serial, u8 kind, then as said here. */
 typedef enum {
@@ -53,10 +54,8 @@ typedef struct {
 } mp_unit_head;
 
 typedef struct {
-    mp_comm *c;
+    mp_phase phase;
     const mp_units *u;
-    uint32_t serial;
-    int rank;
     mp_unit_given have[MP_UNIT_IN_HAND];
     int n_have;
     mp_unit_given now; /* the unit under way */
@@ -66,16 +65,12 @@ typedef struct {
     bool sync_now;
     mp_error trouble; /* not told to rank 0 yet */
     mp_error told;    /* the first in order of what was */
-    bool over, asked_to_stop;
+    bool asked_to_stop;
     mp_error verdict;
-    mp_status fatal;
-    mp_error fatal_error;
     mp_unit_head head; /* rank 0 */
 } mp_unit_run;
 
 /* unit.c */
-void mp_unit_write(const mp_unit_run *r, mp_buf *b, mp_unit_message kind);
-void mp_unit_send(mp_unit_run *r, int dest, mp_buf *b);
 void mp_unit_trouble(mp_unit_run *r, mp_status s, const mp_error *e);
 
 /* unit_head.c: rank 0 */
