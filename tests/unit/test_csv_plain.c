@@ -1,5 +1,5 @@
 /* test_csv_plain.c - fronts of plain records against a reading byte by byte, at every length and alignment, with an odd byte at
- * every place. */
+ * every place, by vectors of each width. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,5 +100,11 @@ int main(void) {
         cmocka_unit_test(test_fronts),
         cmocka_unit_test(test_what_fits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const char *const levels[] = {"c", "avx2"};
+    int failed = 0;
+    for (int i = 0; i < 2; i++) {
+        setenv("MPART_SIMD", levels[i], 1);
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

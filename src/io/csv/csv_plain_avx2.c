@@ -1,0 +1,6 @@
+/* csv_plain_avx2.c - blocks of plain records for AVX2. */
+#if defined(__x86_64__)
+#define PLAIN_LOOK mp_csv_plain_look_32
+#define PLAIN_BYTES 32
+#include "io/csv/csv_plain_kernel.h"
+#endif
