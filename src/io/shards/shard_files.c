@@ -149,16 +149,23 @@ void mp_shard_files_drop(mp_shard_files *f) {
 
 /* ---- files ---- */
 
+/* The folder that the file is to be in, and those above it that are not there either. */
 static mp_status make_folders(mp_shard_files *f, shard *s, mp_error *err) {
-    char *path = (char *)f->paths.data + s->path;
-    for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+    char *path = (char *)f->paths.data + s->path, *last = strrchr(path, '/');
+    int errnum = 0;
+    if (!last) return MP_OK;
+    *last = 0;
+    if (mkdirat(f->dir, path, 0777) != 0) errnum = errno;
+    *last = '/';
+    if (errnum != ENOENT) last = NULL;
+    for (char *slash = last ? strchr(path, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        int errnum = mkdirat(f->dir, path, 0777) == 0 || errno == EEXIST ? 0 : errno;
-        mp_status st = errnum ? failed(f, s, errnum, "cannot make the folder", err) : MP_OK;
+        errnum = mkdirat(f->dir, path, 0777) == 0 ? 0 : errno;
         *slash = '/';
-        if (st) return st;
+        if (errnum && errnum != EEXIST) break;
     }
-    return MP_OK;
+    return !errnum || errnum == EEXIST ? MP_OK
+                                       : failed(f, s, errnum, "cannot make the folder", err);
 }
 
 /* Room for one more open file: the one under the hand is closed. */
@@ -176,15 +183,11 @@ static mp_status make_way(mp_shard_files *f, mp_error *err) {
 static mp_status open_file(mp_shard_files *f, int64_t no, mp_error *err) {
     shard *s = f->shards[no];
     mp_status st = make_way(f, err);
+    if (!st && !s->made) st = make_folders(f, s, err);
     if (st) return st;
     int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
     if (!s->made) flags |= O_CREAT | (f->a.again ? O_TRUNC : O_EXCL);
     s->fd = openat(f->dir, path_of(f, s), flags, 0666);
-    if (s->fd < 0 && errno == ENOENT && !s->made) {
-        st = make_folders(f, s, err);
-        if (st) return st;
-        s->fd = openat(f->dir, path_of(f, s), flags, 0666);
-    }
     if (s->fd < 0) return failed(f, s, errno, "cannot write", err);
     s->made = true;
     f->open[f->n_open++] = no;
