@@ -35,7 +35,8 @@ with open("in.csv", "w", encoding="utf-8") as f:
         i = pick("", str(random.randrange(-9, 10)), str(random.randrange(-9, 10)), "9007199254740993", "-0", "0")
         d = pick("1.5", "1.50", "15e-1", "0.1", ".1", "2", "2.0", "-3.25", "", "1000000000000")
         t = pick("a", "", '""', "a/b", "..", "../../etc/passwd", "é ü", '"x,y"', '"q""q"', '"two\nlines"', "5", "5.0", "%41",
-                 "n" * 300, "n" * 299 + "m", "__HIVE_DEFAULT_PARTITION__", "a=b", "~", " pad ", "日本")
+                 "n" * 300, "n" * 299 + "m", "__HIVE_DEFAULT_PARTITION__", "a=b", "~", " pad ", "日本", ".", "A", "-rf", "--force", "/", "/a", "a/", "\\", "*", "\x01",
+                 "\x7f", "a\tb", "É ü", "manifest.json", "part-00000.csv", ".mpart-unfinished", "__hive_default_partition__", "k" * 100 + "é" * 99)
         b = pick("true", "false", "")
         day = pick("2024-02-29", "1999-12-31", "")
         ts = pick("2024-02-29 00:00:00", "2024-02-29 01:02:03.5", "1999-12-31 23:59:59")
@@ -70,6 +71,16 @@ import json
 for i in range(500): print(json.dumps({'k': i % 17, 's': 't%d' % (i % 5), 'n': None if i % 7 == 0 else i}))" >in.ndjson
 splits in.ndjson --by k --parts 4 --format ndjson
 splits in.ndjson --each s --format ndjson
+
+# Keys whose names would lead out of the folder, or are none.
+printf '../x,..,a/b,"new\nline",\n1,2,3,4,5\n6,7,8,9,10\n' >names.csv
+for key in ../x .. a/b $'new\nline'; do
+    rm -rf out
+    succeeds 2 split names.csv -o out --each "$key"
+    check "'$key': a folder for each of the two, in the folder" [ "$(find out -mindepth 1 -maxdepth 1 -type d | wc -l)" = 2 ]
+    check "and nothing elsewhere" [ "$(find out -name 'part-*' | wc -l) $(find . -newer names.csv -name 'part-*' | wc -l)" = '2 2' ]
+done
+rm -rf out
 
 # HDF5: the same files for any number of ranks; the rows of the CSV shards.
 (echo 'i,t,x,day,b,n' && awk 'BEGIN { for (i = 0; i < 900; i++)
