@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/split_begin.bash"
 mkdir out
-splits_of() { seq -s, 2500 2500 "$(stat -c %s "$1")"; }
+splits_of() { seq -s, 9000 9000 "$(stat -c %s "$1")"; }
 # stopped FILE ARGS...: a split of it with 2 ranks that is gone on from later.
 stopped() {
     MPART_TEST_SPLITS=$(splits_of "$1") begin 2 2 "$@"
@@ -84,6 +84,29 @@ echo 1,late >>x:1.csv
 refused 1 "cannot resume: file 'out/d.mpart-run': input x:1.csv changed: it was $was bytes, modified at" \
     split x:1.csv -o out/d --by id --parts 7 --resume
 rm -rf out && mkdir out
+
+# ---- a full disk, twice, and then room ----
+if small_disk 256k; then
+    for way in '--by id --parts 7' '--each id --compress zstd'; do
+        rm -rf want
+        run 2 split in.csv -o want $way
+        for more in '' --resume; do
+            MPART_TEST_SPLITS=$(splits_of in.csv) run 3 split in.csv -o "$small/d" $way $more
+            check "full: exit code 74" has_code 74
+            check "names the file" grep -qE "cannot write( the journal)?: file '$small/d[^']*': No space left on device" "$err"
+            check "one message" one_message
+            check "says how to go on" grep -qE "^hint: go on with: mpirun -np 3 $MPART split .*--resume" "$err"
+            check "no folder of that name" [ ! -e "$small/d" ]
+        done
+        run 0 split in.csv -o "$small/d" $way --resume --explain
+        check "legs are kept" [ "$(grep -c kept "$out")" -ge 1 ]
+        mount -o remount,size=8m "$small"
+        succeeds 2 split in.csv -o "$small/d" $way --resume
+        check "the same bytes" same_folder "$small/d" want
+        check "nothing else is left" [ "$(ls -A "$small")" = d ]
+        rm -rf "${small:?}"/* && mount -o remount,size=256k "$small"
+    done
+fi
 
 # ---- another object of the same HDF5 file ----
 if python3 -c 'import h5py, numpy' 2>/dev/null; then

@@ -22,7 +22,7 @@ strike() {
     shift
     mpirun -np "$np" "$MPART" split -o out/d "$@" >"$work/begun" 2>&1 &
     job=$!
-    local legs=$((RANDOM % 30)) lines
+    local legs=$((RANDOM % 16)) lines
     for _ in $(seq 3000); do
         lines=()
         { mapfile -t lines <out/d.mpart-run/journal; } 2>/dev/null
@@ -46,7 +46,7 @@ while [ $kills -lt "${KILLS:-150}" ]; do
     k=$((kills % ${#kinds[@]}))
     read -ra args <<<"${kinds[k]}"
     size=$(stat -c %s "${args[0]}")
-    export MPART_TEST_SPLITS=$(seq -s, 2500 2500 "$size")
+    export MPART_TEST_SPLITS=$(seq -s, 8000 8000 "$size")
     rm -rf out/* out/.d*
     np=$((RANDOM % 4 + 1))
     strike $np "${args[@]}"
