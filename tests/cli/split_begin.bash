@@ -3,8 +3,17 @@ same_folder() { diff -r "$1" "$2" >/dev/null; }
 legs() { grep -c '^unit [0-9]' out/d.mpart-run/journal 2>/dev/null || true; }
 left() { ls -A out; }
 
-# begin NP N ARGS...: a split in the background, until N legs are in its journal; its ranks ($ranks) stand still then.
+# begin NP N ARGS...: a split in the background, until N legs are in its journal; its ranks ($ranks) stand still then. On a busy machine
+# it may be through by then: once more.
 begin() {
+    for _ in 1 2 3 4 5; do
+        begin_once "$@"
+        [[ -e out/d && " $* " != *' --resume '* ]] || break
+        gone
+        rm -rf out/d
+    done
+}
+begin_once() {
     local np=$1 n=$2
     shift 2
     mpirun -np "$np" "$MPART" split "$@" >"$work/begun" 2>&1 &
