@@ -9,6 +9,7 @@ enum {
     GUESS_BYTES = 64 << 10, /* before and behind the boundary */
     TAIL_BYTES = 64 << 10,
     UNPACK_BYTES = 64 << 10, /* of one step */
+    PIECE_BYTES = 4 << 20,   /* of a range without a known end */
     PAD = 64
 };
 
@@ -22,6 +23,7 @@ mp_status mp_scan_new(const mp_scan_args *args, mp_scan **out, mp_error *err) {
     mp_unpack_init(&s->unpack, args->mem);
     mp_buf_init(&s->data, args->mem);
     mp_buf_init(&s->rejects, args->mem);
+    mp_buf_init(&s->keys, args->mem);
     mp_arena_init(&s->arena, args->mem);
     return MP_OK;
 }
@@ -33,6 +35,7 @@ void mp_scan_free(mp_scan **s) {
     mp_unpack_close(&(*s)->unpack);
     mp_buf_release(&(*s)->data);
     mp_buf_release(&(*s)->rejects);
+    mp_buf_release(&(*s)->keys);
     mp_arena_release(&(*s)->arena);
     mp_mem_free((*s)->a.mem, *s);
     *s = NULL;
@@ -203,7 +206,25 @@ static mp_status unpack_more(mp_scan *s, size_t n, mp_error *err) {
     return st;
 }
 
-/* Unpack the range's front, and for the guess some text before it. */
+static bool is_last_range(const mp_scan *s) {
+    return s->desc.begin + s->desc.len == s->a.table->files[s->desc.file].text_bytes;
+}
+
+static bool is_solid(const mp_scan *s) {
+    return !s->desc.by_data && s->a.table->files[s->desc.file].solid;
+}
+
+/* Its last range goes on to the end of the text, wherever that is. */
+static bool is_open(const mp_scan *s) {
+    return is_solid(s) && is_last_range(s);
+}
+
+/* Bytes of the text in which records of this split, or of the next piece of it, may start. */
+static int64_t split_len(const mp_scan *s) {
+    return is_open(s) && s->desc.len < PIECE_BYTES ? PIECE_BYTES : s->desc.len;
+}
+
+/* Unpack the front of the range or piece, and for the guess some text before it. */
 static mp_status unpack_range(mp_scan *s, mp_error *err) {
     const mp_table_file *file = &s->a.table->files[s->desc.file];
     mp_status st = MP_OK;
@@ -213,36 +234,22 @@ static mp_status unpack_range(mp_scan *s, mp_error *err) {
         if (st) return st;
         s->unpack_file = s->desc.file;
     }
-    int64_t from = s->desc.begin - GUESS_BYTES;
+    int64_t len = split_len(s), from = s->text.begin - GUESS_BYTES;
     if (from < s->desc.from.plain) from = s->desc.from.plain;
     if (from < file->data_offset) from = file->data_offset;
-    s->window_before = s->desc.begin - from;
+    s->window_before = s->text.begin - from;
     s->window_from_start = from == file->data_offset;
-    size_t front =
-        (size_t)(s->window_before + (s->desc.len < UNPACK_BYTES ? s->desc.len : UNPACK_BYTES));
-    size_t room = (size_t)(s->window_before + s->desc.len + TAIL_BYTES);
+    size_t front = (size_t)(s->window_before + (len < UNPACK_BYTES ? len : UNPACK_BYTES));
+    size_t room = (size_t)(s->window_before + len + TAIL_BYTES);
     st = mp_unpack_window(&s->unpack, s->desc.from, s->desc.to, from, room, err);
     if (st) mp_error_place(err, s->desc.file, from, s->split, -1);
     if (st) return st;
     return unpack_more(s, front > s->unpack.len ? front - s->unpack.len : 0, err);
 }
 
-static bool is_last_range(const mp_scan *s) {
-    return s->desc.begin + s->desc.len == s->a.table->files[s->desc.file].text_bytes;
-}
-
 /* The end of the last range is the end of the packed data, which has to be as whole as the rest. */
 static mp_status unpack_end(mp_scan *s, mp_error *err) {
     return is_last_range(s) && !s->unpack.at_end ? unpack_more(s, 1, err) : MP_OK;
-}
-
-static bool is_solid(const mp_scan *s) {
-    return !s->desc.by_data && s->a.table->files[s->desc.file].solid;
-}
-
-/* Bytes of the text in which records of this split may start. */
-static size_t split_len(const mp_scan *s) {
-    return is_solid(s) && is_last_range(s) ? SIZE_MAX / 2 : (size_t)s->desc.len;
 }
 
 static bool is_packed_range(const mp_scan *s) {
@@ -292,9 +299,9 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
     s->begun = false;
     if (rd.bad || s->desc.file < 0 || s->desc.file >= s->a.table->n_files)
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
-    s->text.begin = s->desc.begin;
-    s->text.file_no = s->desc.file;
-    s->text.split = split;
+    s->text = (mp_csv_text){.begin = s->desc.begin, .file_no = s->desc.file, .split = split};
+    s->n_bad = 0;
+    mp_buf_clear(&s->keys);
     s->begun = mp_scan_gets_rows(s);
     if (s->begun) return mp_scan_rows_begin(s, &rd, err);
     mp_status st = make_reader(s, s->desc.file, err);
@@ -306,8 +313,8 @@ mp_status mp_scan_split_begin(void *ctx, int64_t split, const uint8_t *desc, siz
                               : map_range(s, TAIL_BYTES, err);
     if (st) return st;
     s->tail = TAIL_BYTES;
-    s->text.split_len = split_len(s);
-    s->text.entry = find_entry(s);
+    s->text.split_len = (size_t)split_len(s);
+    s->text.entry = s->entry = find_entry(s);
     st = s->source->begin(s->reader, &s->text, err);
     s->begun = !st;
     return st;
@@ -334,6 +341,28 @@ static mp_status more_bytes(mp_scan *s, mp_error *err) {
     return s->source->extend(s->reader, s->text.bytes, s->text.len, s->text.at_eof, err);
 }
 
+static void note_end(mp_scan *s, const mp_csv_end *end) {
+    s->n_bad += end->n_bad;
+    for (int i = 0; i < end->n_keys; i++)
+        mp_buf_text(&s->keys, end->keys[i]);
+}
+
+/* A range without a known end is read in pieces, so that memory does not depend on where that is. */
+static bool has_next_piece(const mp_scan *s) {
+    return is_open(s) && !(s->text.at_eof && s->text.len <= s->text.split_len);
+}
+
+static mp_status next_piece(mp_scan *s, mp_error *err) {
+    mp_csv_end end = {0};
+    s->source->end(s->reader, &end);
+    note_end(s, &end);
+    s->text.begin += (int64_t)s->text.split_len;
+    s->text.entry = end.exit;
+    s->text.first_record = end.n_records;
+    mp_status st = unpack_range(s, err);
+    return st ? st : s->source->begin(s->reader, &s->text, err);
+}
+
 mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
     mp_batch batch, named;
@@ -342,6 +371,7 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
     mp_status st = s->source->next(s->reader, &batch, &more, &need, err);
     if (!st && need) return more_bytes(s, err);
     if (st) return check_map(s, st, err);
+    if (!more && has_next_piece(s)) return next_piece(s, err);
     *done = !more;
     if (!more) return is_packed_range(s) ? unpack_end(s, err) : check_map(s, MP_OK, err);
     if (batch.n_rows == 0 || s->misfit || s->source->misfit(s->reader)) return MP_OK;
@@ -355,27 +385,23 @@ mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
 mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
     mp_scan *s = ctx;
     mp_csv_end end = {0};
-    mp_buf keys;
-    mp_buf_init(&keys, s->a.mem);
     if (mp_scan_gets_rows(s))
         mp_scan_rows_end(s, &end);
     else
         s->source->end(s->reader, &end);
+    note_end(s, &end);
     s->solid_file = is_solid(s) && end.exit_known ? s->desc.file : -1;
     s->solid_end = s->desc.begin + s->desc.len;
     s->solid_exit = end.exit;
-    mp_split_report r = {.entry = (uint8_t)s->text.entry,
+    mp_split_report r = {.entry = (uint8_t)s->entry,
                          .exit = (uint8_t)end.exit,
                          .exit_known = end.exit_known,
                          .n_records = end.n_records,
-                         .n_bad = end.n_bad,
+                         .n_bad = s->n_bad,
                          .n_rows = s->n_rows};
-    for (int i = 0; i < end.n_keys; i++)
-        mp_buf_text(&keys, end.keys[i]);
-    mp_status st = mp_buf_check(&keys, err);
-    r.keys = mp_str_of((const char *)keys.data, keys.len);
+    mp_status st = mp_buf_check(&s->keys, err);
+    r.keys = mp_str_of((const char *)s->keys.data, s->keys.len);
     mp_split_report_put(report, &r);
-    mp_buf_release(&keys);
     if (st) return st;
     if (s->cuts && mp_buf_reserve(report, (size_t)s->plan->n_wanted * sizeof *s->seen)) {
         mp_scan_evidence(s, (mp_evidence *)(report->data + report->len));
@@ -399,6 +425,9 @@ mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, si
         return mp_error_set(err, MP_FAILED, "broken split", "its description is cut short");
     mp_scan_drop_reader(s);
     choose_source(s, s->desc.file);
+    s->text = (mp_csv_text){.begin = s->desc.begin};
+    for (int i = 0; i < MP_CSV_STATES; i++)
+        s->func.exit[i] = (uint8_t)i;
     return s->desc.by_data      ? MP_OK
            : is_packed_range(s) ? unpack_range(s, err)
                                 : map_range(s, 0, err);
@@ -406,13 +435,19 @@ mp_status mp_scan_census_begin(void *ctx, int64_t split, const uint8_t *desc, si
 
 mp_status mp_scan_census_step(void *ctx, bool *done, mp_error *err) {
     mp_scan *s = ctx;
-    *done = s->desc.by_data || !is_packed_range(s) || s->text.at_eof || s->text.len >= split_len(s);
-    if (s->desc.by_data) return MP_OK;
-    if (!*done) return unpack_more(s, UNPACK_BYTES, err);
-    size_t n = split_len(s);
-    if (is_solid(s) && n > s->text.len) n = s->text.len;
-    s->source->range_func(&s->dialect, s->text.bytes, n, &s->func);
-    return check_map(s, MP_OK, err);
+    size_t len = (size_t)split_len(s), n = s->text.len < len ? s->text.len : len;
+    *done = s->desc.by_data;
+    if (*done) return MP_OK;
+    if (is_packed_range(s) && n < len && !s->text.at_eof) return unpack_more(s, UNPACK_BYTES, err);
+    mp_csv_func f;
+    s->source->range_func(&s->dialect, s->text.bytes, n, &f);
+    for (int i = 0; i < MP_CSV_STATES; i++)
+        s->func.exit[i] = f.exit[s->func.exit[i]];
+    s->text.split_len = len;
+    *done = !has_next_piece(s);
+    if (*done) return check_map(s, MP_OK, err);
+    s->text.begin += (int64_t)len;
+    return unpack_range(s, err);
 }
 
 mp_status mp_scan_census_end(void *ctx, mp_buf *report, mp_error *err) {

@@ -18,7 +18,10 @@ struct mp_scan {
     mp_split_desc desc;
     int64_t split, n_rows; /* n_rows: that the consumer got */
     bool begun;
-    mp_csv_text text;
+    mp_csv_text text; /* of the split, or of a piece of it */
+    mp_csv_state entry;
+    int64_t n_bad; /* of the pieces so far, and the keys that they list */
+    mp_buf keys;
     int64_t tail; /* bytes mapped behind the range */
     int64_t window_before;
     bool window_from_start;
@@ -27,11 +30,11 @@ struct mp_scan {
     mp_map map;
     int map_file; /* -1: none is open */
     mp_unpack unpack;
-    int unpack_file; /* -1: none is open */
-    int solid_file;  /* the file of the last range of a solid one, -1: none */
+    int unpack_file;   /* -1: none is open */
+    int solid_file;    /* the file of the last range of a solid one, -1: none */
     int64_t solid_end; /* where that range ends, and in which state */
     mp_csv_state solid_exit;
-    mp_buf data;     /* the padded copy of a block */
+    mp_buf data; /* the padded copy of a block */
 
     const mp_source *source; /* the reader's, or of the census' file */
     void *reader;

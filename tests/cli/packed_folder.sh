@@ -74,6 +74,37 @@ check "all rows in order" same long.ndjson "$work/ref/long.ndjson"
 run 2 query longz --where 'id > 299990' --limit 5 --on-bad-row skip
 check "a limit ends the scan" same "$out" <(printf 'id,name,v\n'; for i in 1 2 3 4 5; do printf '%d,"n, %d",%d.5\n' $((299990 + i)) $(((299990 + i) % 9)) $(((299990 + i) % 97)); done)
 
+# ---- ones that are far longer than their front and their trailer say: read on in pieces, in little memory ----
+mkdir far farz
+for f in a b; do
+    python3 -c '
+import random, sys
+random.seed(sys.argv[2])
+with open(sys.argv[1], "w", newline="") as f:
+    f.write("id,name,v\n")
+    for i in range(5000):
+        f.write(f"{i},{random.getrandbits(400):x},{random.getrandbits(40)}\n")
+    for i in range(700000):
+        f.write("7,\"a long name, over\ntwo lines, again and again\",1.25\n" if i % 100000 != 77777 else "8,9\n")
+    f.write(f"{sys.argv[2]},last,3\n")' far/$f.csv $f
+    { head -c -20 far/$f.csv | gzip -1; tail -c 20 far/$f.csv | gzip; } >farz/$f.csv.gz
+done
+run 0 query far --filename f --by 'f, name' --agg 'sum(v), count(), max(id)' --on-bad-row skip --rejects "$work/ref/far.rejects"
+cp "$out" "$work/ref/far"
+for np in 0 2; do
+    run $np query farz --filename f --by 'f, name' --agg 'sum(v), count(), max(id)' --on-bad-row skip --rejects rejects --stats s.json
+    check "far longer, $np ranks" same <(sed 's#^farz/#far/#; s#\.gz,#,#' "$out") "$work/ref/far"
+    check "far longer, $np ranks: the rejects" same <(sed 's#"farz/#"far/#; s#\.gz",#",#' rejects) "$work/ref/far.rejects"
+    check "far longer, $np ranks: little memory" python3 -c '
+import json
+assert all(r["peak_anon"] < 40 << 20 for r in json.load(open("s.json"))["ranks"])'
+done
+MPART_GUESS=wrong run 2 query farz/a.csv.gz farz/b.csv.gz far/a.csv --agg 'sum(v), count()' --on-bad-row skip
+cp "$out" x
+run 0 query far far/a.csv --agg 'sum(v), count()' --on-bad-row skip
+check "a census of them" same "$out" x
+rm -r far farz
+
 # ---- a map and a split of them ----
 for np in 0 3; do
     succeeds $np map kinds -- cat

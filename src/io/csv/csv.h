@@ -123,7 +123,8 @@ typedef struct {
     mp_csv_state entry;
     int64_t begin; /* offset of bytes[0] in the file */
     int32_t file_no;
-    int64_t split; /* number, for errors */
+    int64_t split;        /* number, for errors */
+    int64_t first_record; /* records of the split that stand before bytes: it is read in pieces */
 } mp_csv_text;
 MP_MUST_CHECK mp_status mp_csv_reader_begin(mp_csv_reader *r, const mp_csv_text *text,
                                             mp_error *err);
@@ -144,7 +145,7 @@ bool mp_csv_reader_misfit(const mp_csv_reader *r);
 typedef struct {
     mp_csv_state exit; /* state at begin + split_len */
     bool exit_known;   /* false: stopped early by an error before the end */
-    int64_t n_records; /* data records that start in the split, bad ones included */
+    int64_t n_records; /* data records that start in the split up to here, bad ones included */
     int64_t n_bad;
     int n_keys;        /* list_keys: names that are no columns, in the order in which they came, */
     const char **keys; /* without those of splits that this reader has read before */

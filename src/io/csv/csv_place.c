@@ -16,7 +16,8 @@ mp_status mp_csv_place_begin(mp_csv_place *p, const mp_csv_dialect *dialect,
                              const mp_csv_text *text, mp_error *err) {
     if ((int)text->entry < 0 || text->entry >= MP_CSV_STATES)
         return mp_error_set(err, MP_FAILED, NULL, "no such state of a text: %d", (int)text->entry);
-    *p = (mp_csv_place){.dialect = dialect, .text = *text, .exit = text->entry};
+    *p = (mp_csv_place){
+        .dialect = dialect, .text = *text, .n_records = text->first_record, .exit = text->entry};
     find_first(p);
     return MP_OK;
 }
