@@ -94,11 +94,23 @@ void mp_mem_free(mp_mem *m, void *p) {
     free(p);
 }
 
-void mp_mem_discard(void *p, size_t n_bytes) {
+static void advise_pages(void *p, size_t n_bytes, int advice) {
     const uintptr_t page = 4096;
     uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
     uintptr_t to = ((uintptr_t)p + n_bytes) & ~(page - 1);
-    if (to > from) (void)!madvise((void *)from, to - from, MADV_DONTNEED);
+    if (to > from) (void)!madvise((void *)from, to - from, advice);
+}
+
+void mp_mem_discard(void *p, size_t n_bytes) {
+    advise_pages(p, n_bytes, MADV_DONTNEED);
+}
+
+void mp_mem_populate(void *p, size_t n_bytes) {
+#ifdef MADV_POPULATE_WRITE
+    advise_pages(p, n_bytes, MADV_POPULATE_WRITE);
+#else
+    (void)p, (void)n_bytes;
+#endif
 }
 
 bool mp_mem_reserve(mp_mem *m, size_t n_bytes) {

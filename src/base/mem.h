@@ -27,6 +27,9 @@ void mp_mem_free(mp_mem *m, void *p);
 /* n_bytes inside a block are of no use until they are written again: whole pages of them go back to
  * the system, though they stay counted. Their contents are undefined. */
 void mp_mem_discard(void *p, size_t n_bytes);
+/* Brings the whole pages of [p, p + n_bytes) in at once, where each would be a fault of its own. What they
+ * hold stays; a refusal does not matter. */
+void mp_mem_populate(void *p, size_t n_bytes);
 
 /* Counts n_bytes that are held elsewhere (a shared mapping); false when the budget refuses. _return takes them off. */
 bool mp_mem_reserve(mp_mem *m, size_t n_bytes);

@@ -70,10 +70,26 @@ size_t mp_print_int64(char *out, int64_t v) {
     return 1 + put_u64(out + 1, 0 - (uint64_t)v);
 }
 
+/* m < 10^8, scale 1..7: all digits are those of one word. Writes over up to 16 bytes. */
+static char *put_short_decimal(char *p, uint32_t m, int scale) {
+    uint64_t x = eight_digits(m),
+             last = (uint64_t)1 << 8 * (7 - scale); /* digit before the point */
+    int skip = __builtin_ctzll(x | last) & ~7;
+    uint64_t fraction = x >> 8 * (8 - scale);
+    put_word(p, (x | ZEROS) >> skip);
+    p += 8 - scale - skip / 8;
+    *p++ = '.';
+    put_word(p, fraction | ZEROS);
+    /* the last digit that is not zero, at least one */
+    return p + 8 - __builtin_clzll(fraction | 1) / 8;
+}
+
 size_t mp_print_decimal(char *out, int64_t mantissa, int scale) {
     char *p = out;
     uint64_t m = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
     if (mantissa < 0) *p++ = '-';
+    if (m < 100000000 && (unsigned)scale - 1 < 7)
+        return (size_t)(put_short_decimal(p, (uint32_t)m, scale) - out);
     uint64_t unit = (uint64_t)mp_pow10_i64[scale], whole = m / unit, fraction = m - whole * unit;
     p += put_u64(p, whole);
     *p++ = '.';

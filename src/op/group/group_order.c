@@ -1,9 +1,9 @@
-/* group_order.c - sorting by hash: into buckets that are steps of the range of hashes, then each
- * bucket, which has a few.
+/* group_order.c - sorting by hash: into buckets that are steps of the range of hashes, then among
+ * neighbours.
  * Invariant: the bucket of a hash never falls as the hash rises. */
 #include "op/group/group_order.h"
 
-enum { MOST_BUCKETS = 1 << 22, BUCKET_OF = 2, SMALL_BUCKET = 64 };
+enum { MOST_BUCKETS = 1 << 22, NEAR_ITEMS = 1 << 17, SMALL_BUCKET = 64 };
 
 typedef struct {
     mp_hashed_cmp cmp;
@@ -36,14 +36,11 @@ static void heap_sort(const sorting *s, mp_hashed *v, int64_t n) {
     }
 }
 
-/* Buckets are a few items; only many equal ones, or hashes made to meet, fill one, and then the heap
- * keeps it in bounds. */
-static void sort_bucket(const sorting *s, mp_hashed *v, int64_t n) {
-    if (n > SMALL_BUCKET) {
-        heap_sort(s, v, n);
-        return;
-    }
+/* Items in the order of their buckets, which have one or two as a rule: few have to move, and by few
+ * places. */
+static void sort_near(const sorting *s, mp_hashed *v, int64_t n) {
     for (int64_t i = 1; i < n; i++) {
+        if (v[i - 1].hash < v[i].hash) continue;
         mp_hashed x = v[i];
         int64_t j = i;
         for (; j > 0 && before(s, x, v[j - 1]); j--)
@@ -53,7 +50,8 @@ static void sort_bucket(const sorting *s, mp_hashed *v, int64_t n) {
 }
 
 static int shift_for(uint64_t range, int64_t n) {
-    int64_t buckets = n / BUCKET_OF < MOST_BUCKETS ? n / BUCKET_OF + 1 : MOST_BUCKETS;
+    int64_t buckets = n <= NEAR_ITEMS ? n : n / 2; /* as many as stay in the near caches */
+    if (buckets > MOST_BUCKETS) buckets = MOST_BUCKETS;
     int shift = 0;
     while (range >> shift >= (uint64_t)buckets)
         shift++;
@@ -96,9 +94,11 @@ mp_status mp_hashed_sort(mp_mem *mem, mp_hashed **v, int64_t n, mp_hashed_cmp cm
     }
     scatter(in, n, least, shift, start, n_buckets, out);
     for (int64_t b = 0; b < n_buckets; b++) {
-        sort_bucket(&s, out + first, start[b] - first);
+        /* only many equal ones, or hashes made to meet, fill one */
+        if (start[b] - first > SMALL_BUCKET) heap_sort(&s, out + first, start[b] - first);
         first = start[b];
     }
+    sort_near(&s, out, n);
     mp_mem_free(mem, start);
     mp_mem_free(mem, *v);
     *v = out;

@@ -42,6 +42,7 @@ static mp_status add_slab(mp_parts *p, mp_error *err) {
     if (!s) return mp_mem_error(p->mem, SLAB_BYTES, err);
     s->next = p->slabs;
     p->slabs = s;
+    mp_mem_populate(s, SLAB_BYTES);
     for (size_t at = sizeof *s; at + CHUNK_BYTES <= SLAB_BYTES; at += CHUNK_BYTES) {
         mp_part_chunk *c = (mp_part_chunk *)(void *)((char *)s + at);
         c->cap = CHUNK_BYTES - sizeof *c - STEP;

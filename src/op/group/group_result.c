@@ -45,21 +45,29 @@ static mp_status make_column(mp_agg_column *c, mp_type type, uint8_t ts_sep, int
     c->p = mp_arena_alloc(arena, rows * width, 8);
     c->scale = mp_arena_alloc(arena, rows, 1);
     if (!c->valid || !c->p || !c->scale) return mp_mem_error(arena->mem, rows * width, err);
-    memset(c->p, 0, rows * width); /* values under nulls are readable */
     memset(c->scale, 0, rows);
     memset(c->valid, 0, rows);
     return MP_OK;
 }
 
+/* Values under nulls are readable. Texts of keys are all written. */
+static void blank_column(mp_agg_column *c, int32_t n) {
+    memset(c->p, 0, (size_t)n * (c->type == MP_NULL ? 1 : (size_t)mp_type_width(c->type)));
+}
+
 static mp_status make_columns(mp_group *g, int32_t n, mp_arena *arena, mp_error *err) {
     mp_status s = MP_OK;
     mp_agg_column *c = g->column;
-    for (int i = 0; i < g->n_keys && s == MP_OK; i++)
-        s = make_column(c++, g->result_key_type[i], 0, n, arena, err);
+    for (int i = 0; i < g->n_keys && s == MP_OK; i++, c++) {
+        s = make_column(c, g->result_key_type[i], 0, n, arena, err);
+        if (s == MP_OK && c->type != MP_STRING) blank_column(c, n);
+    }
     for (int i = 0; i < g->n_aggs; i++) {
         const mp_group_agg *spec = &g->agg[i]->spec;
-        for (int k = mp_group_result_columns(spec); k > 0 && s == MP_OK; k--)
-            s = make_column(c++, mp_group_result_type(spec), spec->ts_sep, n, arena, err);
+        for (int k = mp_group_result_columns(spec); k > 0 && s == MP_OK; k--, c++) {
+            s = make_column(c, mp_group_result_type(spec), spec->ts_sep, n, arena, err);
+            if (s == MP_OK) blank_column(c, n);
+        }
     }
     return s;
 }

@@ -106,9 +106,12 @@ static mp_status grow_slots(mp_table *t, mp_error *err) {
 }
 
 static inline void put_row(mp_table *t, const mp_key *key) {
+    enum { STEP = 32 }; /* of strides */
     uint8_t *row = t->rows + (size_t)t->n++ * t->stride;
-    memcpy(row + sizeof *key, t->blank + sizeof *key, t->stride - sizeof *key);
-    memcpy(row, key, sizeof *key);
+    mp_key own = *key;
+    for (size_t i = 0; i < t->stride; i += STEP)
+        memcpy(row + i, t->blank + i, STEP);
+    memcpy(row, &own, sizeof own);
 }
 
 mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err) {
