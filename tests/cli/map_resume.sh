@@ -118,6 +118,19 @@ truncate -s 0 joined.mpart-run/facts
 run 2 map --items list -o joined --resume -- sh -c '[ $0 != 50 ] && echo $0'
 check "no facts: it starts afresh" has_code 3
 
+# ---- inputs: a name with colons is the same one again, an object of a file is not all of it ----
+rm -rf joined*
+printf 'a\n1\n2\n' >'co:lon: x.csv'
+run 2 map 'co:lon: x.csv' --rows 1 -o joined -- sh -c '[ -e ok ] && cat'
+check "failed" has_code 3
+touch ok
+succeeds 3 map 'co:lon: x.csv' --rows 1 -o joined --resume -- sh -c '[ -e ok ] && cat'
+check "all of it" same joined 'co:lon: x.csv'
+"$MPART" query 'co:lon: x.csv' --h5-path /first -o t.h5
+run 2 map t.h5:/first --rows 1 -o joined -- sh -c '[ $MPART_SHARD = 0 ]'
+check "failed, HDF5" has_code 3
+refused "input t.h5 /first changed" t.h5 --rows 1 -- sh -c '[ $MPART_SHARD = 0 ]'
+
 # ---- folders ----
 rm -rf joined*
 timeout 60 "$MPART" map --items list -o joined -- sh -c 'touch started; sleep 3' >/dev/null 2>&1 &
