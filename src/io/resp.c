@@ -7,7 +7,7 @@
 #include "data/parse_num.h"
 #include "data/print_num.h"
 
-enum { ARGS_KEEP = 4096 };
+enum { ARGS_KEEP = 4096, NUMBER_LINE_MAX = 64 };
 
 void mp_resp_parser_init(mp_resp_parser *r, mp_mem *mem) {
     *r = (mp_resp_parser){.mem = mem, .wanted = -1, .bulk = -1};
@@ -104,6 +104,7 @@ static mp_resp_result read_arrays(mp_resp_parser *r, const uint8_t *p, size_t n)
 void mp_resp_pass_over(mp_resp_parser *r) {
     r->passing = true;
     r->passed = 0;
+    if (r->at == 0) r->n_args = 0;
 }
 
 size_t mp_resp_least_bytes(const mp_resp_parser *r) {
@@ -125,17 +126,21 @@ static mp_resp_result pass_argument(mp_resp_parser *r, size_t n) {
     return MP_RESP_COMMAND;
 }
 
+/* An inline command, as far as it is there; passed tells that its beginning is gone. */
 static mp_resp_result pass_line(mp_resp_parser *r, const uint8_t *p, size_t n) {
     int64_t end = line_end(r, p, n);
     r->at = end < 0 ? n : (size_t)end + 1;
+    r->passed = end < 0;
     return end < 0 ? MP_RESP_MORE : MP_RESP_COMMAND;
 }
 
 static mp_resp_result pass(mp_resp_parser *r, const uint8_t *p, size_t n, size_t *used) {
     mp_resp_result s = MP_RESP_COMMAND;
-    if (r->wanted < 0) s = pass_line(r, p, n);
+    if (r->wanted < 0) s = p[0] == '*' && r->passed == 0 ? read_count(r, p, n) : pass_line(r, p, n);
     while (s == MP_RESP_COMMAND && (int64_t)r->n_args < r->wanted)
         s = r->bulk < 0 ? read_length(r, p, n) : pass_argument(r, n);
+    if (s == MP_RESP_MORE && r->bulk < 0 && n - r->at > NUMBER_LINE_MAX)
+        s = broken(r, "too long a number"); /* there may be no room for more of it */
     *used = r->at;
     if (s == MP_RESP_COMMAND) {
         r->wanted = r->bulk = -1;
