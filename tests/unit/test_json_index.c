@@ -38,9 +38,13 @@ static int init_levels(level *out) {
         assert_non_null(out[n].kernels);
         out[n].index = (mp_json_index){
             .ends = calloc(MP_JSON_INDEX_BYTES + MP_JSON_INDEX_SLACK, sizeof(uint32_t)),
-            .odd = calloc(MP_JSON_INDEX_WORDS, sizeof(uint64_t))};
+            .odd = calloc(MP_JSON_INDEX_WORDS, sizeof(uint64_t)),
+            .slash = calloc(MP_JSON_INDEX_WORDS, sizeof(uint64_t)),
+            .nest = calloc(MP_JSON_INDEX_WORDS, sizeof(uint64_t))};
         assert_non_null(out[n].index.ends);
         assert_non_null(out[n].index.odd);
+        assert_non_null(out[n].index.slash);
+        assert_non_null(out[n].index.nest);
     }
     return n;
 }
@@ -49,13 +53,15 @@ static void release_levels(level *levels, int n) {
     for (int l = 0; l < n; l++) {
         free(levels[l].index.ends);
         free(levels[l].index.odd);
+        free(levels[l].index.slash);
+        free(levels[l].index.nest);
     }
 }
 
 static void index_text(level *l, const uint8_t *p, size_t n) {
     l->index.base = p;
     l->index.len = (uint32_t)n;
-    l->index.at = l->index.next_odd = 0;
+    l->index.at = l->index.next_odd = l->index.next_slash = l->index.next_nest = 0;
     l->kernels->index(&l->index);
 }
 
@@ -64,6 +70,8 @@ static void same_index(const mp_json_index *a, const mp_json_index *b) {
     assert_memory_equal(a->ends, b->ends, a->n_ends * sizeof *a->ends);
     uint32_t last = a->n_ends ? a->ends[a->n_ends - 1] : 0;
     assert_memory_equal(a->odd, b->odd, last / 64 * sizeof *a->odd);
+    assert_memory_equal(a->slash, b->slash, last / 64 * sizeof *a->slash);
+    assert_memory_equal(a->nest, b->nest, last / 64 * sizeof *a->nest);
 }
 
 /* ---- lines ---- */
@@ -90,13 +98,31 @@ static void put_value(char *to, bool spoil) {
                                          "\"12.3.4\"",
                                          "\"more than a block of 64 bytes, with : and \xC3\xA9, "
                                          "0123456789 and what else there may be\"",
-                                         "1e5",
+                                         "\"\\n\"",
+                                         "\"\\\"\"",
+                                         "\"\\\\\"",
+                                         "\"\\\\\\\\ \\u00e9 \\ud83d\\ude00 \\/, \\\"}\"",
                                          "[1,2]",
                                          "{}",
+                                         "{\"a\":1}",
+                                         "[[], {\"a\" : [1e5, {\"b\":\"]\\\\\"}], \"c\":null}]",
+                                         "1e5",
+                                         "\"\\ud83d\"",
+                                         "\"\\\\ud83d\\ude00\"",
+                                         "\"\\u0000\"",
+                                         "\"\\x\"",
+                                         "[1,]",
+                                         "{\"a\":1]",
+                                         "{\"a\":[1}",
+                                         "[1",
+                                         "]",
+                                         "[1]]",
+                                         "[1] ",
+                                         "[\"\xFF\"]",
+                                         "[\"\\u12\"]",
                                          "007",
                                          "1.",
                                          "-",
-                                         "\"\\n\"",
                                          "nul",
                                          "truex",
                                          ".5",
@@ -114,12 +140,9 @@ static void put_value(char *to, bool spoil) {
                                          " 1",
                                          "",
                                          "\"a",
-                                         "\"\\\"\"",
-                                         "\"\\\\\"",
                                          "12-3",
                                          "00",
                                          "-01",
-                                         "{\"a\":1}",
                                          "t",
                                          "1}",
                                          "\"\"\"",
@@ -129,7 +152,7 @@ static void put_value(char *to, bool spoil) {
                                          "true false",
                                          "0x1",
                                          "123456789012345678901234567890"};
-    enum { N_GOOD = 16 };
+    enum { N_GOOD = 24 };
     strcat(to, values[any(spoil ? sizeof values / sizeof *values : N_GOOD)]);
 }
 
@@ -193,7 +216,23 @@ static void same_value(const mp_json_index *x, uint32_t start, uint32_t lf, cons
     assert_ptr_equal(end, want->p + want->len + text);
     assert_int_equal(*p == '"', text);
     assert_int_equal(*p == 'n', want->kind == MP_JSON_NULL);
-    assert_false(want->escaped || want->odd || want->kind == MP_JSON_NESTED);
+    assert_int_equal(*p == '{' || *p == '[', want->kind == MP_JSON_NESTED);
+    assert_false(want->odd && want->kind != MP_JSON_NESTED);
+}
+
+/* The line's escapes are known; are the nested values of a plain line JSON? */
+static bool check_nested(mp_json_index *x, uint32_t start, uint32_t end,
+                         const mp_json_value *want) {
+    bool some = false;
+    for (int i = 0; i < N_KEYS; i++)
+        some = some || (want[i].kind == MP_JSON_STRING && want[i].escaped);
+    if (some) assert_true(mp_json_index_find(x, x->slash, start, &x->next_slash) < end);
+    for (uint32_t at = start; (at = mp_json_index_find(x, x->nest, at, &x->next_nest)) < end;) {
+        const uint8_t *behind = mp_json_behind_nested(x->base + at, x->base + end);
+        if (!behind) return false;
+        at = (uint32_t)(behind - x->base);
+    }
+    return true;
 }
 
 typedef struct {
@@ -214,6 +253,10 @@ static void check_lines(level *l, mp_json_shapes *shapes, counts *n) {
         assert_int_equal(x->ends[i], end);
         mp_json_value want[N_KEYS];
         bool plain = x->next_odd > end, good = members(x->base + start, end - start, want, NULL);
+        if (s && !check_nested(x, start, end, want)) {
+            assert_false(good);
+            s = NULL;
+        }
         if (s && !good) fail_msg("%.*s", (int)(end - start), (const char *)x->base + start);
         for (int k = 0; s && k < N_KEYS; k++)
             same_value(x, start, end, s, k, &want[k]);
@@ -266,10 +309,53 @@ static void texts(void **state) {
 /* Each value alone behind a colon, at each place of a block: plain where it may be. */
 static void each_value(void **state) {
     (void)state;
-    static const char *const good[] = {"0", "-1", "12.5", "\"x\"", "true", "null", "0.0", "\"\""};
-    static const char *const bad[] = {"01",     "-",       "1.", ".1",  "1.2.3", "tru",
-                                      "nulll",  "\"\\n\"", "[]", "{}",  "1e1",   "\"\xFF\"",
-                                      "\"\t\"", "\"a\"b",  "1 ", "NaN", "--1",   "1-"};
+    static const char *const good[] = {"0",
+                                       "-1",
+                                       "12.5",
+                                       "\"x\"",
+                                       "true",
+                                       "null",
+                                       "0.0",
+                                       "\"\"",
+                                       "\"\\n\"",
+                                       "\"\\\\\"",
+                                       "\"\\\\\\\"\"",
+                                       "\"\\uD83D\\uDE00\"",
+                                       "\"\\u00e9\\\\u0000\"",
+                                       "[]",
+                                       "{}",
+                                       "[[{\"a\":[1,\"]}\"]}],2]",
+                                       "{\"a\": {\"b\" :-1e5}}"};
+    static const char *const bad[] = {"01",
+                                      "-",
+                                      "1.",
+                                      ".1",
+                                      "1.2.3",
+                                      "tru",
+                                      "nulll",
+                                      "1e1",
+                                      "\"\xFF\"",
+                                      "NaN",
+                                      "--1",
+                                      "1-",
+                                      "\"\t\"",
+                                      "\"a\"b",
+                                      "1 ",
+                                      "[1]]",
+                                      "{}1",
+                                      "\"\\x\"",
+                                      "\"\\u12g4\"",
+                                      "\"\\u0000\"",
+                                      "[[]",
+                                      "]",
+                                      "{\"a\":{}",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\\\\\\udc00\"",
+                                      "[\"\t\"]",
+                                      "[] ",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"\\u12\""};
     level levels[N_LEVELS];
     int n_levels = init_levels(levels);
     for (int l = 0; l < n_levels; l++)

@@ -1,10 +1,10 @@
 /* json_index.h - where the members and lines of a stretch of NDJSON end, and which lines need a
  * closer look: made 64 bytes at a time, by what may follow what, without going from value to value.
- * Invariant: a line without a bit in odd, whose members all begin with a quoted key without escapes
- * and a colon with at most one blank behind it (json_shape.h compares them), is one JSON object
- * whose values are plain: numbers without exponent, words, strings without escapes and bytes 0xFF;
- * each ends where ends says. Of other lines nothing is known but that the newlines in ends are
- * their ends. */
+ * Invariant: a line without a bit in odd, whose members all begin with a quoted key and a colon with at
+ * most one blank behind it (json_shape.h compares them), is one JSON object but for what stands
+ * inside its nested values, whose brackets balance. Its other values are plain: numbers without
+ * exponent, words, strings without bytes 0xFF, whose escapes are characters; each value ends where
+ * ends says. Of other lines nothing is known but that the newlines in ends are their ends. */
 #ifndef MP_IO_JSON_INDEX_H
 #define MP_IO_JSON_INDEX_H
 
@@ -24,15 +24,18 @@ typedef struct {
     const uint8_t *base; /* the start of a line; 64 bytes behind base + len can be read */
     uint32_t len;        /* at most MP_JSON_INDEX_BYTES; 0: of nothing */
     uint32_t n_ends;
-    uint32_t *ends; /* of commas outside strings, and newlines, up to one inside a string; room for
-                       MP_JSON_INDEX_BYTES + MP_JSON_INDEX_SLACK */
+    uint32_t *ends; /* of commas outside strings and nested values, and newlines, up to one inside a
+                       string; room for MP_JSON_INDEX_BYTES + MP_JSON_INDEX_SLACK */
     uint64_t *odd;  /* a bit for each byte: its line is not plain; MP_JSON_INDEX_WORDS */
+    uint64_t *slash; /* backslashes */
+    uint64_t *nest;  /* where the nested values of members begin */
     /* of whoever goes through it, line by line */
-    uint32_t at;       /* of ends: the first of the line */
-    uint32_t next_odd; /* place of the first bit at or behind the line; len: none */
+    uint32_t at; /* of ends: the first of the line */
+    /* places of the first bits at or behind the line; len: none */
+    uint32_t next_odd, next_slash, next_nest;
 } mp_json_index;
 
-/* Fills in n_ends, ends and odd. */
+/* Fills in n_ends, ends, and the words of bits. */
 typedef void (*mp_json_index_fn)(mp_json_index *x);
 
 /* What a member of a line of a known shape begins with: everything up to its value. */

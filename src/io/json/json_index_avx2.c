@@ -37,6 +37,10 @@ static inline void index_classify(const uint8_t *p, index_masks *m) {
     m->dot = equal(a, b, '.');
     m->blank = equal(a, b, ' ');
     m->brace = equal(a, b, '}');
+    __m256i other = _mm256_set1_epi8('{' ^ '[');
+    __m256i a2 = _mm256_or_si256(a, other), b2 = _mm256_or_si256(b, other);
+    m->open = equal(a2, b2, '{');
+    m->close = equal(a2, b2, '}');
     m->lf = equal(a, b, '\n');
     m->cr = equal(a, b, '\r');
     m->control = at_most(a, b, 0x1F);

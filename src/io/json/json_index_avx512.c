@@ -22,6 +22,9 @@ static inline void index_classify(const uint8_t *p, index_masks *m) {
     m->dot = equal(v, '.');
     m->blank = equal(v, ' ');
     m->brace = equal(v, '}');
+    __m512i bracket = _mm512_or_si512(v, _mm512_set1_epi8('{' ^ '['));
+    m->open = equal(bracket, '{');
+    m->close = equal(bracket, '}');
     m->lf = equal(v, '\n');
     m->cr = equal(v, '\r');
     m->control = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20));

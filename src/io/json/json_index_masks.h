@@ -7,8 +7,9 @@
 
 typedef struct {
     uint64_t quote, slash, comma, colon, digit, zero, minus, dot, blank, brace, lf, cr;
-    uint64_t control; /* below 32 */
-    uint64_t ff;      /* 0xFF */
+    uint64_t open, close; /* brackets of both kinds */
+    uint64_t control;     /* below 32 */
+    uint64_t ff;          /* 0xFF */
 } index_masks;
 
 #endif

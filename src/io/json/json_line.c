@@ -41,8 +41,7 @@ static const uint8_t *plain_end(const uint8_t *p, const uint8_t *end) {
     return p;
 }
 
-/* Four hexadecimal digits, -1: they are not. */
-static int32_t hex4(const uint8_t *p) {
+int32_t mp_json_hex4(const uint8_t *p) {
     int32_t v = 0;
     for (int i = 0; i < 4; i++) {
         uint8_t c = p[i];
@@ -67,12 +66,12 @@ static const uint8_t *escape(mp_json_members *m, const uint8_t *p) {
         bool known = p[1] && strchr("\"\\/bfnrt", p[1]);
         return known ? p + 2 : flawed(m, "not JSON: an unknown escape in a string");
     }
-    int32_t v = m->end - p >= 6 ? hex4(p + 2) : -1;
+    int32_t v = m->end - p >= 6 ? mp_json_hex4(p + 2) : -1;
     if (v < 0) return flawed(m, "not JSON: an unknown escape in a string");
     if (v == 0) return flawed(m, "a string with \\u0000");
     if (v < 0xD800 || v >= 0xE000) return p + 6;
     bool pair = v < 0xDC00 && m->end - p >= 12 && p[6] == '\\' && p[7] == 'u';
-    pair = pair && is_low(hex4(p + 8));
+    pair = pair && is_low(mp_json_hex4(p + 8));
     return pair ? p + 12 : flawed(m, "a string with half a surrogate pair");
 }
 
@@ -123,10 +122,10 @@ size_t mp_json_unescape(const uint8_t *p, size_t len, char *out) {
             i += 2;
             continue;
         }
-        int32_t v = hex4(p + i + 2);
+        int32_t v = mp_json_hex4(p + i + 2);
         i += 6;
         if (v >= 0xD800 && v < 0xDC00) {
-            v = 0x10000 + ((v - 0xD800) << 10) + (hex4(p + i + 2) - 0xDC00);
+            v = 0x10000 + ((v - 0xD800) << 10) + (mp_json_hex4(p + i + 2) - 0xDC00);
             i += 6;
         }
         n += put_utf8(v, out + n);
@@ -261,6 +260,12 @@ static const uint8_t *nested(mp_json_members *m, const uint8_t *p, mp_json_value
     *v = (mp_json_value){
         .p = from, .len = (uint32_t)(p - from), .kind = MP_JSON_NESTED, .odd = true};
     return p;
+}
+
+const uint8_t *mp_json_behind_nested(const uint8_t *p, const uint8_t *end) {
+    mp_json_members m = {.end = end};
+    mp_json_value v;
+    return nested(&m, p, &v);
 }
 
 /* ---- members ---- */

@@ -42,6 +42,12 @@ bool mp_json_open(mp_json_members *m, const uint8_t *p, size_t n);
 /* The next member; false: the object is at its end, or flawed. Cost: a pass over its bytes. */
 bool mp_json_member(mp_json_members *m, mp_json_value *key, mp_json_value *value);
 
+/* Behind the array or object at p, of which end is somewhere behind; NULL: it is none, or it is flawed. */
+const uint8_t *mp_json_behind_nested(const uint8_t *p, const uint8_t *end);
+
+/* The value of four hexadecimal digits, -1: they are none. */
+int32_t mp_json_hex4(const uint8_t *p);
+
 /* A string's text without escapes to out (room for len bytes); returns its length. */
 size_t mp_json_unescape(const uint8_t *p, size_t len, char *out);
 

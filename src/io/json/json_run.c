@@ -47,8 +47,13 @@ static bool init_index(mp_json_run *x) {
     size_t ends = (MP_JSON_INDEX_BYTES + MP_JSON_INDEX_SLACK) * sizeof *x->index.ends;
     x->index.ends = mp_arena_alloc(&x->lasting, ends, 64);
     x->index.odd = mp_arena_alloc(&x->lasting, MP_JSON_INDEX_WORDS * sizeof *x->index.odd, 64);
-    if (!x->index.ends || !x->index.odd) return false;
-    memset(x->index.odd, 0, MP_JSON_INDEX_WORDS * sizeof *x->index.odd);
+    size_t words = MP_JSON_INDEX_WORDS * sizeof *x->index.odd;
+    x->index.slash = mp_arena_alloc(&x->lasting, words, 64);
+    x->index.nest = mp_arena_alloc(&x->lasting, words, 64);
+    if (!x->index.ends || !x->index.odd || !x->index.slash || !x->index.nest) return false;
+    memset(x->index.odd, 0, words);
+    memset(x->index.slash, 0, words);
+    memset(x->index.nest, 0, words);
     return true;
 }
 
@@ -146,9 +151,45 @@ static void no_values(mp_json_run *x) {
         x->values[s].kind = MP_JSON_NONE;
 }
 
+/* What the index leaves open of a line of a known shape: are its nested values JSON? */
+static bool check_nested(filling *f) {
+    mp_json_index *n = &f->x->index;
+    const uint8_t *line_end = f->line + f->line_len;
+    uint32_t at = (uint32_t)(f->line - n->base), end = (uint32_t)(line_end - n->base);
+    while ((at = mp_json_index_find(n, n->nest, at, &n->next_nest)) < end) {
+        const uint8_t *behind = mp_json_behind_nested(n->base + at, line_end);
+        if (!behind) return false;
+        at = (uint32_t)(behind - n->base);
+    }
+    return true;
+}
+
+static bool has_escapes(filling *f) {
+    mp_json_index *n = &f->x->index;
+    uint32_t at = (uint32_t)(f->line - n->base);
+    return mp_json_index_find(n, n->slash, at, &n->next_slash) < at + f->line_len;
+}
+
+/* The value between p and end, where the index says so. */
+static mp_json_value value_at(const uint8_t *p, const uint8_t *end, bool escapes) {
+    mp_json_value v = {.p = p, .len = (uint32_t)(end - p), .kind = MP_JSON_WORD};
+    if (*p == '"') {
+        v = (mp_json_value){.p = p + 1, .len = v.len - 2, .kind = MP_JSON_STRING};
+        v.escaped = escapes && memchr(v.p, '\\', v.len);
+    } else if (*p == 'n') {
+        v.kind = MP_JSON_NULL;
+    } else if (*p == '{' || *p == '[') {
+        v.kind = MP_JSON_NESTED;
+        v.odd = true;
+    }
+    return v;
+}
+
 /* The values of a line of a known shape; false: one begins with a blank, and is not known. */
 static bool read_shape(filling *f) {
     mp_json_run *x = f->x;
+    bool escapes = has_escapes(f);
+    if (!check_nested(f)) return false;
     const mp_json_shape *s = f->shape;
     const uint8_t *base = x->index.base, *line_end = f->line + f->line_len;
     const uint32_t *ends = x->index.ends + x->index.at;
@@ -161,9 +202,7 @@ static bool read_shape(filling *f) {
         const uint8_t *p = (m ? base + ends[m - 1] + 1 : f->line) + s->len[m];
         const uint8_t *end = m < s->heads.n - 1 ? base + ends[m] : line_end - 1;
         if (*p == ' ') return false;
-        uint32_t text = *p == '"', len = (uint32_t)(end - p) - 2 * text;
-        uint8_t kind = text ? MP_JSON_STRING : *p == 'n' ? MP_JSON_NULL : MP_JSON_WORD;
-        x->values[i] = (mp_json_value){.p = p + text, .len = len, .kind = kind};
+        x->values[i] = value_at(p, end, escapes);
     }
     return true;
 }
@@ -337,7 +376,7 @@ static void index_from(mp_json_run *x, const uint8_t *p, size_t avail) {
     mp_json_index *n = &x->index;
     n->base = p;
     n->len = (uint32_t)(avail < MP_JSON_INDEX_BYTES ? avail : MP_JSON_INDEX_BYTES);
-    n->at = n->next_odd = 0;
+    n->at = n->next_odd = n->next_slash = n->next_nest = 0;
     x->kernels->index(n);
     x->indexed = p;
 }

@@ -11,10 +11,10 @@ void mp_json_shapes_init(mp_json_shapes *s, mp_arena *arena, int32_t n_slots) {
 
 /* ---- finding ---- */
 
-/* The first bit of odd from place from on; x->len: none. */
-static uint32_t find_odd(const mp_json_index *x, uint32_t from) {
+/* The first bit of all from place from on; x->len: none. */
+static uint32_t find_bit(const mp_json_index *x, const uint64_t *all, uint32_t from) {
     for (uint32_t w = from / 64, n = (x->len + 63) / 64; w < n; w++) {
-        uint64_t bits = x->odd[w];
+        uint64_t bits = all[w];
         if (w == from / 64) bits &= ~UINT64_C(0) << from % 64;
         if (bits) return 64 * w + (uint32_t)__builtin_ctzll(bits);
     }
@@ -32,7 +32,7 @@ static bool is_shape(const mp_json_shape *s, mp_json_match_fn match, mp_json_ind
 
 const mp_json_shape *mp_json_shapes_find(mp_json_shapes *s, mp_json_match_fn match,
                                          mp_json_index *x, uint32_t start) {
-    if (x->next_odd <= start) x->next_odd = find_odd(x, start);
+    (void)mp_json_index_find(x, x->odd, start, &x->next_odd);
     for (int i = 0; i < s->n; i++) {
         if (!is_shape(&s->kept[i], match, x, start)) continue;
         if (i > 0) {
@@ -43,6 +43,12 @@ const mp_json_shape *mp_json_shapes_find(mp_json_shapes *s, mp_json_match_fn mat
         return &s->kept[0];
     }
     return NULL;
+}
+
+uint32_t mp_json_index_find(const mp_json_index *x, const uint64_t *all, uint32_t from,
+                            uint32_t *next) {
+    if (*next <= from) *next = find_bit(x, all, from);
+    return *next;
 }
 
 /* ---- making ---- */

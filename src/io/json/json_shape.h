@@ -2,7 +2,7 @@
  * lines of a file have one of a few, and a line that begins its members as one of them did is read
  * without looking at its keys.
  * Invariant: a line that is found has, by json_index.h, the values that going through its members
- * gives (json_line.h), but for one that begins with a blank. */
+ * gives (json_line.h), but for one that begins with a blank, and where no nested value is flawed. */
 #ifndef MP_IO_JSON_SHAPE_H
 #define MP_IO_JSON_SHAPE_H
 
@@ -34,6 +34,11 @@ void mp_json_shapes_init(mp_json_shapes *s, mp_arena *arena, int32_t n_slots);
  * not plain. The line ends at x->ends[x->at + n - 1]. */
 const mp_json_shape *mp_json_shapes_find(mp_json_shapes *s, mp_json_match_fn match,
                                          mp_json_index *x, uint32_t start);
+
+/* Place of the first bit of all at or behind from, which is not before that of the call before; next is
+ * the one of x that goes with all. */
+uint32_t mp_json_index_find(const mp_json_index *x, const uint64_t *all, uint32_t from,
+                            uint32_t *next);
 
 /* A shape, member by member, from a line without odd bytes: from begins the member (the line, or
  * what is behind a comma), its value is v. slot: of the wanted column, -1. What cannot be a shape
