@@ -155,6 +155,18 @@ succeeds 2 query bad --agg 'count()'
 check "zeros behind a member are padding" same "$out" <("$MPART" query plain --agg 'count()')
 (zstd -qc plain/1.csv; printf ab) >garbage.csv.zst
 refuses 65 "mpart: bad packed data: file 'garbage.csv.zst': zstd at byte $(zstd -qc plain/1.csv | wc -c) of the packed data: trailing garbage, which is no packed data" query garbage.csv.zst --agg 'count()' -o out/o.csv
+for n in 1 2 9; do
+    head -c $n gz/3.csv.gz >cut.csv.gz
+    run 0 query cut.csv.gz
+    check "$n bytes of gzip" says "mpart: bad packed data: file 'cut.csv.gz': gzip at byte $n of the packed data: the data is cut off here"
+    zstd -qc plain/1.csv | head -c $n >cut.csv.zst
+    run 0 query cut.csv.zst
+    check "$n bytes of zstd" says "mpart: bad packed data: file 'cut.csv.zst': zstd at byte $n of the packed data: the data is cut off here"
+done
+for pack in gzip "zstd -q"; do
+    $pack </dev/null >none.csv.packed
+    refuses 65 "mpart: bad data: file 'none.csv.packed': the file is empty" query none.csv.packed -o out/o.csv
+done
 echo "a,b" | gzip >bad/2.csv.gz
 refuses 65 "mpart: columns differ: file 'bad/2.csv.gz', column 'a': 'bad/2.csv.gz' has it, 'bad/0.csv.gz' does not
 hint: --union reads a missing column as null" query bad --agg 'count()' -o out/o.csv

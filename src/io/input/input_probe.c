@@ -82,10 +82,20 @@ static bool has_magic(const foreign_form *f, const uint8_t *p, size_t n, bool pa
     return true;
 }
 
+/* All of a file that was cut off within the magic number of what its name says it is. */
+static mp_packing cut_magic(const char *path, const uint8_t *p, size_t n) {
+    static const uint8_t gzip[] = {0x1F}, zstd[] = {0x28, 0xB5, 0x2F};
+    mp_packing named = mp_probe_name_packing(path);
+    const uint8_t *magic = named == MP_PACK_GZIP ? gzip : zstd;
+    size_t most = named == MP_PACK_GZIP ? sizeof gzip : sizeof zstd;
+    bool cut = named != MP_PACK_NONE && n > 0 && n <= most && memcmp(p, magic, n) == 0;
+    return cut ? named : MP_PACK_NONE;
+}
+
 mp_status mp_probe_bytes(const char *path, const uint8_t *p, size_t n, bool parquet_tail,
                          mp_packing *out, mp_error *err) {
     static const uint8_t zstd_rest[3] = {0xB5, 0x2F, 0xFD}, skippable_rest[3] = {0x2A, 0x4D, 0x18};
-    *out = MP_PACK_NONE;
+    *out = cut_magic(path, p, n);
     if (n >= 2 && p[0] == 0x1F && p[1] == 0x8B) {
         *out = MP_PACK_GZIP;
         return MP_OK;
