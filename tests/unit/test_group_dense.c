@@ -299,7 +299,7 @@ static void cleared(void **state) {
             assert_true(r.dense.on);
             mp_table_clear(&r.table);
             mp_table_clear(&r.plain);
-            mp_dense_clear(&r.dense);
+            mp_dense_clear(&r.dense, false);
             memset(r.plain_of, 0xFF, ROWS_MAX * sizeof *r.plain_of);
             assert_int_equal(r.dense.on, n_cols == 1);
         }

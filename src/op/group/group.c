@@ -140,7 +140,8 @@ void mp_group_clear(mp_group *g) {
     mp_mem_free(g->mem, g->order);
     g->order = NULL;
     mp_table_clear(&g->table);
-    mp_dense_clear(&g->dense);
+    mp_dense_clear(&g->dense, g->place_next);
+    g->place_next = false;
 }
 
 mp_status mp_group_settle(mp_group *g, bool emit, mp_error *err) {
@@ -210,12 +211,15 @@ static mp_status add_direct(mp_group *g, const mp_batch *in, mp_error *err) {
     return s;
 }
 
-/* The next rows of the batch whose keys are k. */
-static mp_status add_rows(mp_group *g, const mp_batch *in, mp_table_keys *k, const uint32_t *group,
-                          mp_error *err) {
+/* The rows from first on of the batch whose keys are k. */
+static mp_status add_rows(mp_group *g, const mp_batch *in, const mp_dense_rows *r, int32_t first,
+                          mp_table_keys *k, mp_error *err) {
+    const uint32_t *group = k->number + first;
     mp_status s = mp_table_find_some(&g->table, k, in->n_rows, err);
-    if (s != MP_OK) return s;
-    count_rows(g, group, in->n_rows);
+    if (s == MP_OK && g->table.n_placed > 0)
+        s = mp_group_count_placed(g, r, first, in->n_rows, group, err);
+    else if (s == MP_OK)
+        count_rows(g, group, in->n_rows);
     for (int i = 0; i < g->n_aggs && s == MP_OK; i++)
         s = g->agg[i]->ops->update(g->agg[i], group, in, err);
     return s;
@@ -228,7 +232,8 @@ static int32_t slice_rows(const mp_batch *in, int32_t first) {
 
 /* In a table beyond the near cache few rows at a time, so that the lines that a key has brought are
  * still there when the aggregates take their turns. */
-static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, mp_error *err) {
+static mp_status add_slices(mp_group *g, const mp_batch *in, const mp_dense_rows *r,
+                            mp_table_keys *k, mp_error *err) {
     size_t bytes = (size_t)in->n_cols * sizeof(mp_col);
     bool known = k->done == in->n_rows;
     mp_col *cols = mp_arena_alloc(&g->scratch, bytes + 1, 16);
@@ -239,7 +244,7 @@ static mp_status add_slices(mp_group *g, const mp_batch *in, mp_table_keys *k, m
         mp_batch part = slice(in, first, slice_rows(in, first), cols);
         int32_t next = first + part.n_rows;
         if (known) mp_table_fetch(&g->table, k->number + next, slice_rows(in, next));
-        s = add_rows(g, &part, k, k->number + first, err);
+        s = add_rows(g, &part, r, first, k, err);
     }
     return s;
 }
@@ -266,8 +271,10 @@ static mp_status add_to_groups(mp_group *g, const mp_batch *in, const mp_dense_r
         k.done = in->n_rows;
     }
     bool near = mp_table_hot_bytes(&g->table) <= NEAR_BYTES;
-    if (s == MP_OK) s = near ? add_rows(g, in, &k, k.number, err) : add_slices(g, in, &k, err);
-    if (s == MP_OK && by_table) mp_dense_learn(&g->dense, r, g->table.n);
+    if (s == MP_OK) s = near ? add_rows(g, in, r, 0, &k, err) : add_slices(g, in, r, &k, err);
+    if (s != MP_OK || !by_table) return s;
+    mp_dense_learn(&g->dense, r, g->table.n);
+    if (g->dense.on) g->place_next = mp_group_place_pays(g, g->rows + in->n_rows);
     return s;
 }
 
@@ -276,6 +283,7 @@ mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
     mp_dense_rows r;
     if (in->n_rows <= 0) return MP_OK;
     mp_status s = key_texts(g, in, &r, err);
+    if (mp_dense_by_place(&g->dense) && g->direct_rows == 0) mp_group_place(g);
     if (s == MP_OK && (!g->dense.on || g->direct_rows > 0))
         s = mp_key_encode(g->simd, r.text, r.valid, g->n_keys, r.n, &g->scratch, g->batch_key,
                           g->batch_hash, err);

@@ -73,7 +73,7 @@ mp_status mp_key_sample_see(mp_key_sample *s, mp_mem *mem, const uint64_t *hash,
 
 /* ---- choice ---- */
 
-static double rows_to_come(const mp_group *g) {
+double mp_group_rows_to_come(const mp_group *g) {
     double left = g->expect_rows - (double)g->all_rows;
     return left > 0 ? left : (double)g->all_rows;
 }
@@ -91,7 +91,7 @@ static double estimate_groups(double n_keys, double recent_rows, double recent_n
 static bool will_not_reduce(const mp_group *g) {
     double rows = (double)g->recent_rows, new_groups = (double)g->recent_new;
     double groups = estimate_groups((double)g->table.n, rows, new_groups);
-    double expect = (double)g->rows + rows_to_come(g);
+    double expect = (double)g->rows + mp_group_rows_to_come(g);
     return new_groups > 0.5 * rows && expect < ROWS_PER_GROUP * groups;
 }
 
@@ -101,10 +101,10 @@ static bool will_not_reduce(const mp_group *g) {
 static bool is_hopeless(const mp_group *g) {
     double n = (double)g->rows, again = n - (double)g->table.n;
     if (g->expect_rows <= 0 || g->keys_came_back || n < EARLY_ROWS) return false;
-    return again + 3 * sqrt(again) + 9 < ROWS_PER_GROUP * n * n / (2 * rows_to_come(g));
+    return again + 3 * sqrt(again) + 9 < ROWS_PER_GROUP * n * n / (2 * mp_group_rows_to_come(g));
 }
 
-static int64_t large_bytes(const mp_group *g) {
+int64_t mp_group_large_bytes(const mp_group *g) {
     bool alone = g->n_owners == 1;
     int64_t large = alone ? LARGE_ALONE : LARGE_BYTES;
     int64_t limit = g->mem ? g->mem->limit_bytes / (alone ? 4 : 8) : 0;
@@ -112,14 +112,15 @@ static int64_t large_bytes(const mp_group *g) {
 }
 
 bool mp_group_should_flush(mp_group *g) {
-    if (g->is_direct) return true;
+    if (g->is_direct || g->place_next) return true;
     int64_t bytes = mp_table_hot_bytes(&g->table);
     for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
         if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;
-    if (bytes > large_bytes(g)) {
+    if (bytes > mp_group_large_bytes(g)) {
         g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
         return true;
     }
+    if (g->table.n_placed > 0) return false;
     if (!g->scattered && bytes > CACHE_BYTES) g->scattered = is_hopeless(g);
     if (!g->scattered && bytes > PROBE_BYTES && g->recent_rows >= MP_RECENT_ROWS / 2)
         g->scattered = will_not_reduce(g);
@@ -133,7 +134,7 @@ static bool comes_back(const mp_group *g) {
     if (s->recent_rows < SAMPLE_RECENT / 4) return false;
     double scale = (double)(UINT64_C(1) << s->level), rows = scale * (double)s->recent_rows;
     double groups = estimate_groups(scale * (double)s->n_keys, rows, scale * (double)s->recent_new);
-    return 8 * s->recent_new < s->recent_rows || rows_to_come(g) > ROWS_PER_GROUP * groups;
+    return 8 * s->recent_new < s->recent_rows || mp_group_rows_to_come(g) > ROWS_PER_GROUP * groups;
 }
 
 static mp_status sample_table(mp_group *g, mp_error *err) {

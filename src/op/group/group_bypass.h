@@ -21,6 +21,11 @@ void mp_key_sample_release(mp_key_sample *s, mp_mem *mem);
 MP_MUST_CHECK mp_status mp_key_sample_see(mp_key_sample *s, mp_mem *mem, const uint64_t *hash,
                                           int32_t n, mp_error *err);
 
+/* So much is the table's to grow to before it has to be emitted, bytes. */
+int64_t mp_group_large_bytes(const struct mp_group *g);
+/* As far as is known; else as many as have come. */
+double mp_group_rows_to_come(const struct mp_group *g);
+
 /* The table has all been emitted, but is not cleared yet: may the next rows be direct? MP_NOMEM. */
 MP_MUST_CHECK mp_status mp_group_choose_direct(struct mp_group *g, mp_error *err);
 

@@ -53,10 +53,10 @@ void mp_dense_release(mp_dense *d) {
     *d = (mp_dense){0};
 }
 
-static int64_t places(const mp_dense_map *m) {
+int64_t mp_dense_places(const mp_dense *d) {
     int64_t n = 1;
-    for (int c = 0; c < m->n_cols; c++)
-        n *= m->col[c].size;
+    for (int c = 0; c < d->map.n_cols; c++)
+        n *= d->map.col[c].size;
     return n;
 }
 
@@ -70,13 +70,17 @@ static void turn_off(mp_dense *d) {
     d->map.number = NULL;
 }
 
-void mp_dense_clear(mp_dense *d) {
+void mp_dense_clear(mp_dense *d, bool by_place) {
     if (!d->on) return;
-    int64_t n = places(&d->map);
-    if (n <= SMALL_PLACES)
+    int64_t n = mp_dense_places(d);
+    if (by_place) {
+        mp_mem_free(d->mem, d->map.number);
+        d->map.number = NULL;
+    } else if (n <= SMALL_PLACES && d->map.number) {
         memset(d->map.number, 0, (size_t)n * sizeof *d->map.number);
-    else
+    } else {
         turn_off(d);
+    }
 }
 
 /* ---- the domain ---- */
@@ -197,6 +201,41 @@ void mp_dense_learn(mp_dense *d, const mp_dense_rows *r, int64_t n_groups) {
 
 /* ---- rows ---- */
 
+/* By place. The kernel leaves rows for where they lie, too: it gets copies of them that it takes. */
+static mp_status place_left(const mp_dense *d, const mp_dense_rows *r, int32_t *left,
+                            int32_t *n_left, uint32_t *number, mp_error *err) {
+    enum { LANES_MOST = 8, ROOM = 32 };
+    uint32_t found[MP_BATCH_ROWS + LANES_MOST], place[MP_BATCH_ROWS + LANES_MOST];
+    int32_t unused[MP_BATCH_ROWS + LANES_MOST], n = *n_left, k = 0;
+    const mp_str *texts[COLUMNS_MAX];
+    const uint8_t *valids[COLUMNS_MAX];
+    size_t all = ((size_t)n + LANES_MOST - 1) & ~(size_t)(LANES_MOST - 1);
+    for (int c = 0; c < d->map.n_cols; c++) {
+        size_t bytes = all * (ROOM + sizeof(mp_str) + 1);
+        char *copy = mp_arena_alloc(r->scratch, bytes, ROOM);
+        if (!copy) return mp_mem_error(r->scratch->mem, bytes, err);
+        mp_str *text = (void *)(copy + all * ROOM);
+        uint8_t *valid = (uint8_t *)(text + all);
+        for (size_t i = 0; i < all; i++, copy += ROOM) {
+            int32_t row = left[i < (size_t)n ? i : (size_t)n - 1];
+            text[i] = r->text[c][row];
+            valid[i] = !r->valid[c] || r->valid[c][row];
+            if (!valid[i] || text[i].len == 0 || text[i].len > MP_DENSE_TEXT_MAX) continue;
+            memcpy(copy, text[i].p, text[i].len);
+            text[i].p = copy;
+        }
+        texts[c] = text;
+        valids[c] = valid;
+    }
+    d->kernel(&d->map, texts, valids, (int32_t)all, found, place, unused);
+    for (int32_t i = 0; i < n; i++) {
+        number[left[i]] = found[i];
+        if (found[i] == MP_DENSE_NOWHERE) left[k++] = left[i];
+    }
+    *n_left = k;
+    return MP_OK;
+}
+
 /* The rows that the array did not know, by the table. *misfits: those without a place. */
 static mp_status find_left(mp_dense *d, mp_table *t, const mp_dense_rows *r, const int32_t *left,
                            int32_t n_left, const uint32_t *place, uint32_t *number,
@@ -212,7 +251,7 @@ static mp_status find_left(mp_dense *d, mp_table *t, const mp_dense_rows *r, con
     for (int32_t i = 0; i < n_left && s == MP_OK; i++) {
         uint32_t at = place[left[i]];
         number[left[i]] = found[i];
-        if (at != MP_DENSE_NOWHERE)
+        if (at != MP_DENSE_NOWHERE && d->map.number)
             d->map.number[at] = found[i] + 1;
         else
             ++*misfits;
@@ -225,8 +264,9 @@ mp_status mp_dense_find(mp_dense *d, mp_table *t, const mp_dense_rows *r, uint32
     uint32_t place[MP_BATCH_ROWS];
     int32_t left[MP_BATCH_ROWS], misfits = 0;
     int32_t n_left = d->kernel(&d->map, r->text, r->valid, r->n, number, place, left);
-    if (!n_left) return MP_OK;
-    mp_status s = find_left(d, t, r, left, n_left, place, number, &misfits, err);
+    mp_status s = MP_OK;
+    if (n_left && !d->map.number) s = place_left(d, r, left, &n_left, number, err);
+    if (s == MP_OK && n_left) s = find_left(d, t, r, left, n_left, place, number, &misfits, err);
     /* a few are left for where they lie */
     if (misfits > r->n / MISFITS + WORD) turn_off(d);
     return s;

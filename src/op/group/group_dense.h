@@ -1,7 +1,8 @@
 /* group_dense.h - the numbers of keys whose texts come from a small domain (`id001` to `id100`, short
  * numbers, flags, dates), by an array in front of the table: no hash, no look-up, no comparison. The
  * domain is learned from rows that went through the table; a key outside it still goes there.
- * Invariant: the array says of a key what the table says, or nothing. */
+ * Invariant: the array says of a key what the table says, or nothing; or there is none, and a key's
+ * number is its place. */
 #ifndef MP_OP_GROUP_DENSE_H
 #define MP_OP_GROUP_DENSE_H
 
@@ -26,8 +27,14 @@ typedef struct {
 MP_MUST_CHECK mp_status mp_dense_init(mp_dense *d, int n_cols, mp_simd level, mp_mem *mem,
                                       mp_error *err);
 void mp_dense_release(mp_dense *d);
-/* The table was emptied. */
-void mp_dense_clear(mp_dense *d);
+/* The table was emptied. by_place: what places there are stays as it is while the array is on, and from
+ * now on a key's place is its number; the caller has rows for them before mp_dense_find. */
+void mp_dense_clear(mp_dense *d, bool by_place);
+/* Of all columns together. Only while on. */
+int64_t mp_dense_places(const mp_dense *d);
+static inline bool mp_dense_by_place(const mp_dense *d) {
+    return d->on && !d->map.number;
+}
 
 /* A batch of n rows, columns as for mp_key_encode. scratch: for what is needed until the call ends,
  * and long keys. */

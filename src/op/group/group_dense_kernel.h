@@ -42,9 +42,9 @@ LANES_INLINE lanes column_places(const mp_dense_column *c, const mp_str *text, c
                      lanes_high_half(end));
 }
 
-LANES_INLINE int32_t dense_loop(const mp_dense_map *m, int n_cols, const mp_str *const *text,
-                                const uint8_t *const *valid, int32_t n, uint32_t *number,
-                                uint32_t *place, int32_t *left) {
+LANES_INLINE int32_t dense_loop(const mp_dense_map *m, int n_cols, bool by_place,
+                                const mp_str *const *text, const uint8_t *const *valid, int32_t n,
+                                uint32_t *number, uint32_t *place, int32_t *left) {
     const lanes one = lanes_set(1), none = lanes_set(UINT32_MAX);
     int32_t n_left = 0, i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -55,7 +55,8 @@ LANES_INLINE int32_t dense_loop(const mp_dense_map *m, int n_cols, const mp_str 
             at = lanes_add(
                 at, column_places(&m->col[c], text[c] + i, valid[c] ? valid[c] + i : NULL, &fits));
         }
-        lanes found = lanes_load_u32(fits, m->number, at);
+        lanes found = by_place ? lanes_zero_unless(fits, lanes_add(at, one))
+                               : lanes_load_u32(fits, m->number, at);
         lanes_store_halves(number + i, lanes_sub(found, one));
         uint32_t bits = ~mask_bits(lanes_not_zero(found)) & LANES_ALL;
         if (!bits) continue;
@@ -74,6 +75,8 @@ int32_t KERNEL_NAME(const mp_dense_map *m, const mp_str *const *text, const uint
                     int32_t n, uint32_t *number, uint32_t *place, int32_t *left) {
     const mp_str *only = text[0];
     const uint8_t *none = NULL;
-    if (m->n_cols == 1 && !valid[0]) return dense_loop(m, 1, &only, &none, n, number, place, left);
-    return dense_loop(m, m->n_cols, text, valid, n, number, place, left);
+    if (!m->number) return dense_loop(m, m->n_cols, true, text, valid, n, number, place, left);
+    if (m->n_cols == 1 && !valid[0])
+        return dense_loop(m, 1, false, &only, &none, n, number, place, left);
+    return dense_loop(m, m->n_cols, false, text, valid, n, number, place, left);
 }

@@ -27,7 +27,8 @@ typedef struct {
 typedef struct {
     int n_cols;
     mp_dense_column *col; /* n_cols */
-    uint32_t *number;     /* by place, the last column's fastest: number plus one, 0: none yet */
+    /* by place, the last column's fastest: number plus one, 0: none yet; NULL: places are numbers */
+    uint32_t *number;
 } mp_dense_map;
 
 /* number[i] of the rows whose keys have one. The others (ascending) to left (room for n), returns how

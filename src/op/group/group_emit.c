@@ -133,6 +133,11 @@ static mp_status emit_short(const emission *e, uint32_t group, uint32_t rows, co
     return MP_OK;
 }
 
+/* A place whose key never came is none. */
+static bool is_group(const mp_group *g, uint32_t group) {
+    return group >= g->table.n_placed || mp_row_count(mp_table_row(&g->table, group)) > 0;
+}
+
 static mp_status emit_block(const emission *e, uint32_t first, int32_t n, bool has_more,
                             mp_error *err) {
     mp_group *g = e->g;
@@ -142,11 +147,14 @@ static mp_status emit_block(const emission *e, uint32_t first, int32_t n, bool h
         const mp_agg *a = g->agg[i];
         if (a->ops->put) a->ops->put(a, first, n, r + a->wire_at, g->form.fixed_bytes);
     }
-    for (int32_t i = 0; i < n && g->is_open && !g->is_direct; i++)
-        g->is_open =
-            mp_group_see_key(g, mp_table_key(&g->table, first + (uint32_t)i), g->seen, g->odd);
+    for (int32_t i = 0; i < n && g->is_open && !g->is_direct; i++) {
+        uint32_t group = first + (uint32_t)i;
+        if (is_group(g, group))
+            g->is_open = mp_group_see_key(g, mp_table_key(&g->table, group), g->seen, g->odd);
+    }
     for (int32_t i = 0; i < n && s == MP_OK; i++, r += g->form.fixed_bytes) {
         uint32_t group = first + (uint32_t)i;
+        if (!is_group(g, group)) continue;
         const uint8_t *row = mp_table_row(&g->table, group);
         const mp_key *key = (const mp_key *)(const void *)row;
         size_t key_len = mp_key_len(key);

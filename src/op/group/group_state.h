@@ -9,6 +9,7 @@
 #include "op/group/group_bypass.h"
 #include "op/group/group_dense.h"
 #include "op/group/group_order.h"
+#include "op/group/group_place.h"
 #include "op/group/group_record.h"
 
 struct mp_group {
@@ -39,6 +40,8 @@ struct mp_group {
      * table for the time of its batch, in the batch's order, and its key stays in scratch. */
     int64_t direct_rows;
     bool is_direct; /* the table holds such rows */
+    /* the table is to be emitted, and its next rows lie by place (group_place.h) */
+    bool place_next;
     mp_key_sample sample;
     bool keys_came_back; /* behind direct rows */
     /* emission */

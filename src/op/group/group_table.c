@@ -62,7 +62,7 @@ void mp_table_clear(mp_table *t) {
     while ((t->mask + 1) * sizeof *t->slot > KEEP_BYTES)
         t->mask /= 2;
     mp_space_shrink(t->mem, &t->slot_space, KEEP_BYTES);
-    t->n = 0;
+    t->n = t->n_placed = 0;
     memset(t->slot, 0, (t->mask + 1) * sizeof *t->slot);
     mp_arena_reset(&t->long_keys);
 }
@@ -120,20 +120,43 @@ mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err) {
     return s;
 }
 
+mp_status mp_table_place(mp_table *t, int64_t n, mp_error *err) {
+    static const mp_key none = {0, 0};
+    mp_status s = n > t->cap ? grow_rows_to(t, n, err) : MP_OK;
+    if (s != MP_OK) return s;
+    while (t->n < n)
+        put_row(t, &none);
+    t->n_placed = n;
+    return MP_OK;
+}
+
+/* The key with its encoding, where it is long, copied. */
+static mp_status own_key(mp_table *t, const mp_key *key, mp_key *own, mp_error *err) {
+    *own = *key;
+    if (!mp_key_is_long(*key)) return MP_OK;
+    size_t len = mp_key_len(key);
+    uint8_t *copy = mp_arena_alloc(&t->long_keys, len, 1);
+    if (!copy) return mp_mem_error(t->mem, len, err);
+    memcpy(copy, mp_key_bytes(key), len);
+    own->hi = (uint64_t)(uintptr_t)copy;
+    return MP_OK;
+}
+
+mp_status mp_table_name(mp_table *t, uint32_t number, const mp_key *key, mp_error *err) {
+    mp_key own;
+    mp_status s = own_key(t, key, &own, err);
+    if (s == MP_OK) memcpy(mp_table_row(t, number), &own, sizeof own);
+    return s;
+}
+
 static mp_status insert(mp_table *t, const mp_key *key, uint64_t hash, uint32_t *number,
                         mp_error *err) {
     mp_status s = MP_OK;
     if (t->n == t->cap) s = grow_rows(t, err);
-    if (s == MP_OK && 2 * (uint64_t)t->n > t->mask) s = grow_slots(t, err);
+    if (s == MP_OK && 2 * (uint64_t)(t->n - t->n_placed) > t->mask) s = grow_slots(t, err);
+    mp_key own;
+    if (s == MP_OK) s = own_key(t, key, &own, err);
     if (s != MP_OK) return s;
-    mp_key own = *key;
-    if (mp_key_is_long(own)) {
-        size_t len = mp_key_len(key);
-        uint8_t *copy = mp_arena_alloc(&t->long_keys, len, 1);
-        if (!copy) return mp_mem_error(t->mem, len, err);
-        memcpy(copy, mp_key_bytes(key), len);
-        own.hi = (uint64_t)(uintptr_t)copy;
-    }
     *number = (uint32_t)t->n;
     put_row(t, &own);
     put_slot(t, (uint64_t)t->n << 32 | (uint32_t)hash);

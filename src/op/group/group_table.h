@@ -13,7 +13,8 @@ typedef struct {
     size_t stride;  /* 32, 64 or a multiple of 32 */
     mp_space space; /* of the rows */
     int64_t n, cap;
-    uint64_t *slot; /* mask + 1 slots, 0: empty */
+    int64_t n_placed; /* the first rows, made by mp_table_place */
+    uint64_t *slot;   /* mask + 1 slots, 0: empty */
     uint64_t mask;
     mp_space slot_space;
     uint8_t *blank; /* what a new row starts as, stride bytes; the owner fills it in */
@@ -49,6 +50,13 @@ void mp_table_fetch(const mp_table *t, const uint32_t *number, int32_t n);
 /* A row for a key that has none; it is not found by looking, and a long encoding stays where it is.
  * For tables that are given rows in no other way until they are cleared. */
 MP_MUST_CHECK mp_status mp_table_append(mp_table *t, const mp_key *key, mp_error *err);
+
+/* n rows for an empty table, whose numbers mean something to the caller: they are not found by looking,
+ * and have no key yet. On failure the table is empty still. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_table_place(mp_table *t, int64_t n, mp_error *err);
+/* The key of such a row. MP_NOMEM. */
+MP_MUST_CHECK mp_status mp_table_name(mp_table *t, uint32_t number, const mp_key *key,
+                                      mp_error *err);
 
 static inline uint8_t *mp_table_row(const mp_table *t, uint32_t number) {
     return t->rows + (size_t)number * t->stride;
