@@ -122,6 +122,14 @@ MP_MUST_CHECK mp_status mp_comm_bcast(mp_comm *c, mp_buf *b, mp_error *err);
 /* Every rank's bytes to rank 0: on rank 0 *all gets them in rank order, each behind a u64 length; elsewhere empty. */
 MP_MUST_CHECK mp_status mp_comm_gather(mp_comm *c, const void *bytes, size_t len, mp_buf *all,
                                        mp_error *err);
+/* The bytes of the next rank out of them; false at the end. */
+static inline bool mp_comm_gathered(mp_rd *all, mp_rd *rank) {
+    if (mp_rd_left(all) == 0 || all->bad) return false;
+    size_t n = (size_t)mp_rd_u64(all);
+    const void *p = mp_rd_raw(all, n);
+    *rank = mp_rd_of(p, p ? n : 0);
+    return true;
+}
 
 /* Agreement: every rank leaves with the same status, and the same error in *err: of all ranks' errors the one that
  * mp_error_order puts first. err in: this rank's error (MP_OK: none). Collective; never fails half-way. */

@@ -108,6 +108,9 @@ static mp_status types_differ(const mp_table *t, int c, int f, int g, mp_error *
                  t->files[f].path);
     mp_error_file(err, t->files[g].path);
     mp_error_column(err, t->names[c]);
+    mp_error_hint(err,
+                  "mpart query --select 'string(%s) as %s, ...' -o NEW.h5 makes a file that agrees",
+                  t->names[c], t->names[c]);
     return MP_DATA;
 }
 

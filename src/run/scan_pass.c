@@ -309,11 +309,8 @@ static int by_place(const void *a, const void *b) {
 
 /* The gathered records of all ranks, as an array. */
 static mp_status list_rejects(const mp_scan *s, const mp_buf *all, mp_buf *list, mp_error *err) {
-    mp_rd ranks = mp_rd_of(all->data, all->len);
-    while (mp_rd_left(&ranks) && !ranks.bad) {
-        size_t n = (size_t)mp_rd_u64(&ranks);
-        const void *p = mp_rd_raw(&ranks, n);
-        mp_rd rd = mp_rd_of(p, p ? n : 0);
+    mp_rd rd, ranks = mp_rd_of(all->data, all->len);
+    while (mp_comm_gathered(&ranks, &rd)) {
         while (mp_rd_left(&rd) && !rd.bad) {
             reject r = {.split = mp_rd_i64(&rd), .row = mp_rd_i64(&rd), .offset = mp_rd_i64(&rd)};
             size_t len = 0;

@@ -72,11 +72,8 @@ static mp_status put_splits(mp_merge *m, mp_buf *out, mp_error *err) {
 
 /* Rank 0: all ranks' splits, and what they are. */
 static mp_status describe_splits(const mp_merge *m, const mp_buf *all, mp_buf *out, mp_error *err) {
-    mp_rd ranks = mp_rd_of(all->data, all->len);
-    while (mp_rd_left(&ranks) && !ranks.bad) {
-        size_t n = (size_t)mp_rd_u64(&ranks);
-        const void *p = mp_rd_raw(&ranks, n);
-        mp_rd rd = mp_rd_of(p, p ? n : 0);
+    mp_rd rd, ranks = mp_rd_of(all->data, all->len);
+    while (mp_comm_gathered(&ranks, &rd)) {
         while (mp_rd_left(&rd) && !rd.bad) {
             mp_split_desc d;
             mp_split_report r;

@@ -38,13 +38,11 @@ static mp_status choose(mp_job *j, const mp_buf *gathered, int64_t n_ranges, mp_
     mp_row row;
     mp_rows_init(&sample, &j->row_pool);
     mp_status st = MP_OK;
-    mp_rd rd = mp_rd_of(gathered->data, gathered->len);
-    while (!st && mp_rd_left(&rd)) {
-        size_t n = (size_t)mp_rd_u64(&rd);
-        const uint8_t *at = mp_rd_raw(&rd, n), *end = at ? at + n : NULL;
-        while (!st && at < end)
-            st = mp_row_read(&at, end, &row) ? mp_rows_add_row(&sample, &row, 0, err) : broken(err);
-    }
+    mp_rd rd, ranks = mp_rd_of(gathered->data, gathered->len);
+    while (!st && mp_comm_gathered(&ranks, &rd))
+        while (!st && rd.p < rd.end)
+            st = mp_row_read(&rd.p, rd.end, &row) ? mp_rows_add_row(&sample, &row, 0, err)
+                                                  : broken(err);
     if (!st) st = mp_row_ranges_choose(&sample, n_ranges, out, err);
     mp_rows_release(&sample);
     return st;

@@ -123,11 +123,8 @@ static void choose_cuts(const mp_str *keys, size_t n, int64_t n_parts, mp_buf *o
 
 /* All ranks' keys, sorted. */
 static mp_status sort_keys(const mp_buf *all, mp_buf *list, mp_error *err) {
-    mp_rd ranks = mp_rd_of(all->data, all->len);
-    while (mp_rd_left(&ranks) && !ranks.bad) {
-        size_t n = (size_t)mp_rd_u64(&ranks);
-        const void *p = mp_rd_raw(&ranks, n);
-        mp_rd rd = mp_rd_of(p, p ? n : 0);
+    mp_rd rd, ranks = mp_rd_of(all->data, all->len);
+    while (mp_comm_gathered(&ranks, &rd)) {
         while (mp_rd_left(&rd) && !rd.bad) {
             size_t len = 0;
             const void *key = mp_rd_bytes(&rd, &len);
