@@ -22,7 +22,7 @@ def refused(d, *words):
         assert str(why).startswith("OOM command not allowed when used memory > 'maxmemory': "), why
         assert "do not fit in the budget of" in str(why) and "--memory" in str(why), why
 
-d, large = Dict(), b"v" * 40000000
+d, large = Dict(), b"v" * 20000000
 d("SET", "kept" + me, 1)
 d("SET", "wide" + me, b"w" * 1000000)
 # the client is still sending when it is clear that there is no room: it gets its answer all the same, and stays
