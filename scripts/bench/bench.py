@@ -32,7 +32,7 @@ def make_parser():
     add('--runs', type=int, default=3, metavar='K', help='runs of each (default 3)')
     add('--engines', default=','.join(engines.NAMES), metavar='LIST', help='default: %(default)s')
     add('--questions', metavar='LIST', help='such as q1,q5; default: all of them')
-    add('--jobs', action='store_true', help='also filter and sort, CSV to CSV (mpart and DuckDB)')
+    add('--jobs', action='store_true', help='also filter and sort, CSV to CSV (mpart, DuckDB, Polars)')
     add('--shapes', action='store_true',
         help='other files instead: quotes, many columns, short rows, long keys, Zipf')
     add('--scaling', action='store_true',

@@ -44,11 +44,11 @@ class Engine:
             self._install_packages()
 
     def answers(self, question):
-        """Whether the engine can be asked the question: jobs are for mpart and DuckDB alone, pandas
+        """Whether the engine can be asked the question: jobs are for mpart, DuckDB and Polars, pandas
         reads no shapes."""
         if self.name == 'pandas' and 'rows_factor' in question:
             return False
-        return self.name in ('mpart', 'duckdb') or not question.get('job')
+        return self.name in ('mpart', 'duckdb', 'polars') or not question.get('job')
 
     def command(self, path, question, out):
         if self.name == 'mpart':

@@ -25,6 +25,8 @@ const questions = {
   q9: by('id2', 'id4').agg(pl.pearsonCorr('v1', 'v2').pow(2).as('r2')),
   q10: by('id1', 'id2', 'id3', 'id4', 'id5', 'id6').agg(col('v3').sum(),
                                                         col('v1').count().as('count')),
+  filter: (t) => t.filter(col('v3').lt(50)),
+  sort: (t) => t.sort([col('id1'), col('v3')]),
   plain: by('id1').agg(col('v1').sum()),
   quoted: by('id1').agg(col('v1').sum()),
   wide: by('c063').agg(col('c149').sum()),
