@@ -7,7 +7,11 @@
 #include "io/h5/h5.h"
 #include "io/h5/h5_inspect.h"
 
-enum { SPLITS = 256 };
+enum {
+    SPLITS = 256,
+    SPLITS_WIDE = 32, /* where more would be small pieces of many datasets: */
+    PIECE_BYTES = 4096
+};
 static const int64_t SPLIT_LEAST = 256 << 10, SPLIT_MOST = 32 << 20;
 
 static void *take(mp_arena *arena, size_t n, size_t size) {
@@ -144,7 +148,9 @@ static int64_t choose_rows(const mp_h5_layout *l) {
         if (a->storage != MP_H5_FLAT && a->band_rows > band) band = a->band_rows;
     }
     double total = (double)row * (double)l->n_rows;
-    double want = total / SPLITS;
+    double want = total / SPLITS, pieces = (double)l->n_arrays * PIECE_BYTES;
+    if (pieces > total / SPLITS_WIDE) pieces = total / SPLITS_WIDE;
+    if (want < pieces) want = pieces;
     if (want < (double)SPLIT_LEAST) want = (double)SPLIT_LEAST;
     if (want > (double)SPLIT_MOST) want = (double)SPLIT_MOST;
     int64_t rows = (int64_t)(want / (double)row);

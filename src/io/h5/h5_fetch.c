@@ -1,12 +1,13 @@
 /* h5_fetch.c - the bytes of rows. Columns that lie in the same bytes (fields of a record, places of a
- * row) share a lane: a window of the file, or a ring of unpacked chunks that holds all chunks of a
- * batch. See h5_fetch.h. */
+ * row) share a lane: a window of the file (mapped, or where it is small read, which takes a part of
+ * the time), or a ring of unpacked chunks that holds all chunks of a batch. See h5_fetch.h. */
 #include "io/h5/h5_fetch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "data/batch.h"
 #include "io/h5/h5_filter.h"
 #include "io/h5/h5_heap.h"
@@ -15,7 +16,9 @@
 
 enum {
     WHOLE_ROWS = 1024, /* chunks of so many rows end a batch; of shorter ones a batch has many */
-    BATCH_BYTES = 16 << 20 /* of the chunks' rows in a batch */
+    BATCH_BYTES = 16 << 20, /* of the chunks' rows in a batch */
+    MAP_LEAST = 256 << 10,  /* bytes of a window that is mapped */
+    PAD = 64                /* bytes that can be read behind those of rows */
 };
 
 typedef struct {
@@ -26,9 +29,11 @@ typedef struct {
 
 typedef struct {
     int32_t array;
-    int64_t chunk; /* of band 0; FLAT: byte of row 0 */
-    mp_map map;    /* FLAT: of the split */
-    bool mapped;
+    int64_t chunk;        /* of band 0; FLAT: byte of row 0 */
+    const uint8_t *bytes; /* FLAT: of the split, NULL: not there yet */
+    mp_map map;           /* where they are mapped, else in room */
+    uint8_t *room;
+    size_t cap_room;
     int n_ring;
     held *ring;
 } lane;
@@ -85,7 +90,7 @@ static mp_status make_lanes(mp_h5_fetch *f, mp_error *err) {
         const mp_h5_array *a = &f->l->arrays[c->array];
         uint64_t key = lane_key(f->l, c);
         int64_t chunk = by_place(a) ? c->at : a->storage == MP_H5_FLAT ? 0 : c->chunk;
-        size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 20) & (cap - 1);
+        size_t at = (size_t)mp_hash_mix(key, 0x9E3779B97F4A7C15u) & (cap - 1);
         for (;; at = (at + 1) & (cap - 1)) {
             int32_t k = table[at] - 1;
             if (k < 0 || (f->lanes[k].array == c->array && f->lanes[k].chunk == chunk)) break;
@@ -151,6 +156,7 @@ static void close_lane(mp_h5_fetch *f, lane *x) {
         mp_buf_release(&x->ring[i].text);
     }
     mp_mem_free(f->mem, x->ring);
+    mp_mem_free(f->mem, x->room);
     mp_map_close(&x->map);
 }
 
@@ -174,8 +180,8 @@ void mp_h5_fetch_split(mp_h5_fetch *f, int64_t begin, int64_t n_rows) {
     f->begin = begin;
     f->end = begin + n_rows;
     for (int k = 0; k < f->n_lanes; k++) {
-        if (f->lanes[k].mapped) mp_map_close(&f->lanes[k].map);
-        f->lanes[k].mapped = false;
+        mp_map_close(&f->lanes[k].map);
+        f->lanes[k].bytes = NULL;
     }
 }
 
@@ -198,20 +204,9 @@ static int64_t extent(const mp_h5_column *c) {
                                   : (int64_t)c->size;
 }
 
-static mp_status map_split(mp_h5_fetch *f, lane *x, const mp_h5_column *c, mp_error *err) {
-    const mp_h5_array *a = &f->l->arrays[x->array];
-    int64_t step = c->stride;
-    mp_map_borrow(&x->map, f->fd, f->path);
-    int64_t last = by_place(a) ? extent(c) : step;
-    mp_status st = mp_map_window(&x->map, a->address + x->chunk + f->begin * step,
-                                 (size_t)((f->end - f->begin - 1) * step + last), err);
-    x->mapped = !st;
-    return st;
-}
-
-static mp_status read_packed(mp_h5_fetch *f, const mp_h5_chunk *c, uint8_t *to, mp_error *err) {
-    for (size_t n = 0; n < c->bytes;) {
-        ssize_t got = pread(f->fd, to + n, c->bytes - n, (off_t)(c->address + (int64_t)n));
+static mp_status read_bytes(mp_h5_fetch *f, int64_t from, size_t len, uint8_t *to, mp_error *err) {
+    for (size_t n = 0; n < len;) {
+        ssize_t got = pread(f->fd, to + n, len - n, (off_t)(from + (int64_t)n));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return mp_error_errno(err, errno, "cannot read", f->path);
         if (got == 0)
@@ -219,6 +214,36 @@ static mp_status read_packed(mp_h5_fetch *f, const mp_h5_chunk *c, uint8_t *to, 
         n += (size_t)got;
     }
     return MP_OK;
+}
+
+static mp_status read_window(mp_h5_fetch *f, lane *x, int64_t from, size_t len, mp_error *err) {
+    if (x->cap_room < len) {
+        mp_mem_free(f->mem, x->room);
+        x->room = mp_mem_alloc(f->mem, len + PAD);
+        x->cap_room = x->room ? len : 0;
+        if (!x->room) return mp_mem_error(f->mem, len, err);
+    }
+    x->bytes = x->room;
+    return read_bytes(f, from, len, x->room, err);
+}
+
+static mp_status map_window(mp_h5_fetch *f, lane *x, int64_t from, size_t len, mp_error *err) {
+    mp_map_borrow(&x->map, f->fd, f->path);
+    mp_status st = mp_map_window(&x->map, from, len, err);
+    x->bytes = x->map.bytes;
+    return st;
+}
+
+/* The bytes of the split's rows. */
+static mp_status take_window(mp_h5_fetch *f, lane *x, const mp_h5_column *c, mp_error *err) {
+    const mp_h5_array *a = &f->l->arrays[x->array];
+    int64_t step = c->stride, last = by_place(a) ? extent(c) : step;
+    int64_t from = a->address + x->chunk + f->begin * step;
+    size_t len = (size_t)((f->end - f->begin - 1) * step + last);
+    mp_status st =
+        len < MAP_LEAST ? read_window(f, x, from, len, err) : map_window(f, x, from, len, err);
+    if (st) x->bytes = NULL;
+    return st;
 }
 
 static void fill(const mp_h5_array *a, uint8_t *out) {
@@ -239,7 +264,7 @@ static mp_status unpack(mp_h5_fetch *f, const mp_h5_array *a, int64_t number, ui
         return MP_OK;
     }
     if (a->n_filters == 0) {
-        if (c->bytes == a->chunk_bytes) return read_packed(f, c, out, err);
+        if (c->bytes == a->chunk_bytes) return read_bytes(f, c->address, c->bytes, out, err);
         return mp_error_set(err, MP_DATA, "broken HDF5 file", "%s: a chunk has a wrong size",
                             a->path);
     }
@@ -249,7 +274,7 @@ static mp_status unpack(mp_h5_fetch *f, const mp_h5_array *a, int64_t number, ui
         f->cap_packed = f->packed ? c->bytes : 0;
         if (!f->packed) return mp_mem_error(f->mem, c->bytes, err);
     }
-    mp_status st = read_packed(f, c, f->packed, err);
+    mp_status st = read_bytes(f, c->address, c->bytes, f->packed, err);
     return st ? st : mp_h5_unpack(f->unpacker, a, c->skip, f->packed, c->bytes, out, err);
 }
 
@@ -268,7 +293,7 @@ static mp_status hold(mp_h5_fetch *f, lane *x, int64_t band, held **out, mp_erro
     *out = h;
     if (h->band == band) return MP_OK;
     h->band = -1;
-    if (!h->bytes) h->bytes = mp_mem_alloc(f->mem, (size_t)a->chunk_bytes + 64);
+    if (!h->bytes) h->bytes = mp_mem_alloc(f->mem, (size_t)a->chunk_bytes + PAD);
     if (!h->bytes) return mp_mem_error(f->mem, (size_t)a->chunk_bytes, err);
     mp_status st = a->storage == MP_H5_LIBRARY
                        ? by_library(f, x->array, band, h, err)
@@ -284,9 +309,9 @@ mp_status mp_h5_fetch_rows(mp_h5_fetch *f, int i, int64_t row, const uint8_t **a
     lane *x = &f->lanes[f->lane_of[i]];
     mp_status st = MP_OK;
     if (a->storage == MP_H5_FLAT) {
-        if (!x->mapped) st = map_split(f, x, c, err);
+        if (!x->bytes) st = take_window(f, x, c, err);
         *n = f->end - row;
-        *at = st ? NULL : x->map.bytes + (by_place(a) ? 0 : c->at) + (row - f->begin) * c->stride;
+        *at = st ? NULL : x->bytes + (by_place(a) ? 0 : c->at) + (row - f->begin) * c->stride;
         return st;
     }
     held *h;
@@ -305,6 +330,6 @@ mp_status mp_h5_fetch_text(mp_h5_fetch *f, const uint8_t *reference, mp_arena *a
 
 mp_status mp_h5_fetch_check(const mp_h5_fetch *f, mp_error *err) {
     for (int k = 0; k < f->n_lanes; k++)
-        if (f->lanes[k].mapped && mp_map_check(&f->lanes[k].map, err)) return MP_IO;
+        if (mp_map_check(&f->lanes[k].map, err)) return MP_IO;
     return MP_OK;
 }

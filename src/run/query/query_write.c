@@ -16,14 +16,25 @@ typedef struct {
 } writer;
 
 /* The width of output i where it is a column as it is, or a key that is one. */
-static int8_t output_width(const mp_job *j, int i) {
+static int8_t output_width(const mp_job *j, const mp_names *columns, int i) {
     const char *name = mp_expr_column_name(j->q.outputs[i].expr);
     if (name && j->q.grouped)
         name = name[0] == '\x03' ? mp_expr_column_name(j->q.keys[strtol(name + 1, NULL, 10)].expr)
                                  : NULL;
-    for (int c = 0; name && c < j->table.n_columns; c++)
-        if (strcmp(j->table.names[c], name) == 0) return mp_table_width(&j->table, c);
-    return 0;
+    int c = name ? mp_names_find(columns, name) : -1;
+    return c < 0 ? 0 : mp_table_width(&j->table, c);
+}
+
+/* Only HDF5 files say how wide their numbers are. */
+static mp_status find_widths(mp_job *j, int8_t *widths, int n, mp_error *err) {
+    mp_names columns;
+    mp_names_init(&columns, &j->arena);
+    if (!mp_table_has(&j->table, MP_READ_H5)) return MP_OK;
+    for (int c = 0; c < j->table.n_columns; c++)
+        if (!mp_names_add(&columns, j->table.names[c], c)) return mp_mem_error(j->mem, 64, err);
+    for (int i = 0; i < n; i++)
+        widths[i] = output_width(j, &columns, i);
+    return MP_OK;
 }
 
 mp_status mp_job_name_outputs(mp_job *j, mp_error *err) {
@@ -36,8 +47,10 @@ mp_status mp_job_name_outputs(mp_job *j, mp_error *err) {
     for (size_t i = 0; i < n; i++) {
         names[i] = j->q.outputs[i].name;
         types[i] = values[i].type;
-        widths[i] = mp_table_has(&j->table, MP_READ_H5) ? output_width(j, (int)i) : 0;
+        widths[i] = 0;
     }
+    mp_status st = find_widths(j, widths, (int)n, err);
+    if (st) return st;
     return mp_answer_columns(j->answer, names, types, widths, (int)n, err);
 }
 
