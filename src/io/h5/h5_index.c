@@ -1,6 +1,6 @@
 /* h5_index.c - where the chunks of a dataset are: the B-tree that most files have is read here in one
- * walk, arrays of chunks by h5_index_array.c; of the last kind, the B-tree of version 2, the library is
- * asked chunk by chunk, which takes it a walk each.
+ * walk, arrays of chunks by h5_index_array.c, the B-tree of version 2 by h5_index_tree.c. Of an index
+ * that is not known the library is asked chunk by chunk, which takes it a walk each.
  * File format: "HDF5 File Format Specification Version 3.0", object headers (IV.A), data layout
  * message (IV.A.2.i), version 1 B-trees (III.A.1).
  * Invariant: nodes visited are bounded by the size of the grid, so cycles end; what does not fit the
@@ -68,7 +68,7 @@ static void take_layout_4(mp_h5_index *x, const uint8_t *p, size_t n) {
     if (filtered) x->single_skip = (uint32_t)mp_h5_le(p + at + 8, 4);
     x->kind = (mp_h5_index_kind)kind;
     x->address = (int64_t)mp_h5_le(p + at + own, 8);
-    x->found = kind != MP_H5_INDEX_TREE_2;
+    x->found = true;
 }
 
 static void take_layout(mp_h5_index *x, const uint8_t *p, size_t n) {
@@ -278,6 +278,9 @@ static void walk(mp_h5_index *x) {
         break;
     case MP_H5_INDEX_EXTENSIBLE:
         mp_h5_index_extensible(x);
+        break;
+    case MP_H5_INDEX_TREE_2:
+        mp_h5_index_tree(x);
         break;
     default:
         note_row(x);

@@ -46,7 +46,12 @@ void mp_h5_index_note(mp_h5_index *x, int64_t place, int64_t address, uint32_t b
                       uint32_t skip);
 
 /* h5_index_array.c: FIXED and EXTENSIBLE. */
+/* A block of n bytes and its checksum behind them, to be freed; NULL: it is not there, or not whole. signature NULL: it has
+ * none. */
+uint8_t *mp_h5_index_block(mp_h5_index *x, int64_t address, size_t n, const char *signature);
 void mp_h5_index_fixed(mp_h5_index *x);
 void mp_h5_index_extensible(mp_h5_index *x);
+/* h5_index_tree.c: TREE_2. */
+void mp_h5_index_tree(mp_h5_index *x);
 
 #endif

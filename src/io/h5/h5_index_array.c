@@ -64,9 +64,7 @@ static uint32_t checksum(const uint8_t *p, size_t n) {
 
 /* ---- blocks ---- */
 
-/* A block of n bytes and its checksum behind them, to be freed; NULL: it is not there, or not whole. signature NULL: it has
- * none. */
-static uint8_t *read_block(mp_h5_index *x, int64_t address, size_t n, const char *signature) {
+uint8_t *mp_h5_index_block(mp_h5_index *x, int64_t address, size_t n, const char *signature) {
     uint8_t *p = n <= BLOCK_LIMIT ? mp_mem_alloc(NULL, n + SUM) : NULL;
     if (p && mp_h5_index_bytes(x, address, p, n + SUM) && checksum(p, n) == mp_h5_le(p + n, SUM) &&
         (!signature || (memcmp(p, signature, 4) == 0 && p[4] == 0)))
@@ -119,7 +117,8 @@ static void take_pages(array *r, int64_t address, int64_t page, int64_t first, i
         int64_t here = n - k * page < page ? n - k * page : page, bit = first_bit + k;
         if (!(made[bit / 8] & 0x80 >> bit % 8)) continue;
         size_t bytes = (size_t)(here * r->element_bytes);
-        uint8_t *p = read_block(r->x, address + k * (page * r->element_bytes + SUM), bytes, NULL);
+        uint8_t *p =
+            mp_h5_index_block(r->x, address + k * (page * r->element_bytes + SUM), bytes, NULL);
         if (p) take_elements(r, p, first + k * page, here);
         mp_mem_free(NULL, p);
     }
@@ -159,20 +158,21 @@ static bool find_grid(array *r, int unlimited) {
 static void fixed_block(array *r, int64_t address, int page_bits) {
     int64_t n = r->n_elements, page = (int64_t)1 << page_bits;
     if (n <= page) {
-        uint8_t *p = read_block(r->x, address, BLOCK_HEAD + (size_t)(n * r->element_bytes), "FADB");
+        uint8_t *p =
+            mp_h5_index_block(r->x, address, BLOCK_HEAD + (size_t)(n * r->element_bytes), "FADB");
         if (p) take_elements(r, p + BLOCK_HEAD, 0, n);
         mp_mem_free(NULL, p);
         return;
     }
     size_t head = BLOCK_HEAD + (size_t)(((n + page - 1) / page + 7) / 8);
-    uint8_t *p = read_block(r->x, address, head, "FADB");
+    uint8_t *p = mp_h5_index_block(r->x, address, head, "FADB");
     if (p) take_pages(r, address + (int64_t)head + SUM, page, 0, n, p + BLOCK_HEAD, 0);
     mp_mem_free(NULL, p);
 }
 
 void mp_h5_index_fixed(mp_h5_index *x) {
     array r = {.x = x};
-    uint8_t *p = read_block(x, x->address, 24, "FAHD");
+    uint8_t *p = mp_h5_index_block(x, x->address, 24, "FAHD");
     if (!p) return;
     int page_bits = p[7];
     int64_t block = (int64_t)mp_h5_le(p + 16, 8);
@@ -199,8 +199,8 @@ static void data_block(extensible *e, int64_t address, int64_t first, int64_t n,
     size_t head = BLOCK_HEAD + (size_t)e->offset_bytes;
     bool paged = n > e->page;
     if (address == -1 || r->x->odd) return;
-    uint8_t *p =
-        read_block(r->x, address, head + (paged ? 0 : (size_t)(n * r->element_bytes)), "EADB");
+    uint8_t *p = mp_h5_index_block(r->x, address,
+                                   head + (paged ? 0 : (size_t)(n * r->element_bytes)), "EADB");
     if (p && !paged) take_elements(r, p + head, first, n);
     if (p && paged && made)
         take_pages(r, address + (int64_t)head + SUM, e->page, first, n, made, first_bit);
@@ -215,7 +215,7 @@ static void super_block(extensible *e, int u, int64_t address, int64_t first) {
     size_t head = BLOCK_HEAD + (size_t)e->offset_bytes;
     size_t bits = (size_t)(n_blocks * ((pages + 7) / 8));
     if (address == -1 || r->x->odd) return;
-    uint8_t *p = read_block(r->x, address, head + bits + (size_t)n_blocks * ADDRESS, "EASB");
+    uint8_t *p = mp_h5_index_block(r->x, address, head + bits + (size_t)n_blocks * ADDRESS, "EASB");
     for (int64_t i = 0; p && i < n_blocks && first + i * n < r->n_elements; i++)
         data_block(e, (int64_t)mp_h5_le(p + head + bits + (size_t)i * ADDRESS, ADDRESS),
                    first + i * n, n, p + head, i * pages);
@@ -229,7 +229,7 @@ static void index_block(extensible *e, int64_t address) {
         n_pointers += (int64_t)1 << u / 2;
     size_t elements = (size_t)e->in_index * (size_t)r->element_bytes;
     size_t n = BLOCK_HEAD + elements + (size_t)(n_pointers + e->n_super - e->n_direct) * ADDRESS;
-    uint8_t *p = read_block(r->x, address, n, "EAIB");
+    uint8_t *p = mp_h5_index_block(r->x, address, n, "EAIB");
     if (!p) return;
     take_elements(r, p + BLOCK_HEAD, 0, e->in_index);
     const uint8_t *at = p + BLOCK_HEAD + elements;
@@ -257,7 +257,7 @@ void mp_h5_index_extensible(mp_h5_index *x) {
     int unlimited = -1;
     for (int d = 0; d < x->a->n_dims; d++)
         if (x->max_dims[d] == -1) unlimited = d;
-    uint8_t *p = read_block(x, x->address, 68, "EAHD");
+    uint8_t *p = mp_h5_index_block(x, x->address, 68, "EAHD");
     if (!p) return;
     int most_bits = p[7], least = power(p[9]), pointers = power(p[10]);
     int64_t block = (int64_t)mp_h5_le(p + 60, 8);
