@@ -111,10 +111,18 @@ static mp_status make_dataset(mp_h5_build *b, const mp_h5_list *nodes, const mp_
 
 /* ---- groups of columns, AnnData ---- */
 
-/* Give column c the values that its codes stand for. */
+static bool is_group(mp_h5_in *in, const char *path) {
+    H5O_info_t info;
+    return H5Oget_info_by_name(in->file, path, &info, H5P_DEFAULT) >= 0 &&
+           info.type == H5O_TYPE_GROUP;
+}
+
+/* Give column c the values that its codes stand for: a dataset, or where those are nullable a group, whose marks say nothing
+ * (null has no code). */
 static mp_status decode_column(mp_h5_build *b, size_t c, const char *categories) {
     mp_h5_dict *d = mp_h5_list_add(b->in, &b->dicts);
-    if (!d) return MP_NOMEM;
+    if (d && is_group(b->in, categories)) categories = mp_h5_join(b->in, categories, "values");
+    if (!d || !categories) return MP_NOMEM;
     mp_status st = mp_h5_read_dict(b, categories, d);
     mp_h5_column *col = mp_h5_column_at(b, c);
     if (st || col->form == MP_H5_UNREADABLE) return st;
@@ -144,12 +152,6 @@ static mp_status add_encoded(mp_h5_build *b, const char *path, const char *name)
     if (!st && exists(in, mask)) st = mp_h5_add_mask(b, mask, &at);
     if (!st) mp_h5_column_at(b, c)->mask = at;
     return st;
-}
-
-static bool is_group(mp_h5_in *in, const char *path) {
-    H5O_info_t info;
-    return H5Oget_info_by_name(in->file, path, &info, H5P_DEFAULT) >= 0 &&
-           info.type == H5O_TYPE_GROUP;
 }
 
 static mp_status add_member(mp_h5_build *b, const char *path, const char *name) {
