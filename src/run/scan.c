@@ -240,7 +240,7 @@ static mp_status unpack_range(mp_scan *s, mp_error *err) {
     s->window_before = s->text.begin - from;
     s->window_from_start = from == file->data_offset;
     size_t front = (size_t)(s->window_before + (len < UNPACK_BYTES ? len : UNPACK_BYTES));
-    size_t room = (size_t)(s->window_before + len + TAIL_BYTES);
+    size_t room = (size_t)(s->window_before + s->desc.len + TAIL_BYTES);
     st = mp_unpack_window(&s->unpack, s->desc.from, s->desc.to, from, room, err);
     if (st) mp_error_place(err, s->desc.file, from, s->split, -1);
     if (st) return st;

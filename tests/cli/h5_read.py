@@ -309,7 +309,8 @@ def anndata(p):
         f.create_dataset("X", data=r.random((n, 5)).astype("f4"))
         g = f.create_group("obs")
         g.attrs.update({"encoding-type": "dataframe", "_index": "_index", "encoding-version": "0.2.0"})
-        g.attrs["column-order"] = np.array(["kind", "n", "ok", "x", "size"], dtype=h5py.string_dtype())
+        g.attrs["column-order"] = np.array(["kind", "n", "ok", "x", "size", "tag", "group"],
+                                           dtype=h5py.string_dtype())
         g.create_dataset("_index", data=["cell%d" % i for i in range(n)], dtype=h5py.string_dtype())
         k = g.create_group("kind")
         k.attrs["encoding-type"] = "categorical"
@@ -325,11 +326,21 @@ def anndata(p):
         k = g.create_group("size")
         k.attrs["encoding-type"] = "categorical"
         k["codes"], k["categories"] = (codes + 1) % 3, np.array([10, 20, 30])
+        # as newer versions write texts that may be null, also those of categories
+        for where, texts in (("tag", ["t%d" % (i % 9) for i in range(n)]), ("group/categories", ["u", "v", "w"])):
+            m = g.create_group(where)
+            m.attrs["encoding-type"] = "nullable-string-array"
+            m.create_dataset("values", data=texts, dtype=h5py.string_dtype())
+            m["mask"] = np.arange(len(texts)) % 11 == 4
+        g["group"].attrs["encoding-type"] = "categorical"
+        g["group/codes"] = codes
         f.create_group("var").attrs["encoding-type"] = "dict"
     cols = {"_index": ["cell%d" % i for i in range(n)], "kind": [None if c < 0 else ("B", "NK", "T")[c] for c in codes],
             "n": [None if i % 5 == 0 else i for i in range(n)],
             "ok": [None if i % 7 == 0 else i % 2 == 0 for i in range(n)], "x": np.arange(n) / 4,
-            "size": [(10, 20, 30)[(c + 1) % 3] for c in codes]}
+            "size": [(10, 20, 30)[(c + 1) % 3] for c in codes],
+            "tag": [None if i % 11 == 4 else "t%d" % (i % 9) for i in range(n)],
+            "group": [None if c < 0 else "uvw"[c] for c in codes]}
     return ":obs", cols
 
 

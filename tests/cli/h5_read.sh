@@ -51,7 +51,8 @@ check "sorted" same <(tail -n +2 "$out") <(tail -n +2 filters.want | cut -d, -f1
 # ---- several files ----
 succeeds 2 query bad/ints.h5 bad/floats.h5 --filename f --where 'k = 3'
 check "ints beside floats are floats" same "$out" <(printf 'k,x,f\n3,3.0,bad/ints.h5\n3,1.5,bad/floats.h5\n')
-refuses 65 "mpart: types differ: file 'bad/texts.h5', column 'x': string here, int64 in 'bad/ints.h5'" query bad/ints.h5 bad/texts.h5
+refuses 65 "mpart: types differ: file 'bad/texts.h5', column 'x': string here, int64 in 'bad/ints.h5'
+hint: mpart query --select 'string(x) as x, ...' -o NEW.h5 makes a file that agrees" query bad/ints.h5 bad/texts.h5
 refuses 65 "mpart: columns differ: file 'compound.h5', column 'id': 'compound.h5' has it, 'bad/ints.h5' does not
 hint: --union reads a missing column as null" query bad/ints.h5 compound.h5
 succeeds 2 query bad/ints.h5 one_row.h5 --union --agg 'count(), count(x), count(s)'
