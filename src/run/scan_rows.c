@@ -126,7 +126,7 @@ mp_status mp_scan_rows_begin(mp_scan *s, mp_rd *rd, mp_error *err) {
     memcpy(s->data.data, rd->p, n);
     memset(s->data.data + n, 0, 64);
     s->rows_left = mp_rd_of(s->data.data, n);
-    s->text.entry = MP_CSV_RECORD_START;
+    s->text.entry = s->entry = MP_CSV_RECORD_START;
     s->rows_done = false;
     return MP_OK;
 }

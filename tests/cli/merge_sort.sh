@@ -177,4 +177,25 @@ for rank in 0 2; do
     check "no output" [ ! -e out/m.csv ]
     rm -rf out && mkdir out
 done
+
+# ---- rows that differ far behind the beginning of their keys; few rows that are most of the bytes ----
+awk 'BEGIN { p = sprintf("%300s", ""); gsub(/ /, "k", p); print "k,i,v"
+    for (i = 0; i < 100000; i++) printf "%s%s,%d,%s\n", p, i % 3 ? "" : "x", i * 7919 % 100003, "a text beside it" }' >deep.csv
+awk 'BEGIN { p = "t"; while (length(p) < 60000) p = p p; print "k,t"
+    for (i = 0; i < 700000; i++) printf "%d,%s\n", i * 7919 % 1000003 + 1000, i
+    for (i = 0; i < 600; i++) print i * 397 % 997 "," p }' >skew.csv
+ranks='0 2'
+run 0 query deep.csv --sort 'k, -i' && cp "$out" want.csv
+merges want.csv deep.csv --sort 'k, -i' --memory 24M
+run 0 query skew.csv --sort k && cp "$out" want.csv
+merges want.csv skew.csv --sort k --memory 32M
+rm deep.csv skew.csv
+
+# ---- packed files that can be entered at their beginning alone are unpacked once ----
+gzip -kf s1.csv s2.csv s3.csv
+run 0 query s1.csv s2.csv s3.csv --sort 'name, v' && cp "$out" want.csv
+merges want.csv s1.csv.gz s2.csv.gz s3.csv.gz --sort 'name, v' --memory 12M
+run 2 merge s1.csv.gz s2.csv.gz s3.csv.gz --sort 'name, v' --stats stats -o out/m.csv
+check "their rows went to scratch" [ "$(rows_in_scratch)" = 60000 ]
+
 finish

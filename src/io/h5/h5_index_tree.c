@@ -108,4 +108,5 @@ void mp_h5_index_tree(mp_h5_index *x) {
         return;
     }
     if (root != -1 && n > 0) take_node(&t, root, n, depth);
+    if (t.left > 0) x->odd = true; /* records are missing, not chunks */
 }

@@ -35,7 +35,7 @@ bool mp_plugin_get_columns(const void *bytes, size_t n, mp_arena *arena, uint32_
     *number = mp_rd_i64(&rd);
     uint32_t n_cols = mp_rd_u32(&rd);
     if (rd.bad || n_cols > COLUMNS_MAX) return false;
-    s->n = (int32_t)n_cols;
+    *s = (mp_schema){.n = (int32_t)n_cols};
     s->fields = mp_arena_alloc(arena, n_cols * sizeof *s->fields, 8);
     if (!s->fields) return false;
     for (uint32_t i = 0; i < n_cols; i++)

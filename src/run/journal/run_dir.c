@@ -213,7 +213,8 @@ static mp_status changed(const mp_run_dir *d, const char *name, size_t n, const 
     int len[2];
     const char *text[2] = {was, is};
     for (int i = 0; i < 2; i++) {
-        text[i] = text[i] ? text[i] + n + 2 : "not there";
+        bool has_value = text[i] && text[i][n] == ':' && text[i][n + 1];
+        text[i] = !text[i] ? "not there" : has_value ? text[i] + n + 2 : "?";
         size_t l = strcspn(text[i], "\n");
         len[i] = l > 120 ? 120 : (int)l;
     }

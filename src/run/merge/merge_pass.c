@@ -1,16 +1,17 @@
 /* merge_pass.c - the first pass of a sorted merge: which keys each split of the inputs has, and a sample of
- * all. What cannot be read again (streams, what rank 0 reads for all) goes to scratch as sorted runs.
+ * all. What cannot be read again, or from its front alone (streams, what rank 0 reads for all, solid
+ * packed files), goes to scratch as sorted runs.
  * Invariant: every row of the pass is in a split that is listed, or in a run. A key that is listed is cut
- * to its beginning, so a split's greatest key may stand for greater ones that begin like it. */
+ * to its beginning, so a split's greatest key may stand for greater ones that begin like it; those of the
+ * sample are whole, since rows may differ far behind. */
 #include "run/merge/merge_priv.h"
 
 enum {
     SHARE_MAX = 64 << 20, /* more in memory is no faster */
     SHARE_MIN = 1 << 20,
-    KEY_BYTES = 256,   /* of a key that are listed */
-    ROW_BYTES = 34,    /* of a row beside key and text: what sorting takes, and lengths */
-    MEASURE_ONE = 16,  /* so many batches, of one of which the texts are measured */
-    SAMPLES = 1 << 15, /* of all ranks, at most */
+    ROW_BYTES = 34,   /* of a row beside key and text: what sorting takes, and lengths */
+    MEASURE_ONE = 16, /* so many batches, of one of which the texts are measured */
+    SAMPLE_PART = 16, /* of the share, for the keys of the sample */
     SPLIT_MIN = 256 << 10,
     MOST_SPLITS = 1 << 15
 };
@@ -66,19 +67,28 @@ mp_status mp_merge_thin(mp_merge *m, double step, mp_error *err) {
 }
 
 static size_t cut_len(size_t len) {
-    return len < KEY_BYTES ? len : KEY_BYTES;
+    return len < MP_MERGE_KEY_BYTES ? len : MP_MERGE_KEY_BYTES;
 }
 
-/* A row of so many bytes in memory. */
+/* The sample is to become smaller: it has as many keys as it may have, or as many bytes. */
+static bool is_full(const mp_merge *m) {
+    if (m->sample.n_rows < 2) return false;
+    return m->sample.n_rows > MP_MERGE_SAMPLES / mp_comm_size(m->j->c) ||
+           m->sample.n_bytes > m->share_bytes / SAMPLE_PART;
+}
+
+/* A row of so many bytes in memory, which may be worth several keys. */
 static mp_status sample_row(mp_merge *m, double bytes, const uint8_t *key, size_t len,
                             mp_error *err) {
     m->weight += bytes;
     m->owed += bytes;
-    if (m->owed < m->step) return MP_OK;
-    m->owed -= m->step * (double)(int64_t)(m->owed / m->step);
-    mp_status st = mp_rows_add(&m->sample, key, cut_len(len), NULL, 0, 0, err);
-    int64_t most = SAMPLES / mp_comm_size(m->j->c) + 1;
-    return st || m->sample.n_rows < most ? st : mp_merge_thin(m, 2 * m->step, err);
+    mp_status st = MP_OK;
+    while (m->owed >= m->step && !st) {
+        m->owed -= m->step;
+        st = mp_rows_add(&m->sample, key, len, NULL, 0, 0, err);
+        if (!st && is_full(m)) st = mp_merge_thin(m, 2 * m->step, err);
+    }
+    return st;
 }
 
 /* Bytes of the input that row i of the batch is, 1 where rows have no bytes of their own. */
@@ -144,7 +154,8 @@ static mp_status on_batch(void *ctx, int64_t split, const mp_batch *in, mp_error
     if (!st) st = measure(m, &values, err);
     if (!st) st = mp_job_keys(j, &values, true, &ends, err);
     if (!st) st = note_rows(m, &values, ends, err);
-    if (st || !j->table.files[in->file_no].by_data) return st;
+    const mp_table_file *file = &j->table.files[in->file_no];
+    if (st || !(file->by_data || file->solid)) return st;
     m->split_rows = 0;
     return mp_merge_keep(m, &values, err);
 }

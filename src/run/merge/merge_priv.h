@@ -40,6 +40,11 @@ MP_MUST_CHECK mp_status mp_merge_runs_next(mp_merge_runs *r, int64_t *i,
 
 /* ---- a sorted merge on one rank, mp_job.ctx ---- */
 
+enum {
+    MP_MERGE_KEY_BYTES = 256,  /* of a key that a split is listed with */
+    MP_MERGE_SAMPLES = 1 << 15 /* keys of all ranks' sample, at most */
+};
+
 /* A split of a file, which any rank can read again. */
 typedef struct {
     int64_t split, n_rows;

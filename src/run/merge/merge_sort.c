@@ -6,6 +6,7 @@
  * Invariant: a cell's rows are all with one rank before the first of them is written. The cuts show nowhere
  * in the answer, since no two keys are equal: behind the values is the place in the input. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/merge/merge_priv.h"
 
@@ -22,11 +23,25 @@ static int64_t cell_of(const mp_merge *m, const uint8_t *key, size_t len) {
     return mp_row_ranges_find(&m->cuts, &row);
 }
 
-/* Cells of all ranks in all rounds: as many to each. weight: of all rows. */
+/* The last cell of rows whose key begins like this one, which may be cut. */
+static int64_t last_cell_of(const mp_merge *m, const uint8_t *key, size_t len) {
+    int64_t cell = cell_of(m, key, len);
+    if (len < MP_MERGE_KEY_BYTES) return cell;
+    for (; cell < m->cuts.n; cell++) {
+        const mp_row *cut = &m->cuts.key[cell];
+        if (cut->key_len < len || memcmp(cut->key, key, len) != 0) break;
+    }
+    return cell;
+}
+
+/* Cells of all ranks in all rounds: as many to each, more where a share would not hold its own. weight: of
+ * all rows. */
 static void count_cells(mp_merge *m, int64_t weight) {
     int64_t size = mp_comm_size(m->j->c), most = MOST_CELLS / size;
-    m->n_rounds = weight / m->share_bytes / size + 1;
-    if (m->n_rounds > most) m->n_rounds = most > 0 ? most : 1;
+    int64_t rounds = weight / m->share_bytes / size + 1, sampled = MP_MERGE_SAMPLES / 2 / size;
+    if (rounds > sampled) rounds = sampled > 0 ? sampled : 1;
+    m->n_rounds = rounds;
+    if (most < rounds) most = rounds;
     int64_t share = weight / m->n_rounds / size;
     m->own = share / CELL_BYTES + 1;
     if (m->own * m->n_rounds > most) m->own = most / m->n_rounds;
@@ -54,17 +69,17 @@ static mp_status cut_cells(mp_merge *m, mp_error *err) {
 
 /* ---- the splits of all ranks ---- */
 
-/* This rank's: split, rows, first and last cell. Keys are no shorter here than cuts are. */
+/* This rank's: split, rows, first and last cell. */
 static mp_status put_splits(mp_merge *m, mp_buf *out, mp_error *err) {
     mp_rd rd = mp_rd_of(m->splits.data, m->splits.len);
     while (mp_rd_left(&rd)) {
         size_t len = 0;
         mp_buf_i64(out, mp_rd_i64(&rd));
         mp_buf_i64(out, mp_rd_i64(&rd));
-        for (int i = 0; i < 2; i++) {
-            const void *key = mp_rd_bytes(&rd, &len);
-            mp_buf_i64(out, cell_of(m, key, len));
-        }
+        const uint8_t *least = mp_rd_bytes(&rd, &len);
+        mp_buf_i64(out, cell_of(m, least, len));
+        const uint8_t *most = mp_rd_bytes(&rd, &len);
+        mp_buf_i64(out, last_cell_of(m, most, len));
     }
     mp_buf_release(&m->splits);
     return mp_buf_check(out, err);
@@ -307,19 +322,28 @@ static mp_status run_round(mp_merge *m, round_state *r, int64_t *n_pieces, int64
     return st;
 }
 
+/* Nobody reads the answer any more. */
+static mp_status ask_closed(const mp_merge *m, int64_t *closed, mp_error *err) {
+    bool here = mp_comm_rank(m->j->c) == 0 && mp_order_closed(mp_answer_order(m->j->answer));
+    *closed = here;
+    return mp_comm_allreduce(m->j->c, closed, 1, MP_MAX, err);
+}
+
 static mp_status run_rounds(mp_merge *m, mp_error *err) {
     mp_job *j = m->j;
     mp_error mine = MP_ERROR_INIT;
-    int64_t n_pieces = 0, n_rows = 0;
+    int64_t n_pieces = 0, n_rows = 0, closed = 0;
     round_state r = {.m = {.j = j, .out = &r.cells}, .merge = m};
     const mp_scan_consumer consumer = {.ctx = &r, .batch = take_batch, .most_rows = -1};
     mp_status st = mp_scan_read_begin(j->scan, &j->plan, &consumer, &mine);
     st = mp_job_agree(j, st, &mine, err);
-    for (int64_t i = 0; i < m->n_rounds && !st; i++)
+    for (int64_t i = 0; i < m->n_rounds && !closed && !st; i++) {
         st = run_round(m, &r, &n_pieces, &n_rows, err);
+        if (!st) st = ask_closed(m, &closed, err);
+    }
     mp_scan_read_end(j->scan);
     if (!st) st = mp_comm_allreduce(j->c, &n_rows, 1, MP_SUM, err);
-    if (st || n_rows == m->n_rows) return st;
+    if (st || closed || n_rows == m->n_rows) return st;
     return mp_error_set(err, MP_IO, "an input changed while it was read",
                         "of %lld rows %lld were there the second time", (long long)m->n_rows,
                         (long long)n_rows);

@@ -107,10 +107,13 @@ static mp_status save(mp_split *s, mp_error *err) {
 
 static mp_status stopped(const mp_split *s, mp_error *err) {
     int64_t done = mp_feed_bytes_done(s->job.feed), of = 0;
-    for (int f = 0; f < s->job.table.n_files; f++)
-        of += s->job.table.files[f].size_bytes;
+    for (int f = 0; f < s->job.table.n_files; f++) {
+        const mp_table_file *file = &s->job.table.files[f];
+        of += file->h5 ? file->size_bytes : file->text_bytes;
+    }
+    int percent = of > 0 ? (int)((double)done * 100 / (double)of) : 0;
     mp_error_set(err, MP_STOPPED, NULL, "%d %% of the input is in its shards",
-                 of > 0 ? (int)((double)done * 100 / (double)of) : 0);
+                 percent < 100 ? percent : 100);
     mp_run_dir_hint(mp_comm_size(s->job.c), s->spec->resume_command, err);
     return MP_STOPPED;
 }

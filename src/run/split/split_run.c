@@ -191,10 +191,11 @@ static void describe(const mp_split *s, mp_buf *text) {
                                                : "the rows");
 }
 
-/* Inputs that rank 0 reads for all cannot be gone on from in the middle. */
+/* Inputs that rank 0 reads for all cannot be gone on from in the middle, and a solid one is dealt at once, so
+ * that a stop would wait for all of it. */
 static bool may_go_on(const mp_table *t) {
     for (int f = 0; f < t->n_files; f++)
-        if (t->files[f].by_data) return false;
+        if (t->files[f].by_data || t->files[f].solid) return false;
     return true;
 }
 
@@ -291,7 +292,7 @@ static mp_status spool(mp_split *s, mp_arena *arena, mp_split_part *parts, mp_sc
     *n_bad = j->feed ? mp_feed_bad(j->feed) : 0;
     if (!st) st = mp_comm_allreduce(j->c, n_bad, 1, MP_SUM, err);
     if (st) return st;
-    schema->n = s->cols.n_out;
+    *schema = (mp_schema){.n = s->cols.n_out};
     schema->fields = mp_arena_alloc(arena, (size_t)schema->n * sizeof *schema->fields + 1, 16);
     st = schema->fields ? MP_OK : mp_mem_error(j->mem, 64, &mine);
     for (int i = 0; i < schema->n && !st; i++) {

@@ -5,11 +5,11 @@
 
 enum { MOST_PASSES = 8 };
 
-static mp_status bind(mp_split *s, mp_split_read read, mp_scan_plan *plan, mp_split_columns *cols,
-                      mp_error *err) {
+static mp_status bind(mp_split *s, mp_split_read read, mp_arena *arena, mp_scan_plan *plan,
+                      mp_split_columns *cols, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status st =
-        mp_split_bind(s->spec, &s->job.table, s->job.seen, read, &s->job.arena, plan, cols, &mine);
+        mp_split_bind(s->spec, &s->job.table, s->job.seen, read, arena, plan, cols, &mine);
     plan->typed = true; /* another pass follows, or may */
     return mp_comm_agree_on(s->job.c, st, &mine, err);
 }
@@ -53,7 +53,7 @@ static void take_evidence(mp_split *s, bool all) {
 mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consumer,
                         mp_status (*begin)(mp_split *s, mp_error *err), mp_error *err) {
     mp_job *j = &s->job;
-    mp_status st = bind(s, read, &j->plan, &s->cols, err);
+    mp_status st = bind(s, read, &j->arena, &j->plan, &s->cols, err);
     consumer->ctx = s;
     consumer->most_rows = -1;
     for (int pass = 0; !st && pass < MOST_PASSES;) {
@@ -69,8 +69,11 @@ mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consu
         if (!st && verdict != MP_FLOW_REDO) {
             mp_scan_plan amended;
             mp_split_columns cols;
+            mp_arena arena; /* there may be very many legs */
+            mp_arena_init(&arena, j->mem);
             take_evidence(s, all);
-            st = bind(s, read, &amended, &cols, err);
+            st = bind(s, read, &arena, &amended, &cols, err);
+            mp_arena_release(&arena);
             bool stands = !st && amended.signature == j->plan.signature, was_amiss = s->amiss;
             bool stores = s->spec->format == MP_FORMAT_H5 || s->spec->packing != MP_PACK_NONE;
             s->amiss = !stands;
@@ -81,8 +84,7 @@ mp_status mp_split_scan(mp_split *s, mp_split_read read, mp_scan_consumer *consu
                 if (stands || was_amiss) st = mp_split_leg_save(s, err);
                 continue;
             }
-            j->plan = amended;
-            s->cols = cols;
+            if (!st) st = bind(s, read, &j->arena, &j->plan, &s->cols, err);
         }
         s->amiss = false;
         s->first_split = 0;
