@@ -13,7 +13,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 export LC_ALL=C.UTF-8
 unset MPART_SIMD MPART_GUESS MPART_TEST_SPLITS MPART_TEST_FAIL
 shopt -s nullglob
-jobs=${CHECK_JOBS:-$(($(nproc) * 2))} # ranks wait half of the time
+jobs=${CHECK_JOBS:-$(($(nproc) * 5 / 2))} # ranks wait more than half of the time
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 n_started=0
