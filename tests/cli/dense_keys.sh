@@ -78,4 +78,20 @@ for run in "1 avx512" "2 avx512" "1 avx2" "1 c"; do
 done
 tail -n +2 first | awk -F, '{ printf "%s,%d,%d,%d,%d,%d\n", $1, $2, $3, $4 * 100 + ($4 < 0 ? -0.5 : 0.5), $5, $6 }' | sort >got
 check "by place: the answer of awk" same got want
+
+# Every twentieth key has no place: rows go by the table, to records at once, and by place in turn.
+awk 'BEGIN {
+    srand(1); split("|-5|99999999999|zz|id|\"a,b\"|0.5", odd, "|"); print "k,v"
+    for (i = 0; i < 900000; i++) {
+        k = int(rand() * 140000); if (rand() < 0.05) k = odd[1 + int(rand() * 7)]
+        print k "," i % 97 - 5
+    }
+}' >k.csv
+query=(query k.csv --by k --agg 'sum(v), count()')
+MPART_SIMD=c succeeds 1 "${query[@]}"
+cp "$out" first
+for np in 2 3; do
+    succeeds $np "${query[@]}"
+    check "in turn: $np ranks" same "$out" first
+done
 finish

@@ -280,15 +280,16 @@ static mp_status add_to_groups(mp_group *g, const mp_batch *in, const mp_dense_r
 
 mp_status mp_group_add(mp_group *g, const mp_batch *in, mp_error *err) {
     int64_t before = g->table.n;
+    bool direct = g->direct_rows > 0;
     mp_dense_rows r;
     if (in->n_rows <= 0) return MP_OK;
     mp_status s = key_texts(g, in, &r, err);
-    if (mp_dense_by_place(&g->dense) && g->direct_rows == 0) mp_group_place(g);
-    if (s == MP_OK && (!g->dense.on || g->direct_rows > 0))
+    if (mp_dense_by_place(&g->dense) && !direct) mp_group_place(g);
+    if (s == MP_OK && (!g->dense.on || direct))
         s = mp_key_encode(g->simd, r.text, r.valid, g->n_keys, r.n, &g->scratch, g->batch_key,
                           g->batch_hash, err);
     if (s != MP_OK) return s;
-    if (g->direct_rows > 0) return add_direct(g, in, err);
+    if (direct) return add_direct(g, in, err);
     s = add_to_groups(g, in, &r, err);
     note_recent(g, in->n_rows, g->table.n - before);
     return s;
