@@ -172,12 +172,16 @@ static void offer_to_oom(void) {
     close(fd);
 }
 
-/* By system calls: glibc does not let go of the two signals of its own, which make ignores. All
- * zero is the default, whatever the order of the kernel's fields. */
+/* Ignored first: a signal that the launcher sent to this rank's group while the child was of it, and that
+ * waits because all are blocked, was not meant for the child and goes. By system calls: glibc does not
+ * let go of the two signals of its own, which make ignores. All zero is the default, whatever the
+ * order of the kernel's fields; the handler is first. */
 static void reset_signals(void) {
-    static const uint64_t plain[8];
-    for (int sig = 1; sig < NSIG; sig++)
+    static const uint64_t plain[8], ignored[8] = {(uint64_t)(uintptr_t)SIG_IGN};
+    for (int sig = 1; sig < NSIG; sig++) {
+        syscall(SYS_rt_sigaction, sig, ignored, NULL, sizeof(uint64_t));
         syscall(SYS_rt_sigaction, sig, plain, NULL, sizeof(uint64_t));
+    }
 }
 
 /* In the child. Returns the errno of what failed. */

@@ -26,7 +26,7 @@ typedef struct {
 
 static struct {
     leftover list[PLACES];
-    volatile sig_atomic_t says, term_says;
+    volatile sig_atomic_t says, term_says, launched;
 } all;
 
 int mp_leftover_add(const char *path, mp_leftover_kind kind) {
@@ -104,14 +104,31 @@ static void take_away(const char *path, mp_leftover_kind kind) {
     }
 }
 
-static void on_signal(int sig) {
-    static const char text[] = "mpart: interrupted\n";
-    if (sig == SIGTERM ? all.term_says : all.says)
-        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+/* Open MPI's launcher sends SIGTERM to every rank and SIGKILL a second later, or milliseconds later, as
+ * soon as the first of them has ended: the work is done by a child in a session of its own, which the
+ * launcher does not reach. The child has this process's memory, and this process waits for its end. */
+static void take_all_away(void) {
+    pid_t child = vfork();
+    if (child > 0) return;
+    if (child == 0) (void)setsid();
     for (int last = 0; last < 2; last++) /* folders behind what is in them */
         for (int i = 0; i < PLACES; i++)
             if (all.list[i].path && (all.list[i].kind == MP_LEFTOVER_FOLDER) == last)
                 take_away(all.list[i].path, all.list[i].kind);
+    if (child == 0) _exit(0);
+}
+
+static void on_signal(int sig) {
+    static const char text[] = "mpart: interrupted\n";
+    /* A rank with nothing to do ends last, so that the others get as far as that. */
+    static const struct timespec patience = {0, 200 * 1000 * 1000};
+    if (sig == SIGTERM ? all.term_says : all.says)
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    bool any = false;
+    for (int i = 0; i < PLACES; i++)
+        any = any || all.list[i].path;
+    if (any) take_all_away();
+    if (!any && all.launched) nanosleep(&patience, NULL);
     _exit(mp_status_exit_code(MP_INTERRUPTED));
 }
 
@@ -128,6 +145,7 @@ static void handle_by(void (*handler)(int)) {
 void mp_leftover_on_signals(bool says, bool launched) {
     all.says = says;
     all.term_says = says && !launched;
+    all.launched = launched;
     handle_by(on_signal);
 }
 

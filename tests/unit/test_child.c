@@ -232,6 +232,42 @@ static void dies_with_its_rank(void **state) {
 }
 
 /* Standard streams of ours that are closed do not become pipes of the child's by their number. */
+static void ignore(int sig) {
+    (void)sig;
+}
+
+/* A launcher sends its ranks' groups a signal while a child is about to leave its rank's. */
+static void is_not_reached_by_signals_to_the_rank(void **state) {
+    (void)state;
+    pid_t tester = fork();
+    assert_true(tester >= 0);
+    if (tester == 0) {
+        if (setpgid(0, 0) != 0) _exit(2);
+        signal(SIGUSR1, ignore);
+        pid_t sender = fork();
+        if (sender == 0)
+            for (;;)
+                if (getppid() == 1 || kill(0, SIGUSR1) != 0) _exit(0);
+        int n_bad = 0, status;
+        for (int i = 0; i < 300; i++) {
+            mp_child child;
+            if (start("exit 0", MP_CHILD_EMPTY, &child) != 0) _exit(3);
+            struct pollfd p = {.fd = child.pidfd, .events = POLLIN};
+            while (poll(&p, 1, 20000) < 0 && errno == EINTR)
+                ;
+            mp_child_reap(&child, &status);
+            n_bad += status != 0;
+            for (int k = 0; k < 3; k++)
+                mp_child_close(&child, k);
+        }
+        kill(sender, SIGKILL);
+        _exit(n_bad > 0);
+    }
+    int status;
+    assert_int_equal(waitpid(tester, &status, 0), tester);
+    assert_int_equal(status, 0);
+}
+
 static void without_standard_streams(void **state) {
     (void)state;
     pid_t pid = fork();
@@ -258,10 +294,14 @@ static void without_standard_streams(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_programs),           cmocka_unit_test(gets_no_more_than_it_should),
-        cmocka_unit_test(ends_as_it_ends),          cmocka_unit_test(cannot_be_run),
-        cmocka_unit_test(takes_its_group_with_it),  cmocka_unit_test(dies_with_its_rank),
+        cmocka_unit_test(finds_programs),
+        cmocka_unit_test(gets_no_more_than_it_should),
+        cmocka_unit_test(ends_as_it_ends),
+        cmocka_unit_test(cannot_be_run),
+        cmocka_unit_test(takes_its_group_with_it),
+        cmocka_unit_test(dies_with_its_rank),
         cmocka_unit_test(without_standard_streams),
+        cmocka_unit_test(is_not_reached_by_signals_to_the_rank),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
