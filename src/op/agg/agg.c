@@ -184,3 +184,21 @@ void mp_agg_put_order(mp_agg_column *out, int32_t i, int64_t order) {
     else
         out->i64[i] = order;
 }
+
+mp_status mp_agg_text_keep(mp_agg *a, mp_arena *arena, mp_agg_text *t, mp_str v, mp_error *err) {
+    if (!t->p || t->cap < v.len) {
+        uint32_t cap = v.len < 8 ? 8 : v.len;
+        char *p = mp_arena_alloc(arena, cap, 1);
+        if (!p) return mp_mem_error(a->mem, cap, err);
+        t->p = p;
+        t->cap = cap;
+    }
+    if (v.len) memcpy(t->p, v.p, v.len);
+    t->len = v.len;
+    return MP_OK;
+}
+
+void mp_agg_text_put(const mp_agg_text *t, mp_agg_column *out, int32_t i) {
+    out->valid[i] = t->p != NULL;
+    out->str[i] = t->p ? mp_str_of(t->p, t->len) : (mp_str){"", 0, 0};
+}

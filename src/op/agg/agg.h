@@ -138,4 +138,16 @@ static inline double mp_double_of_order(int64_t o) {
 void mp_agg_orders(const mp_col *col, int32_t n, int64_t *out);
 void mp_agg_put_order(mp_agg_column *out, int32_t i, int64_t order);
 
+/* A text that a group keeps; all zero: none yet. */
+typedef struct {
+    char *p; /* in an arena of the aggregate; NULL: none yet */
+    uint32_t len, cap;
+} mp_agg_text;
+
+/* Copies v in place of what was kept. */
+MP_MUST_CHECK mp_status mp_agg_text_keep(mp_agg *a, mp_arena *arena, mp_agg_text *t, mp_str v,
+                                         mp_error *err);
+/* Result i: the text itself, which stays where it is; null where there is none. */
+void mp_agg_text_put(const mp_agg_text *t, mp_agg_column *out, int32_t i);
+
 #endif

@@ -16,11 +16,6 @@ typedef struct {
 } decimal_state;
 
 typedef struct {
-    char *p; /* NULL: no value yet */
-    uint32_t len, cap;
-} string_state;
-
-typedef struct {
     mp_agg base;
     int64_t flip; /* -1 for max, 0 for min */
     mp_arena strings;
@@ -130,21 +125,12 @@ static mp_status decimal_result(mp_agg *a, const uint32_t *group, int32_t n, mp_
 }
 
 static mp_status offer(mp_agg *a, uint32_t group, mp_str v, mp_error *err) {
-    string_state *s = (string_state *)(void *)mp_agg_state(a, group);
-    if (s->p) {
-        int c = mp_str_cmp(v, mp_str_of(s->p, s->len));
+    mp_agg_text *t = (mp_agg_text *)(void *)mp_agg_state(a, group);
+    if (t->p) {
+        int c = mp_str_cmp(v, mp_str_of(t->p, t->len));
         if (of(a)->flip ? c <= 0 : c >= 0) return MP_OK;
     }
-    if (!s->p || s->cap < v.len) {
-        uint32_t cap = v.len < 8 ? 8 : v.len;
-        char *p = mp_arena_alloc(&of(a)->strings, cap, 1);
-        if (!p) return mp_mem_error(a->mem, cap, err);
-        s->p = p;
-        s->cap = cap;
-    }
-    if (v.len) memcpy(s->p, v.p, v.len);
-    s->len = v.len;
-    return MP_OK;
+    return mp_agg_text_keep(a, &of(a)->strings, t, v, err);
 }
 
 static mp_status string_update(mp_agg *a, const uint32_t *group, const mp_batch *in,
@@ -159,8 +145,8 @@ static mp_status string_update(mp_agg *a, const uint32_t *group, const mp_batch 
 }
 
 static bool string_put_more(mp_agg *a, uint32_t group, uint64_t *cursor, mp_buf *out) {
-    const string_state *s = (const string_state *)(void *)mp_agg_state(a, group);
-    if (s->p && !*cursor) mp_buf_bytes(out, s->p, s->len);
+    const mp_agg_text *t = (const mp_agg_text *)(void *)mp_agg_state(a, group);
+    if (t->p && !*cursor) mp_buf_bytes(out, t->p, t->len);
     *cursor = 1;
     return false;
 }
@@ -176,11 +162,8 @@ static mp_status string_result(mp_agg *a, const uint32_t *group, int32_t n, mp_a
                                mp_agg_column *out, mp_error *err) {
     (void)arena;
     (void)err;
-    for (int32_t i = 0; i < n; i++) {
-        const string_state *s = (const string_state *)(void *)mp_agg_state(a, group[i]);
-        out->valid[i] = s->p != NULL;
-        out->str[i] = s->p ? mp_str_of(s->p, s->len) : (mp_str){"", 0, 0};
-    }
+    for (int32_t i = 0; i < n; i++)
+        mp_agg_text_put((const mp_agg_text *)(void *)mp_agg_state(a, group[i]), out, i);
     return MP_OK;
 }
 
@@ -219,7 +202,7 @@ mp_status mp_agg_minmax_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out,
                                               : &narrow_ops;
     mp_status s = mp_agg_alloc(sizeof(minmax_agg), ops, mem, out, err);
     if (s != MP_OK) return s;
-    (*out)->state_bytes = t == MP_STRING    ? sizeof(string_state)
+    (*out)->state_bytes = t == MP_STRING    ? sizeof(mp_agg_text)
                           : t == MP_DECIMAL ? sizeof(decimal_state)
                                             : sizeof(narrow_state);
     (*out)->wire_bytes = t == MP_STRING ? 0 : (*out)->state_bytes;

@@ -16,9 +16,7 @@ typedef struct {
 typedef struct {
     int64_t at;
     int32_t file;
-    uint32_t len;
-    char *p; /* NULL: no value yet */
-    uint64_t cap;
+    mp_agg_text text;
 } string_state;
 
 typedef struct {
@@ -88,16 +86,9 @@ static mp_status number_result(mp_agg *a, const uint32_t *group, int32_t n, mp_a
 static mp_status offer(mp_agg *a, uint32_t group, int32_t file, int64_t at, mp_str v,
                        mp_error *err) {
     string_state *s = (string_state *)(void *)mp_agg_state(a, group);
-    if (s->p && !better(of(a), file, at, s->file, s->at)) return MP_OK;
-    if (!s->p || s->cap < v.len) {
-        size_t cap = v.len < 8 ? 8 : v.len;
-        char *p = mp_arena_alloc(&of(a)->strings, cap, 1);
-        if (!p) return mp_mem_error(a->mem, cap, err);
-        s->p = p;
-        s->cap = cap;
-    }
-    if (v.len) memcpy(s->p, v.p, v.len);
-    s->len = v.len;
+    if (s->text.p && !better(of(a), file, at, s->file, s->at)) return MP_OK;
+    mp_status st = mp_agg_text_keep(a, &of(a)->strings, &s->text, v, err);
+    if (st != MP_OK) return st;
     s->file = file;
     s->at = at;
     return MP_OK;
@@ -116,10 +107,10 @@ static mp_status string_update(mp_agg *a, const uint32_t *group, const mp_batch 
 
 static bool string_put_more(mp_agg *a, uint32_t group, uint64_t *cursor, mp_buf *out) {
     const string_state *s = (const string_state *)(void *)mp_agg_state(a, group);
-    if (!s->p || *cursor) return false;
+    if (!s->text.p || *cursor) return false;
     mp_buf_i64(out, s->at);
     mp_buf_u32(out, (uint32_t)s->file);
-    mp_buf_bytes(out, s->p, s->len);
+    mp_buf_bytes(out, s->text.p, s->text.len);
     return false;
 }
 
@@ -136,11 +127,8 @@ static mp_status string_result(mp_agg *a, const uint32_t *group, int32_t n, mp_a
                                mp_agg_column *out, mp_error *err) {
     (void)arena;
     (void)err;
-    for (int32_t i = 0; i < n; i++) {
-        const string_state *s = (const string_state *)(void *)mp_agg_state(a, group[i]);
-        out->valid[i] = s->p != NULL;
-        out->str[i] = s->p ? mp_str_of(s->p, s->len) : (mp_str){"", 0, 0};
-    }
+    for (int32_t i = 0; i < n; i++)
+        mp_agg_text_put(&((const string_state *)(void *)mp_agg_state(a, group[i]))->text, out, i);
     return MP_OK;
 }
 
