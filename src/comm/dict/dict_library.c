@@ -206,22 +206,6 @@ static mpart_dict_code wait_for(mpart_dict *m, const mpart_dict_future *f, size_
 
 /* ---- starting ---- */
 
-static bool put_value(mp_buf *b, const mpart_dict_value *v) {
-    mp_dict_value w = {.type = (mp_dict_type)v->type};
-    if (v->type == MPART_DICT_INT) w.i = v->i;
-    if (v->type == MPART_DICT_FLOAT) w.f = v->f;
-    if (v->type == MPART_DICT_BYTES) {
-        w.bytes.p = v->bytes;
-        w.bytes.n = v->n;
-    }
-    mp_dict_put_value(b, &w);
-    return true;
-}
-
-static bool fits(const mpart_dict_value *v) {
-    return !v || v->type != MPART_DICT_BYTES || v->n <= MP_DICT_VALUE_MAX;
-}
-
 static mpart_dict_code not_open(mpart_dict *m) {
     mp_error err = MP_ERROR_INIT;
     mp_mem_error(&m->mem, 64 * 1024, &err);
@@ -266,11 +250,12 @@ typedef struct {
 static mpart_dict_code start(mpart_dict *m, const request *q, mpart_dict_future *f,
                              uint64_t number) {
     mp_error err = MP_ERROR_INIT;
-    if (q->n > MP_DICT_VALUE_MAX || !fits(q->first) || !fits(q->second)) return too_large(m);
+    if (q->n > MP_DICT_VALUE_MAX || !mp_dict_given_fits(q->first) || !mp_dict_given_fits(q->second))
+        return too_large(m);
     mp_buf *b = mp_dict_open(m->d, q->op, q->flags | (f ? MP_DICT_ANSWER : 0), q->key, q->n);
     if (!b) return not_open(m);
-    if (q->first) put_value(b, q->first);
-    if (q->second) put_value(b, q->second);
+    if (q->first) mp_dict_put_given(b, q->first);
+    if (q->second) mp_dict_put_given(b, q->second);
     mp_status s = mp_dict_close(m->d, on_answer, f, number, &err);
     return s == MP_OK ? MPART_DICT_OK : fail(m, s, &err);
 }

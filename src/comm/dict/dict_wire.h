@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "comm/dict/dict_table.h"
+#include "mpart/dict_value.h"
 
 /* Arguments and answers. "new": whether there was none before (0 or 1). A key that is not there answers none, 0 or an
  * empty list. */
@@ -150,6 +151,20 @@ static inline void mp_dict_put_value(mp_buf *b, const mp_dict_value *v) {
         mp_buf_u8(b, (uint8_t)v->type);
         if (v->type == MP_DICT_FLOAT) mp_buf_f64(b, v->f);
     }
+}
+/* A value as programs and plug-ins give it; NULL, no value, fits. */
+static inline bool mp_dict_given_fits(const mpart_dict_value *v) {
+    return !v || v->type != MPART_DICT_BYTES || v->n <= MP_DICT_VALUE_MAX;
+}
+static inline void mp_dict_put_given(mp_buf *b, const mpart_dict_value *v) {
+    mp_dict_value w = {.type = (mp_dict_type)v->type};
+    if (v->type == MPART_DICT_INT) w.i = v->i;
+    if (v->type == MPART_DICT_FLOAT) w.f = v->f;
+    if (v->type == MPART_DICT_BYTES) {
+        w.bytes.p = v->bytes;
+        w.bytes.n = v->n;
+    }
+    mp_dict_put_value(b, &w);
 }
 mp_dict_value mp_dict_read_any(mp_rd *r);
 /* The value at r, in place; NONE and r->bad where there is none. */

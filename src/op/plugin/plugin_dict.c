@@ -271,21 +271,6 @@ static mpart_dict_code send_batch(client *c) {
 
 /* ---- records ---- */
 
-static bool fits(const mpart_dict_value *v) {
-    return !v || v->type != MPART_DICT_BYTES || v->n <= MP_DICT_VALUE_MAX;
-}
-
-static void put_value(mp_buf *b, const mpart_dict_value *v) {
-    mp_dict_value w = {.type = (mp_dict_type)v->type};
-    if (v->type == MPART_DICT_INT) w.i = v->i;
-    if (v->type == MPART_DICT_FLOAT) w.f = v->f;
-    if (v->type == MPART_DICT_BYTES) {
-        w.bytes.p = v->bytes;
-        w.bytes.n = v->n;
-    }
-    mp_dict_put_value(b, &w);
-}
-
 typedef struct {
     mp_dict_op op;
     unsigned flags;
@@ -296,10 +281,11 @@ typedef struct {
 
 static mpart_dict_code put_record(client *c, const request *q, bool combines) {
     mp_buf *b = &c->open.bytes;
-    if (q->n > MP_DICT_VALUE_MAX || !fits(q->first) || !fits(q->second)) return too_large(c);
+    if (q->n > MP_DICT_VALUE_MAX || !mp_dict_given_fits(q->first) || !mp_dict_given_fits(q->second))
+        return too_large(c);
     size_t at = mp_dict_record_open(b, q->op, q->flags, q->key, q->n);
-    if (q->first) put_value(b, q->first);
-    if (q->second) put_value(b, q->second);
+    if (q->first) mp_dict_put_given(b, q->first);
+    if (q->second) mp_dict_put_given(b, q->second);
     mp_dict_record_close(b, at);
     bool failed = b->failed, large = b->len - at > MP_DICT_VALUE_MAX;
     if (failed || large) {
