@@ -11,6 +11,7 @@
 #include "data/print_num.h"
 #include "op/group/group.h"
 #include "op/group/group_record.h"
+#include "op/group/group_slab.h"
 
 enum { C_KEY1, C_KEY2, C_BOOL, C_INT, C_DEC, C_FLOAT, C_DATE, C_TS, C_TEXT, C_NULL, C_COLS };
 static const mp_type col_type[C_COLS] = {MP_STRING,  MP_STRING, MP_BOOL,      MP_INT64,  MP_DECIMAL,
@@ -209,6 +210,30 @@ static inline mp_status print_groups(mp_group *g, const mp_type *key_types, mp_b
     return s;
 }
 
+/* The groups of all owners in the order of hashes. */
+static inline mp_status print_slabs(mp_group **owner, int n_owners, const mp_type *key_types,
+                                    mp_buf *out, mp_error *err) {
+    mp_arena arena;
+    mp_status s = MP_OK;
+    mp_arena_init(&arena, NULL);
+    for (int o = 0; o < n_owners && s == MP_OK; o++)
+        s = mp_group_prepare(owner[o], MP_GROUP_BY_HASH, key_types, err);
+    int n_ranges = n_owners << mp_slab_bits((uint64_t)n_owners);
+    for (int i = 0; i < n_ranges && s == MP_OK; i++) {
+        mp_group *g = owner[i % n_owners];
+        int64_t left = mp_group_enter(g, (uint32_t)(i / n_owners));
+        while (s == MP_OK && left > 0) {
+            mp_batch b;
+            mp_arena_reset(&arena);
+            s = mp_group_next(g, &arena, &b, err);
+            if (s == MP_OK) print_batch(out, &b);
+            left -= b.n_rows > 0 ? b.n_rows : left;
+        }
+    }
+    mp_arena_release(&arena);
+    return s;
+}
+
 /* ---- a run: rows dealt to tables, their groups to owners ---- */
 
 enum { MAX_OWNERS = 4 };
@@ -307,10 +332,9 @@ static inline mp_status answer(const rows *d, mp_group_args args, const mp_type 
     if (!variation && s == MP_OK) s = print_groups(local[0], key_types, out, err);
     for (int t = 0; variation && t < n_tables && s == MP_OK; t++)
         s = empty(local[t], &m, err);
-    for (int o = 0; variation && o < n_owners && s == MP_OK; o++) {
+    for (int o = 0; variation && o < n_owners && s == MP_OK; o++)
         s = deliver(&m, o, owner[o], err);
-        if (s == MP_OK) s = print_groups(owner[o], key_types, out, err);
-    }
+    if (variation && s == MP_OK) s = print_slabs(owner, n_owners, key_types, out, err);
     for (int o = 0; o < MAX_OWNERS; o++) {
         mp_group_free(&owner[o]);
         mp_buf_release(&m.records[o]);

@@ -87,6 +87,7 @@ mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err)
     g->n_keys = args->n_keys;
     g->n_aggs = args->n_aggs;
     g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
+    g->slab_bits = mp_slab_bits((uint64_t)g->n_owners);
     g->expect_rows = args->expect_rows;
     g->is_open = args->n_keys > 0 && !args->starts_empty;
     g->lone = args->n_keys == 0 && !args->starts_empty;
@@ -136,7 +137,7 @@ void mp_group_clear(mp_group *g) {
     g->emitting = false;
     g->emitted = 0;
     g->rows = g->recent_rows = g->recent_new = 0;
-    g->next = 0;
+    g->next = g->end = 0;
     mp_mem_free(g->mem, g->order);
     g->order = NULL;
     mp_table_clear(&g->table);

@@ -2,8 +2,7 @@
  * are held as text (a computed key as the canonical text of its value), so a key's type redoes
  * nothing: it follows from the distinct texts at the end. The state of every aggregate is exact
  * and merges in any order to the same bits. Invariant: the hash of a group is mp_hash_bytes of
- * its encoded key; its owner is the high part of the hash times the number of owners, so owners
- * hold ascending ranges of hashes. */
+ * its encoded key, and its owner follows from it (group_slab.h). */
 #ifndef MP_OP_GROUP_H
 #define MP_OP_GROUP_H
 
@@ -83,6 +82,9 @@ typedef enum { MP_GROUP_ANY_ORDER, MP_GROUP_BY_HASH } mp_group_order;
 MP_MUST_CHECK mp_status mp_group_prepare(mp_group *g, mp_group_order order,
                                          const mp_type *key_types, mp_error *err);
 MP_MUST_CHECK mp_status mp_group_next(mp_group *g, mp_arena *arena, mp_batch *out, mp_error *err);
+/* Results by hash are of this slab alone (group_slab.h) until the next call; slabs ascend from 0. Returns
+ * how many groups it has. */
+int64_t mp_group_enter(mp_group *g, uint32_t slab);
 /* Type of the result of one aggregate, given its spec. */
 mp_type mp_group_result_type(const mp_group_agg *a);
 /* 1, or k. */

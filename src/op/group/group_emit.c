@@ -15,7 +15,7 @@ static int owner_of(const mp_group *g, uint32_t group) {
     if (g->n_owners == 1) return 0;
     uint64_t hash =
         g->is_direct ? g->batch_hash[group] : mp_key_hash(mp_table_key(&g->table, group));
-    return (int)(((hash >> 32) * (uint64_t)g->n_owners) >> 32);
+    return (int)(mp_slab_place(hash, g->slab_bits, (uint64_t)g->n_owners) >> 32);
 }
 
 typedef struct {

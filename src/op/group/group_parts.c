@@ -19,6 +19,7 @@ mp_status mp_parts_new(mp_mem *mem, uint64_t n_owners, mp_parts **out, mp_error 
     if (!p) return mp_mem_error(mem, sizeof *p, err);
     p->mem = mem;
     p->n_owners = n_owners;
+    p->slab_bits = mp_slab_bits(n_owners);
     return MP_OK;
 }
 
@@ -103,10 +104,11 @@ void mp_parts_free(mp_parts **out) {
 
 /* ---- records ---- */
 
-/* Equal steps of the owner's range of hashes. */
+/* Equal steps of the owner's range in each slab. */
 static inline mp_part *part_of(mp_parts *p, uint64_t hash) {
-    uint32_t in_range = (uint32_t)((hash >> 32) * p->n_owners);
-    return &p->part[in_range >> (32 - MP_PART_BITS)];
+    const int bits = p->slab_bits, inner = MP_PART_BITS - bits;
+    uint64_t in_range = (uint32_t)mp_slab_place(hash, bits, p->n_owners);
+    return &p->part[(uint64_t)mp_slab_of(hash, bits) << inner | in_range >> (32 - inner)];
 }
 
 static inline void copy_steps(uint8_t *to, const uint8_t *from, size_t n) {

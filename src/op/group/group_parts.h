@@ -1,5 +1,6 @@
 /* group_parts.h - records of groups in parts by hash: the store behind op/group/groups.h.
- * Invariant: the parts hold ascending ranges of one owner's hashes; a chunk holds whole records. */
+ * Invariant: the parts hold ascending ranges of one owner's hashes, as many parts each of its slabs; a
+ * chunk holds whole records. */
 #ifndef MP_OP_GROUP_PARTS_H
 #define MP_OP_GROUP_PARTS_H
 
@@ -23,6 +24,7 @@ typedef struct {
 typedef struct {
     mp_mem *mem;
     uint64_t n_owners;
+    int slab_bits;
     int64_t n_records, n_bytes; /* of all parts */
     mp_part part[MP_N_PARTS];
     struct mp_part_slab *slabs;

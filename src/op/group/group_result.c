@@ -31,8 +31,16 @@ mp_status mp_group_prepare(mp_group *g, mp_group_order order, const mp_type *key
     for (int i = 0; i < g->n_keys; i++)
         g->result_key_type[i] = key_types ? key_types[i] : MP_STRING;
     if (s == MP_OK) s = mp_group_settle(g, false, err);
+    g->end = g->table.n;
     if (s == MP_OK && order == MP_GROUP_BY_HASH) s = order_by_hash(g, err);
     return s;
+}
+
+int64_t mp_group_enter(mp_group *g, uint32_t slab) {
+    g->end = g->next;
+    while (g->end < g->table.n && mp_slab_of(g->order[g->end].hash, g->slab_bits) <= slab)
+        g->end++;
+    return g->end - g->next;
 }
 
 /* ---- batches ---- */
@@ -282,7 +290,7 @@ static int32_t batch_rows(const mp_group *g) {
 }
 
 mp_status mp_group_next(mp_group *g, mp_arena *arena, mp_batch *out, mp_error *err) {
-    int64_t left = g->table.n - g->next;
+    int64_t left = g->end - g->next;
     int32_t most = batch_rows(g), n = left < most ? (int32_t)left : most;
     size_t bytes = (size_t)g->n_columns * sizeof(mp_col) + 1;
     mp_col *cols = mp_arena_alloc(arena, bytes, 8);

@@ -11,10 +11,12 @@
 #include "op/group/group_order.h"
 #include "op/group/group_place.h"
 #include "op/group/group_record.h"
+#include "op/group/group_slab.h"
 
 struct mp_group {
     mp_mem *mem;
     int n_keys, n_aggs, n_owners;
+    int slab_bits;
     int *key;          /* n_keys */
     mp_type *key_type; /* n_keys */
     mp_agg **agg;      /* n_aggs */
@@ -58,7 +60,7 @@ struct mp_group {
     /* results */
     mp_hashed *order; /* of group numbers; NULL: by number */
     mp_type *result_key_type;
-    int64_t next;
+    int64_t next, end;
     mp_agg_column *column; /* of one batch of results */
     int n_columns;
 };

@@ -23,7 +23,8 @@ struct mp_groups {
     mp_buf block;       /* records put by a table here */
     int64_t compact_at; /* bytes in parts */
     int64_t n_least, n_read;
-    int at;           /* part that is read; -1: none yet */
+    int at;           /* part that is read, or the last that was; -1: none yet */
+    int end;          /* parts from here on are not read yet */
     mp_hashed *order; /* records of that part, for results */
     int64_t n_order, n_taken;
     bool ready; /* the table has been canonicalized */
@@ -44,6 +45,7 @@ mp_status mp_groups_new(const mp_group_args *args, int64_t one_table, mp_groups 
     if (g->mem->limit_bytes > 0 && g->mem->limit_bytes / 6 < g->compact_at)
         g->compact_at = g->mem->limit_bytes / 6;
     g->at = -1;
+    g->end = MP_N_PARTS;
     mp_buf_init(&g->block, g->mem);
     mp_status s = mp_group_new(args, &g->table, err);
     if (s != MP_OK) mp_groups_free(out);
@@ -198,13 +200,12 @@ mp_status mp_groups_keys_canonical(mp_groups *g, const mp_type *types, bool *all
 
 /* ---- going through the parts ---- */
 
-/* Moves on to the next part that has records, or *done. */
+/* Moves on to the next part that has records; NULL: there is none before the end. */
 static mp_part *next_part(mp_groups *g) {
-    do
-        g->at++;
-    while (g->at < MP_N_PARTS && !g->parts->part[g->at].n_records);
-    g->done = g->at == MP_N_PARTS;
-    return g->done ? NULL : &g->parts->part[g->at];
+    while (g->at + 1 < g->end)
+        if (g->parts->part[++g->at].n_records) return &g->parts->part[g->at];
+    g->done = g->end == MP_N_PARTS;
+    return NULL;
 }
 
 mp_status mp_groups_emit(mp_groups *g, const mp_type *types, mp_group_put_fn put, void *ctx,
@@ -242,13 +243,27 @@ static void leave_part(mp_groups *g) {
     if (g->at >= 0) mp_parts_clear(g->parts, &g->parts->part[g->at], true);
 }
 
-/* The next groups in the order of hashes into the table, or *done. */
-static mp_status take_groups(mp_groups *g, mp_error *err) {
+int mp_groups_n_slabs(const mp_groups *g) {
+    return 1 << mp_slab_bits(g->n_owners);
+}
+
+int64_t mp_groups_enter(mp_groups *g, int slab) {
+    int64_t most = 0;
+    if (!g->parts) return mp_group_enter(g->table, (uint32_t)slab);
+    g->end = (slab + 1) * (MP_N_PARTS / mp_groups_n_slabs(g));
+    for (int i = g->at + 1; i < g->end; i++)
+        most += g->parts->part[i].n_records;
+    return most;
+}
+
+/* The next groups in the order of hashes into the table, unless all were *taken. */
+static mp_status take_groups(mp_groups *g, bool *taken, mp_error *err) {
     mp_status s = MP_OK;
     int64_t used;
     if (g->n_taken == g->n_order) {
         leave_part(g);
         mp_part *p = next_part(g);
+        *taken = !p;
         if (!p) return MP_OK;
         s = mp_parts_order(g->parts, g->table, p, &g->order, err);
         if (s == MP_OK) g->n_order = p->n_records;
@@ -265,10 +280,10 @@ mp_status mp_groups_next(mp_groups *g, mp_arena *arena, mp_batch *out, mp_error 
     *out = (mp_batch){.file_no = -1};
     mp_status s = MP_OK;
     if (!g->parts) return mp_group_next(g->table, arena, out, err);
-    while (!g->done && s == MP_OK) {
+    for (bool taken = g->done; !taken && s == MP_OK;) {
         if (g->at >= 0) s = mp_group_next(g->table, arena, out, err);
         if (s != MP_OK || out->n_rows) return s;
-        s = take_groups(g, err);
+        s = take_groups(g, &taken, err);
     }
     return s;
 }

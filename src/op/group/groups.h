@@ -46,6 +46,10 @@ MP_MUST_CHECK mp_status mp_groups_emit(mp_groups *g, const mp_type *types, mp_gr
 /* Results, once: prepare, then batches until 0 rows. What was read is forgotten. */
 MP_MUST_CHECK mp_status mp_groups_prepare(mp_groups *g, mp_group_order order,
                                           const mp_type *key_types, mp_error *err);
+/* In the order of hashes one may go from slab to slab (group_slab.h), 0 .. n_slabs - 1, each to its end:
+ * results are of the one that was entered alone. Returns the most groups that it can have. */
+int mp_groups_n_slabs(const mp_groups *g);
+int64_t mp_groups_enter(mp_groups *g, int slab);
 MP_MUST_CHECK mp_status mp_groups_next(mp_groups *g, mp_arena *arena, mp_batch *out, mp_error *err);
 
 #endif

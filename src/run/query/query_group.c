@@ -234,6 +234,10 @@ static mp_status next_result(mp_job *j, mp_batch *out, bool *more, mp_error *err
     return MP_OK;
 }
 
+static int64_t enter_slab(mp_job *j, int slab) {
+    return mp_groups_enter(j->groups, slab);
+}
+
 /* All results of this rank as kept rows; ties of the sort are broken by the keys, and without
  * --sort the keys are the order. */
 static mp_status keep_results(mp_job *j, mp_error *err) {
@@ -301,7 +305,11 @@ static mp_status write_groups(mp_job *j, bool few, mp_error *err) {
     st = mp_job_agree(j, st, &mine, err);
     if (st) return st;
     if (keep) return mp_job_write_rows(j, few || j->top >= 0, err);
-    st = mp_job_write_pieces(j, next_result, mp_groups_most(j->groups), err);
+    const mp_job_slabs slabs = {.n_slabs = mp_groups_n_slabs(j->groups),
+                                .n_rows = mp_groups_most(j->groups),
+                                .enter = enter_slab,
+                                .next = next_result};
+    st = mp_job_write_slabs(j, &slabs, err);
     j->report->groups = mp_groups_most(j->groups);
     return st;
 }

@@ -176,10 +176,16 @@ mp_status mp_job_write_groups(mp_job *j, mp_error *err);
 
 /* query_write.c: results as numbered pieces of the answer. Collective, all. */
 
-/* This rank's n_rows results, behind those of the ranks before it. next adds what it took to
- * j->taken; *more false: there is no further batch. */
-typedef mp_status (*mp_next_batch_fn)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
-mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err);
+/* Results in slabs, which all ranks have as many of: slab 0 of rank 0, of rank 1, ..., then slab 1 of rank
+ * 0. enter returns the most rows that this rank's slab has; next gives its batches and adds what it took to
+ * j->taken; *more false: there is no further one. */
+typedef struct {
+    int n_slabs;
+    int64_t n_rows; /* of this rank, at most */
+    int64_t (*enter)(mp_job *j, int slab);
+    mp_status (*next)(mp_job *j, mp_batch *out, bool *more, mp_error *err);
+} mp_job_slabs;
+mp_status mp_job_write_slabs(mp_job *j, const mp_job_slabs *slabs, mp_error *err);
 /* Begin the answer, whose rows are known: of this rank n_rows. */
 mp_status mp_job_begin_results(mp_job *j, int64_t n_rows, mp_error *err);
 /* Results of any number: fill adds those of this rank's next piece, *piece, to j->text,

@@ -1,6 +1,5 @@
 /* query_write.c - results, as batches or as text, become numbered pieces of the answer.
- * Invariant: a rank submits its pieces in ascending order; every number is some rank's. Batches:
- * the pieces of rank r come before those of rank r + 1. */
+ * Invariant: a rank submits its pieces in ascending order; every number is some rank's. */
 #include <stdlib.h>
 
 #include "run/query/query_priv.h"
@@ -102,20 +101,22 @@ mp_status mp_job_write_texts(mp_job *j, mp_fill_piece_fn fill, void *ctx, mp_err
     return mp_flow_execute(j->c, &flow, &result, err);
 }
 
-/* ---- batches ---- */
+/* ---- slabs of batches ---- */
 
 typedef struct {
     mp_job *j;
-    mp_next_batch_fn next;
-    int64_t piece, n_pieces, done;
-    size_t text_bytes; /* of the longest piece so far */
+    const mp_job_slabs *slabs;
+    int slab;                   /* the next one to enter */
+    int64_t slab_pieces, piece; /* of each slab; of the entered one the next */
+    int64_t slab_rows;          /* of that, at most */
+    size_t text_bytes;          /* of the longest piece so far */
 } batches;
 
 static mp_status add_batch(batches *b, bool *more, mp_error *err) {
     mp_job *j = b->j;
     mp_batch batch;
     mp_arena_reset(&j->batch_arena);
-    mp_status st = b->next(j, &batch, more, err);
+    mp_status st = b->slabs->next(j, &batch, more, err);
     if (st || !*more || batch.n_rows == 0) return st;
     batch.n_cols = j->q.n_outputs;
     mp_answer_format_rows(j->answer, &batch, &j->text,
@@ -125,42 +126,40 @@ static mp_status add_batch(batches *b, bool *more, mp_error *err) {
     return st ? st : mp_buf_check(&j->row_ends, err);
 }
 
-/* One piece: the batches up to its share of the results, the last piece all that is left. */
+/* Moves on to the next piece; false: there is none. */
+static bool begin_piece(batches *b, int64_t *number) {
+    mp_job *j = b->j;
+    if (b->piece == b->slab_pieces) {
+        if (b->slab == b->slabs->n_slabs) return false;
+        b->slab_rows = b->slabs->enter(j, b->slab++);
+        b->piece = j->taken = 0;
+    }
+    int64_t range = (int64_t)(b->slab - 1) * mp_comm_size(j->c) + mp_comm_rank(j->c);
+    *number = range * b->slab_pieces + b->piece++;
+    return true;
+}
+
+/* One piece: the batches up to its share of the slab, the slab's last piece all that is left. */
 static mp_status fill_batches(void *ctx, int64_t *piece, mp_error *err) {
     batches *b = ctx;
-    if (b->done == b->n_pieces) return MP_OK;
-    bool more = true, last = b->done + 1 == b->n_pieces;
+    mp_job *j = b->j;
     mp_status st = MP_OK;
-    *piece = b->piece + b->done++;
+    if (!begin_piece(b, piece)) return MP_OK;
+    bool more = true, last = b->piece == b->slab_pieces;
+    int64_t share = (b->slab_rows + b->slab_pieces - 1) / b->slab_pieces * b->piece;
     /* at once, since a buffer that grows by and by is copied, and is new memory each time */
-    if (b->text_bytes) (void)!mp_buf_reserve(&b->j->text, b->text_bytes + b->text_bytes / 16);
-    while (more && !st && (last || b->j->taken < b->done * MP_PIECE_ROWS))
+    if (b->text_bytes) (void)!mp_buf_reserve(&j->text, b->text_bytes + b->text_bytes / 16);
+    while (more && !st && (last || j->taken < share))
         st = add_batch(b, &more, err);
-    if (b->j->text.len > b->text_bytes) b->text_bytes = b->j->text.len;
+    if (j->text.len > b->text_bytes) b->text_bytes = j->text.len;
     return st;
 }
 
-/* Pieces of the ranks before this one. Collective. */
-static mp_status first_piece(mp_job *j, int64_t n_pieces, int64_t *first, mp_error *err) {
-    mp_error mine = MP_ERROR_INIT;
-    size_t n = (size_t)mp_comm_size(j->c);
-    int64_t *counts = mp_arena_alloc(&j->arena, n * sizeof *counts, 16);
-    mp_status st = counts ? MP_OK : mp_mem_error(j->mem, n * sizeof *counts, &mine);
-    st = mp_job_agree(j, st, &mine, err);
-    if (st) return st;
-    memset(counts, 0, n * sizeof *counts);
-    counts[mp_comm_rank(j->c)] = n_pieces;
-    st = mp_comm_allreduce(j->c, counts, (int)n, MP_SUM, err);
-    *first = 0;
-    for (int r = 0; r < mp_comm_rank(j->c); r++)
-        *first += counts[r];
-    return st;
-}
-
-mp_status mp_job_write_pieces(mp_job *j, mp_next_batch_fn next, int64_t n_rows, mp_error *err) {
-    batches b = {.j = j, .next = next, .n_pieces = (n_rows + MP_PIECE_ROWS - 1) / MP_PIECE_ROWS};
-    j->taken = 0;
-    mp_status st = first_piece(j, b.n_pieces, &b.piece, err);
-    if (!st) st = mp_job_begin_results(j, n_rows, err);
+mp_status mp_job_write_slabs(mp_job *j, const mp_job_slabs *slabs, mp_error *err) {
+    int64_t total = slabs->n_rows, ranges = (int64_t)slabs->n_slabs * mp_comm_size(j->c);
+    mp_status st = mp_comm_allreduce(j->c, &total, 1, MP_SUM, err);
+    batches b = {.j = j, .slabs = slabs};
+    b.slab_pieces = b.piece = total / ranges / MP_PIECE_ROWS + 1;
+    if (!st) st = mp_job_begin_answer(j, total > SPOOLED_ROWS, err);
     return st ? st : mp_job_write_texts(j, fill_batches, &b, err);
 }
