@@ -42,6 +42,9 @@ for o in "--h5-compress none" "--h5-compress lzf" "--h5-level 9"; do
 done
 succeeds 2 query types.csv --h5-path /a/b/c -o x.h5
 check "a place" is_table x.h5 types.csv ifsbdtf /a/b/c
+run 0 query types0.h5 -o types0.csv
+succeeds 0 query x.h5
+check "a place: the null marks beside it are no table" same "$out" types0.csv
 succeeds 2 query types.csv --h5-path /t -o x.hdf5
 check "a place at the top" is_table x.hdf5 types.csv ifsbdtf /t
 succeeds 2 query types.csv --h5-path /obs --h5-layout columns -o x.h5ad

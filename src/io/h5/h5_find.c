@@ -122,6 +122,18 @@ mp_h5_kind mp_h5_kind_of(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
 
 /* ---- marking ---- */
 
+/* The group i beside the compound t holds nothing but integers, one for each of its rows. */
+static bool marks_rows_of(const mp_h5_list *nodes, int32_t i, int32_t t) {
+    const mp_h5_node *table = node_at(nodes, t);
+    if (table->kind != 'd' || table->type != H5T_COMPOUND || table->n_dims != 1) return false;
+    for (int32_t k = i + 1, end = behind(nodes, i); k < end; k++) {
+        const mp_h5_node *m = node_at(nodes, k);
+        if (m->kind != 'd' || m->type != H5T_INTEGER || m->n_dims != 1) return false;
+        if (m->dims[0] != table->dims[0]) return false;
+    }
+    return true;
+}
+
 /* Not data of the user's: indexes of PyTables, MATLAB's own, the null marks beside a table. */
 static bool is_hidden(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
     const mp_h5_node *n = node_at(nodes, i);
@@ -130,8 +142,9 @@ static bool is_hidden(mp_h5_in *in, const mp_h5_list *nodes, int32_t i) {
         return true;
     if (strncmp(name, "_i_", 3) == 0 && n->kind == 'g') return true;
     if (strcmp(name, "null") != 0 || n->kind != 'g' || n->parent < 0) return false;
-    int32_t table = child_named(nodes, n->parent, "table");
-    return table >= 0 && node_at(nodes, table)->type == H5T_COMPOUND;
+    for (int32_t k = n->parent + 1, end = behind(nodes, n->parent); k < end; k++)
+        if (is_child(nodes, k, n->parent) && marks_rows_of(nodes, i, k)) return true;
+    return false;
 }
 
 /* A dataset beside nothing is a table by its own name. */
