@@ -714,6 +714,10 @@ class Table:
 
 
 class Query:
+    FORMS = ['pass', 'select', 'group', 'group', 'total', 'distinct']
+    FORMATS = ['csv', 'csv', 'csv', 'tsv', 'ndjson']
+    OFFSETS, LIMITS, KEYS = range(5), [0, 1, 3, 10, 100], range(1, 4)
+
     def __init__(self, table):
         self.t, self.args, self.names, self.rows = table, [], [], []
         every = range(table.n)
@@ -737,11 +741,11 @@ class Query:
         table.seen = {k: v or [] for k, v in self.seen.items()}
         self.maker = table.maker(types)
         self.kept, self.types = kept, types
-        self.format = rng.choice(['csv', 'csv', 'csv', 'tsv', 'ndjson'])
+        self.format = rng.choice(self.FORMATS)
         if not self.maker.columns:
             form = 'pass'
         else:
-            form = rng.choice(['pass', 'select', 'group', 'group', 'total', 'distinct'])
+            form = rng.choice(self.FORMS)
         getattr(self, form)()
 
     # One output: name and values; raw values are texts that keep their bytes.
@@ -765,11 +769,11 @@ class Query:
             rows.sort(key=lambda r: sort_key(r[1][k], keys[k]))
         offset, limit = 0, None
         if rng.random() < .3:
-            offset = rng.randrange(5)
+            offset = rng.choice(self.OFFSETS)
             self.args += ['--offset', str(offset)]
         self.passing = passing and not keys  # what stands behind the limit, in another split, does not count
         if rng.random() < .4 and not (self.passing and len(self.t.paths) > 1):
-            limit = rng.choice([0, 1, 3, 10, 100])
+            limit = rng.choice(self.LIMITS)
             self.args += ['--limit', str(limit)]
         self.rows = [r[2] for r in rows][offset:None if limit is None else offset + limit]
 
@@ -790,7 +794,7 @@ class Query:
         makes = [self.output_of(e) for e, _, _ in items]
         keys = []
         if rng.random() < .5:
-            for _ in range(rng.randrange(1, 4)):
+            for _ in range(rng.choice(self.KEYS)):
                 e = rng.choice(self.maker.columns) if rng.random() < .7 else self.maker.number(1)
                 keys.append((e, rng.random() < .5))
             self.args += ['--sort', ', '.join(('-' if d else '') + sortable(e.text, d) for e, d in keys)]

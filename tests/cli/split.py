@@ -125,7 +125,7 @@ def read_table(path):
     with open(path, "rb") as f:
         text = f.read().decode("utf-8", "surrogateescape")
     if path.endswith(".ndjson"):
-        rows = [json.loads(line) for line in text.splitlines()]
+        rows = [json.loads(line) for line in text.split("\n") if line]
         names = list(rows[0]) if rows else None
         return names, [[None if r[n] is None else json.dumps(r[n]) if not isinstance(r[n], str) else r[n]
                         for n in names] for r in rows]
