@@ -407,6 +407,48 @@ static void memory_refused(void **state) {
     }
 }
 
+/* A field that is named a thousand times: the answer is refused before it is made. */
+static void many_of_one_field(void **state) {
+    (void)state;
+    enum { VALUE = 50000, NAMES = 1000, LIMIT = 1 << 20 };
+    static const uint8_t text[VALUE];
+    static const uint32_t n_names[] = {2, NAMES};
+    for (int i = 0; i < 2; i++) {
+        side s;
+        mp_buf request, out;
+        mp_mem_init(&s.mem, LIMIT);
+        mp_dict_table_init(&s.t, &s.mem);
+        mp_buf_init(&request, NULL);
+        mp_buf_init(&out, NULL);
+        mp_buf_reserve(&out, MP_DICT_ANSWER_ROOM);
+        size_t at = mp_dict_record_open(&request, MP_DICT_HSET, A, "h", 1);
+        mp_buf_u32(&request, 1);
+        mp_buf_bytes(&request, "f", 1);
+        mp_dict_put_bytes(&request, text, VALUE);
+        mp_dict_record_close(&request, at);
+        size_t get = mp_dict_record_open(&request, MP_DICT_HGET, A, "h", 1);
+        mp_buf_u32(&request, n_names[i]);
+        for (uint32_t k = 0; k < n_names[i]; k++)
+            mp_buf_bytes(&request, "f", 1);
+        mp_dict_record_close(&request, get);
+        mp_dict_record r;
+        mp_dict_answer a;
+        for (size_t from = 0; from < request.len; from += r.total) {
+            assert_true(mp_dict_record_read(request.data + from, request.len - from, &r));
+            mp_buf_clear(&out);
+            mp_dict_apply(&s.t, &r, mp_hash_bytes("h", 1), &out);
+        }
+        mp_rd rd = mp_rd_of(out.data, out.len);
+        assert_true(mp_dict_answer_read(&rd, &a));
+        assert_int_equal(a.kind, i == 0 ? MP_DICT_LIST : MP_DICT_ERROR);
+        if (i > 0) assert_int_equal(a.code, MP_DICT_NO_MEMORY);
+        assert_true(out.cap <= 4 * LIMIT);
+        mp_buf_release(&request);
+        mp_buf_release(&out);
+        mp_dict_table_clear(&s.t);
+    }
+}
+
 /* Random bytes as records and answers: nothing is read outside (the sanitizers tell). */
 static void hostile_bytes(void **state) {
     (void)state;
@@ -483,7 +525,7 @@ int main(void) {
         cmocka_unit_test(equal_places),     cmocka_unit_test(texts_of_numbers),
         cmocka_unit_test(numbers_in_texts), cmocka_unit_test(operations),
         cmocka_unit_test(memory_refused),   cmocka_unit_test(hostile_bytes),
-        cmocka_unit_test(patterns),
+        cmocka_unit_test(patterns),         cmocka_unit_test(many_of_one_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

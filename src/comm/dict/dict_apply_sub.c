@@ -105,18 +105,34 @@ static void open_list(mp_dict_call *c, uint32_t n) {
     mp_buf_u32(c->out, n);
 }
 
+/* May an answer of n_bytes become longer? A field that is named many times could make it longer than all
+ * that the table holds, so memory is asked for while it grows, each time it has doubled. */
+static mp_dict_code answer_code(mp_dict_call *c, size_t n_bytes, size_t *tried) {
+    enum { LARGE = 64 * 1024 };
+    if (n_bytes > MP_DICT_VALUE_MAX) return MP_DICT_TOO_LONG;
+    if (n_bytes < LARGE || n_bytes / 2 < *tried) return MP_DICT_OK;
+    *tried = n_bytes;
+    return mp_dict_fits(c, n_bytes) ? MP_DICT_OK : MP_DICT_NO_MEMORY;
+}
+
 static void hget(mp_dict_call *c) {
     mp_dict_entry *e;
     uint32_t n = mp_rd_u32(&c->args);
     if (!well_formed(c, n, false) || !open_key(c, &e) || !mp_dict_answers(c)) return;
+    size_t start = c->out->len, tried = 0;
+    mp_dict_code code = MP_DICT_OK;
     if (n != 1) open_list(c, n);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && code == MP_DICT_OK; i++) {
         name f = read_name(&c->args);
         const mp_dict_entry *field = find_in(e ? e->sub : NULL, &f);
         mp_dict_value v = {.type = MP_DICT_NONE};
         if (field) v = mp_dict_entry_value(field);
         mp_dict_put_value(c->out, &v);
+        if (n > 1) code = answer_code(c, c->out->len - start, &tried);
     }
+    if (code == MP_DICT_OK) return;
+    c->out->len = start;
+    mp_dict_answer_code(c, code);
 }
 
 static mp_dict_code field_code(mp_dict_code code) {
