@@ -223,7 +223,10 @@ static mp_resp_result read_inline(mp_resp_parser *r, uint8_t *p, size_t n) {
         }
         size_t from = i;
         if (!inline_arg(p, end, &i, &len)) return broken(r, "unbalanced quotes in request");
-        if (!add_arg(r, from, len)) return MP_RESP_NOMEM;
+        if (!add_arg(r, from, len)) {
+            r->searched = end; /* unquoted newlines stand before it now */
+            return MP_RESP_NOMEM;
+        }
     }
     r->at = end + 1;
     return MP_RESP_COMMAND;

@@ -66,7 +66,26 @@ static void test_pass_over(void **state) {
                 feed(step, passed, after);
 }
 
+/* An inline command that finds no memory when some of it is unquoted: its quoted newlines do not end it. */
+static void test_inline_refused(void **state) {
+    (void)state;
+    char text[] = "SET \"a\\nFLUSHALL\\n\" 3 4 5 6 7 8 9 10\r\nPING\r\n";
+    mp_mem mem;
+    mp_resp_parser r;
+    size_t used = 0, n = strlen(text);
+    mp_mem_init(&mem, 200); /* of eight arguments, not of sixteen */
+    mp_resp_parser_init(&r, &mem);
+    assert_int_equal(mp_resp_parse(&r, (uint8_t *)text, n, &used), MP_RESP_NOMEM);
+    mp_resp_pass_over(&r);
+    assert_int_equal(mp_resp_parse(&r, (uint8_t *)text, n, &used), MP_RESP_PASSED);
+    assert_int_equal(mp_resp_parse(&r, (uint8_t *)text + used, n - used, &used), MP_RESP_COMMAND);
+    assert_int_equal(r.n_args, 1);
+    assert_memory_equal(r.args[0].p, "PING", 4);
+    mp_resp_parser_release(&r);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pass_over)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pass_over),
+                                       cmocka_unit_test(test_inline_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
