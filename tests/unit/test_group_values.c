@@ -445,13 +445,40 @@ static void quantiles_of_many_scales(void **state) {
         quantile_of_parts(parts);
 }
 
+/* Texts that rise, each of them a while among the greatest: memory is that of two. */
+static void texts_that_rise(void **state) {
+    (void)state;
+    enum { N = 200000, BATCH = 1000, LIMIT = 1 << 20 };
+    static char text[BATCH][64];
+    static mp_str str[BATCH];
+    const mp_group_agg top[] = {
+        {.fn = MP_AGG_TOP, .arg = {0, -1}, .type = {MP_STRING}, .k = 2, .name = "s"}};
+    const mp_col col = {.type = MP_STRING, .str = str};
+    one o;
+    one_new(&o, top, 1, 0);
+    int64_t before = o.mem.used_bytes;
+    for (int i = 0; i < N; i += BATCH) {
+        for (int j = 0; j < BATCH; j++) {
+            int len = snprintf(text[j], sizeof text[j], "%08d%.*s", i + j, (i + j) % 40,
+                               "........................................");
+            str[j] = mp_str_of(text[j], (size_t)len);
+        }
+        one_add(&o, &col, 1, BATCH);
+    }
+    assert_true(o.mem.used_bytes - before < LIMIT);
+    assert_int_equal(one_result(&o), MP_OK);
+    for (int k = 0; k < 2; k++)
+        assert_memory_equal(o.out.cols[k].str[0].p, text[BATCH - 1 - k], str[BATCH - 1 - k].len);
+    one_free(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_as_python),         cmocka_unit_test(nan_and_infinity),
         cmocka_unit_test(large_integers),           cmocka_unit_test(decimals_of_many_scales),
         cmocka_unit_test(sums_of_256_bits),         cmocka_unit_test(too_many_digits),
         cmocka_unit_test(variance_of_far_scales),   cmocka_unit_test(correlation),
-        cmocka_unit_test(quantiles_of_many_scales),
+        cmocka_unit_test(quantiles_of_many_scales), cmocka_unit_test(texts_that_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

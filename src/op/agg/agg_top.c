@@ -10,7 +10,7 @@ enum { IN_ROW_MAX = 4, SEND_VALUES = 2048 };
 
 typedef struct {
     const char *p;
-    uint64_t len;
+    uint32_t len, cap; /* cap: of a kept one */
 } entry_string;
 
 typedef union {
@@ -83,6 +83,18 @@ static mp_status grow(top_agg *a, top_state *s, mp_error *err) {
     return MP_OK;
 }
 
+/* Copies the text, to where the one that gives way to it was if that has room for it. */
+static mp_status keep_text(top_agg *a, const entry_string *old, entry_string *t, mp_error *err) {
+    bool fits = old && old->cap >= t->len;
+    size_t cap = (size_t)t->len + (old ? t->len / 2 : 0) + 1;
+    char *p = fits ? (char *)(uintptr_t)old->p : mp_arena_alloc(&a->values, cap, 1);
+    if (!p) return mp_mem_error(a->base.mem, cap, err);
+    if (t->len) memcpy(p, t->p, t->len);
+    t->p = p;
+    t->cap = fits ? old->cap : cap < UINT32_MAX ? (uint32_t)cap : UINT32_MAX;
+    return MP_OK;
+}
+
 static mp_status offer(top_agg *a, uint32_t group, entry x, mp_error *err) {
     top_state *s = state_of(a, group);
     entry *v = entries(a, s);
@@ -90,13 +102,8 @@ static mp_status offer(top_agg *a, uint32_t group, entry x, mp_error *err) {
     if (full && !worse(a, &v[0], &x)) return MP_OK;
     mp_status status = full ? MP_OK : grow(a, s, err);
     if (status != MP_OK) return status;
-    if (a->text) {
-        size_t n = x.text.len;
-        char *copy = mp_arena_alloc(&a->values, n ? n : 1, 1);
-        if (!copy) return mp_mem_error(a->base.mem, n, err);
-        if (n) memcpy(copy, x.text.p, n);
-        x.text.p = copy;
-    }
+    if (a->text) status = keep_text(a, full ? &v[0].text : NULL, &x.text, err);
+    if (status != MP_OK) return status;
     if (full)
         sift_down(a, v, s->n, x);
     else
@@ -116,7 +123,7 @@ static mp_status top_update(mp_agg *base, const uint32_t *group, const mp_batch 
         entry x;
         if (mp_col_is_null(c, i)) continue;
         if (a->text)
-            x.text = (entry_string){c->str[i].p, c->str[i].len};
+            x.text = (entry_string){c->str[i].p, c->str[i].len, 0};
         else
             x.order = (v[i] * factor) ^ flip;
         mp_status s = offer(a, group[i], x, err);
@@ -168,7 +175,7 @@ static mp_status top_absorb_more(mp_agg *base, uint32_t group, mp_rd *in, mp_err
         entry x;
         if (!p) return mp_agg_damaged(err);
         if (a->text)
-            x.text = (entry_string){p, n};
+            x.text = (entry_string){p, (uint32_t)n, 0};
         else
             memcpy(&x, p, sizeof x);
         s = offer(a, group, x, err);
