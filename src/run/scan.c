@@ -359,8 +359,11 @@ static mp_status next_piece(mp_scan *s, mp_error *err) {
     s->text.begin += (int64_t)s->text.split_len;
     s->text.entry = end.exit;
     s->text.first_record = end.n_records;
+    s->begun = false; /* what the reader counts was noted */
     mp_status st = unpack_range(s, err);
-    return st ? st : s->source->begin(s->reader, &s->text, err);
+    if (!st) st = s->source->begin(s->reader, &s->text, err);
+    s->begun = !st;
+    return st;
 }
 
 mp_status mp_scan_split_step(void *ctx, bool *done, mp_error *err) {
@@ -389,7 +392,7 @@ mp_status mp_scan_split_end(void *ctx, mp_buf *report, mp_error *err) {
         mp_scan_rows_end(s, &end);
     else
         s->source->end(s->reader, &end);
-    note_end(s, &end);
+    if (s->begun) note_end(s, &end);
     s->solid_file = is_solid(s) && end.exit_known ? s->desc.file : -1;
     s->solid_end = s->desc.begin + s->desc.len;
     s->solid_exit = end.exit;
