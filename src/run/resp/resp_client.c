@@ -100,11 +100,14 @@ static bool leaves(const mp_mem *mem, int64_t more, int n) {
            mem->limit_bytes - mem->used_bytes - more >= mem->limit_bytes / n;
 }
 
-/* A client may leave its answers for a while, so that one that sends a long pipeline before it reads gets through. */
+/* A client may leave its answers for a while, so that one that sends a long pipeline before it reads gets through. So may
+ * many: each holds no more than a part of what is left above a quarter of the memory, or a single answer. */
 static bool takes_answers(const mp_resp_client *c) {
     const mp_mem *mem = c->server->args.mem;
-    size_t most = leaves(mem, 0, 2) ? OUT_MOST : leaves(mem, 0, 4) ? OUT_MAX : 1;
-    return c->deaf || c->out.len - c->out_at < most;
+    size_t held = c->out.len - c->out_at + (size_t)(c->end - c->first) * c->usual_answer;
+    int64_t most = OUT_MOST, left = mem->limit_bytes - mem->limit_bytes / 4 - mem->used_bytes;
+    if (mem->limit_bytes && left / 8 < most) most = left / 8;
+    return c->deaf || held == 0 || (int64_t)held < most;
 }
 
 static bool may_start(mp_resp_client *c) {
