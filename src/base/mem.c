@@ -35,13 +35,25 @@ static void ask_for_huge_pages(void *p, size_t n_bytes) {
     if (to > from) (void)!madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
+static size_t usable(const mp_mem *m, void *p) {
+    return m && m->heap ? mp_heap_usable(p) : malloc_usable_size(p);
+}
+
+static void give(mp_mem *m, void *p) {
+    if (m && m->heap)
+        mp_heap_free(m->heap, p);
+    else
+        free(p);
+}
+
 /* Count a fresh block; the block is given back when the allocator's rounding does not fit. */
 static void *count(mp_mem *m, void *p) {
-    if (p) ask_for_huge_pages(p, malloc_usable_size(p));
-    if (!p || !m) return p;
-    size_t size = malloc_usable_size(p);
+    if (!p) return NULL;
+    size_t size = usable(m, p);
+    ask_for_huge_pages(p, size);
+    if (!m) return p;
     if (!admits(m, size)) {
-        free(p);
+        give(m, p);
         return NULL;
     }
     m->used_bytes += (int64_t)size;
@@ -51,12 +63,17 @@ static void *count(mp_mem *m, void *p) {
 
 void *mp_mem_alloc(mp_mem *m, size_t n_bytes) {
     if (!admits(m, n_bytes)) return NULL;
+    if (m && m->heap) return count(m, mp_heap_alloc(m->heap, n_bytes));
     return count(m, malloc(n_bytes ? n_bytes : 1));
 }
 
 void *mp_mem_calloc(mp_mem *m, size_t n, size_t size_bytes) {
     size_t total;
     if (__builtin_mul_overflow(n, size_bytes, &total) || !admits(m, total)) return NULL;
+    if (m && m->heap) {
+        void *p = mp_mem_alloc(m, total);
+        return p ? memset(p, 0, total) : NULL;
+    }
     return count(m, total ? calloc(n, size_bytes) : calloc(1, 1));
 }
 
@@ -68,14 +85,15 @@ static size_t rounding(size_t n_bytes) {
 
 void *mp_mem_realloc(mp_mem *m, void *p, size_t n_bytes) {
     if (!p) return mp_mem_alloc(m, n_bytes);
-    size_t old = malloc_usable_size(p);
+    size_t old = usable(m, p);
     if (n_bytes > old &&
         (n_bytes > (size_t)PTRDIFF_MAX - 8192 || !admits(m, n_bytes - old + rounding(n_bytes))))
         return NULL;
-    void *q = realloc(p, n_bytes ? n_bytes : 1);
+    void *q =
+        m && m->heap ? mp_heap_realloc(m->heap, p, n_bytes) : realloc(p, n_bytes ? n_bytes : 1);
     if (q && n_bytes > old) ask_for_huge_pages(q, n_bytes);
     if (!q || !m) return q;
-    m->used_bytes += (int64_t)malloc_usable_size(q) - (int64_t)old;
+    m->used_bytes += (int64_t)usable(m, q) - (int64_t)old;
     if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
     return q;
 }
@@ -90,8 +108,8 @@ void *mp_mem_aligned(mp_mem *m, size_t align, size_t n_bytes) {
 
 void mp_mem_free(mp_mem *m, void *p) {
     if (!p) return;
-    if (m) m->used_bytes -= (int64_t)malloc_usable_size(p);
-    free(p);
+    if (m) m->used_bytes -= (int64_t)usable(m, p);
+    give(m, p);
 }
 
 static void advise_pages(void *p, size_t n_bytes, int advice) {

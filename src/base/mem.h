@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/heap.h"
 
 typedef struct mp_mem {
     int64_t limit_bytes; /* 0: no limit */
     int64_t used_bytes;
     int64_t peak_bytes;
     int64_t refused_bytes; /* the last request that the budget refused, 0: none */
+    mp_heap *heap;         /* where its blocks come from, NULL: malloc (mp_mem_aligned and spaces never) */
 } mp_mem;
 
 void mp_mem_init(mp_mem *m, int64_t limit_bytes);
