@@ -24,9 +24,11 @@
  * Ownership. Keys and values that are passed in are copied. Bytes of a result belong to the dictionary and are valid
  * until this rank's next call on it.
  * Cost. An update: some 100 ns of its rank and its owner, and as many bytes as key and value need, and some 20 more.
- * A result: a message there and back (some microseconds on one host) unless this rank owns the key. An int takes its key
+ * A result: a message there and back unless this rank owns the key, or its owner is on the same host and has some
+ * megabytes at most: then less than a microsecond. An int takes its key
  * and some 100 bytes of its owner's memory.
- * Progress. An owner carries out what others ask while it is in any call of this header. A rank that computes for
+ * Progress. An owner carries out what others ask while it is in any call of this header, and other ranks of its host do
+ * it themselves. A rank that computes for
  * long should call mpart_dict_progress every millisecond or so; else the others wait for it, but nothing else goes
  * wrong. A wait serves this dictionary only, so a program with several must not wait in one for what another rank
  * does in another: use one, with prefixes.

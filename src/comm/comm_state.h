@@ -71,7 +71,10 @@ struct mp_comm {
     uint64_t *token;         /* [size] name of each rank's bell, 0: cannot be rung from here */
     bool all_ring;           /* every other rank can ring this one */
     _Atomic uint8_t *asleep; /* [size] shared by the ranks of this host, NULL: not known */
-    uint64_t secret;         /* tells a message of this job on the bell from a stranger's */
+    int shared_fd;           /* the file of `asleep` and of the areas, -1: none */
+    char *areas;             /* [size] of area_bytes each, NULL: not mapped */
+    size_t area_bytes;
+    uint64_t secret; /* tells a message of this job on the bell from a stranger's */
     int64_t spin_ns;
     int64_t idle_since_ns;
     const char *waiting;
@@ -104,6 +107,9 @@ void mp_doorbell_ring(mp_comm *c, int dest);
 /* Around a sleep on c->bell: before it, and after (rings that came are taken off). */
 void mp_doorbell_sleeps(mp_comm *c);
 void mp_doorbell_woke(mp_comm *c);
+
+/* area.c */
+void mp_area_release(mp_comm *c);
 
 /* wait.c */
 /* As mp_comm_wait, but an error of a handler stays kept: a collective is never left half-way. */

@@ -83,9 +83,15 @@ void mp_doorbell_ring(mp_comm *c, int dest) {
     ring(c, dest, -1);
 }
 
+/* Takes fd. */
 static void map_flags(mp_comm *c, int fd) {
     void *p = mmap(NULL, (size_t)c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (p != MAP_FAILED) c->asleep = p;
+    if (p == MAP_FAILED) {
+        close(fd);
+        return;
+    }
+    c->asleep = p;
+    c->shared_fd = fd;
 }
 
 /* The lowest rank of a host makes the bytes, all set, so a rank that has not mapped them yet is rung, and sends them. */
@@ -94,16 +100,18 @@ static void share_flags(mp_comm *c) {
         if (c->token[r]) return;
     int fd = memfd_create("mpart-asleep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return;
-    if (ftruncate(fd, c->size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0) map_flags(c, fd);
-    if (c->asleep) {
-        for (int r = 0; r < c->size; r++)
-            atomic_store(&c->asleep[r], 1);
-        for (int r = 0; r < c->size; r++)
-            for (int i = 0; i < 100 && c->token[r] && !ring(c, r, fd); i++)
-                sched_yield();
-        atomic_store(&c->asleep[c->rank], 0);
+    if (ftruncate(fd, c->size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
+        close(fd);
+        return;
     }
-    close(fd);
+    map_flags(c, fd);
+    if (!c->asleep) return;
+    for (int r = 0; r < c->size; r++)
+        atomic_store(&c->asleep[r], 1);
+    for (int r = 0; r < c->size; r++)
+        for (int i = 0; i < 100 && c->token[r] && !ring(c, r, fd); i++)
+            sched_yield();
+    atomic_store(&c->asleep[c->rank], 0);
 }
 
 static bool reachable(uint64_t token) {
@@ -196,7 +204,8 @@ static void take_flags(mp_comm *c, struct msghdr *m, bool trusted) {
     if (trusted && !c->asleep && (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
         st.st_size >= c->size)
         map_flags(c, fd);
-    close(fd);
+    else
+        close(fd);
 }
 
 void mp_doorbell_woke(mp_comm *c) {

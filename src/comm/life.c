@@ -105,6 +105,7 @@ static mp_status duplicate(mp_comm *c, MPI_Comm from, mp_error *err) {
 
 static void release(mp_comm *c) {
     mp_doorbell_release(c);
+    mp_area_release(c);
     mp_collective_release(c);
     mp_message_release(c);
     if (c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
@@ -116,7 +117,7 @@ mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err) {
     mp_comm *c = calloc(1, sizeof *c);
     if (!c) return mp_error_nomem(err, sizeof *c, 0);
     c->mpi = MPI_COMM_NULL;
-    c->bell = c->watched = -1;
+    c->bell = c->watched = c->shared_fd = -1;
     c->size = c->host_ranks = 1;
     c->one_host = true;
     c->kept = MP_ERROR_INIT;

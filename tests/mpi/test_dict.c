@@ -402,6 +402,9 @@ static void test_spread_and_combining(void **state) {
         ok = ok && after.combined - before.combined == KEYS - 1;
     ok = ok && mp_dict_quiet(d, NULL) == MP_OK;
     int64_t keys = mp_dict_stats(d).keys;
+    size_t n;
+    if (mp_comm_shared(c, (rank_of(c) + 1) % mp_comm_size(c), &n)) /* nobody was sent anything */
+        ok = ok && mp_dict_stats(d).batches == before.batches;
     ok = ok && mp_dict_quiet(d, NULL) == MP_OK && mp_dict_end(d, false, NULL) == MP_OK;
     while (ok && !mp_dict_done(d))
         ok = mp_comm_progress(c, NULL, NULL) == MP_OK;
@@ -409,6 +412,50 @@ static void test_spread_and_combining(void **state) {
     mp_dict_free(&d);
     assert_int_equal(sum_of(c, keys), KEYS + 1);
     assert_int_equal(mem.used_bytes, 0);
+}
+
+/* Parts that grow beyond what other ranks take into their memory: what a rank did directly, and what it does by messages
+ * from then on, stay in order. */
+static void test_parts_grow(void **state) {
+    mp_comm *c = *state;
+    enum { EACH = 1500, LARGE = 4000 };
+    mp_dict *d = NULL;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_dict_args args = {&mem, 0, 1 << 20};
+    static uint8_t bytes[LARGE];
+    char log[40], key[40], digit;
+    mpart_dict_value v = mpart_dict_bytes(bytes, LARGE);
+    bool ok = mp_dict_new(c, &args, &d, NULL) == MP_OK;
+    mpart_dict *m = ok ? mp_dict_client_new(c, d) : NULL;
+    size_t n_log = key_text(log, "log", rank_of(c));
+    for (int i = 0; i < EACH && ok && m; i++) {
+        digit = (char)('0' + i % 10);
+        ok = mpart_dict_append(m, log, n_log, &digit, 1) == OK &&
+             mpart_dict_add_int(m, "all", 3, 1) == OK;
+        size_t n = key_text(key, "large", i * mp_comm_size(c) + rank_of(c));
+        ok = ok && mpart_dict_put(m, key, n, &v) == OK;
+        if (ok && i % 50 == 0) ok = mpart_dict_progress(m) == OK;
+    }
+    ok = ok && m && mpart_dict_get(m, log, n_log, &v) == OK && v.n == EACH;
+    for (int i = 0; i < EACH && ok; i++)
+        ok = ((const char *)v.bytes)[i] == '0' + i % 10;
+    ok = ok && mpart_dict_quiet(m) == OK;
+    ok = ok && get_int(m, "all", 3) == EACH * (int64_t)mp_comm_size(c);
+    int64_t batches = ok ? mp_dict_stats(d).batches : 0;
+    ok = ok && mpart_dict_quiet(m) == OK && mp_dict_end(d, false, NULL) == MP_OK;
+    while (ok && !mp_dict_done(d))
+        ok = mp_comm_progress(c, NULL, NULL) == MP_OK;
+    assert_true(everywhere(c, ok));
+    mp_dict_client_free(&m);
+    mp_dict_free(&d);
+    if (mp_comm_size(c) > 1) assert_true(batches > 0);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
+/* Where ranks share no memory, all goes through messages. */
+static int open_unshared(void **state) {
+    return setenv("MPART_TEST_UNSHARED", "1", 1) == 0 ? open_comm(state) : -1;
 }
 
 int main(int argc, char **argv) {
@@ -425,6 +472,13 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_rank_fails),
         cmocka_unit_test(test_spread_and_combining),
+        cmocka_unit_test(test_parts_grow),
     };
-    return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
+    const struct CMUnitTest by_messages[] = {
+        cmocka_unit_test(test_counters),          cmocka_unit_test(test_order),
+        cmocka_unit_test(test_many_long_answers), cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_rank_fails),
+    };
+    int failed = cmocka_run_group_tests(tests, open_comm, close_comm);
+    return end_on_ranks(failed + cmocka_run_group_tests(by_messages, open_unshared, close_comm));
 }

@@ -53,7 +53,7 @@ mp_status mp_dict_quiet(mp_dict *d, mp_error *err) {
 }
 
 mp_dict_table *mp_dict_own(mp_dict *d) {
-    return &d->table;
+    return &d->part->table;
 }
 
 void mp_dict_hear_no_more(mp_dict *d) {
@@ -107,6 +107,7 @@ bool mp_dict_done(const mp_dict *d) {
 
 mp_dict_counts mp_dict_stats(const mp_dict *d) {
     mp_dict_counts n = d->counts;
-    n.keys = (int64_t)d->table.n;
+    n.keys = (int64_t)d->part->table.n;
+    n.applied = d->part->n_applied;
     return n;
 }

@@ -26,24 +26,23 @@ static uint64_t place_of(const mp_dict *d, const mp_dict_record *r) {
 
 /* Answers go into memory that is not counted: there are at most two of them for a rank, and a long one was held
  * against the budget when it was made. */
-static void apply_one(mp_dict *d, const looked_at *x, mp_buf *out) {
+static void apply_one(mp_dict *d, mp_dict_part *part, const looked_at *x, mp_buf *out) {
     size_t before = out->len;
     if (!mp_buf_reserve(out, MP_DICT_ANSWER_ROOM)) {
         mp_comm_give_up(d->c);
         return;
     }
-    mp_dict_apply(&d->table, &x->r, x->place, out);
-    d->counts.applied++;
+    mp_dict_apply(&part->table, &x->r, x->place, out);
+    part->n_applied++;
     if (!out->failed) return;
-    mp_dict_call c = {.table = &d->table, .r = x->r, .out = out};
+    mp_dict_call c = {.table = &part->table, .r = x->r, .out = out};
     out->len = before;
     out->failed = false;
     mp_dict_answer_code(&c, MP_DICT_NO_MEMORY);
 }
 
-/* Carries out requests of bytes from *at until the end or the answer is long enough. */
-static mp_status apply_some(mp_dict *d, const uint8_t *bytes, size_t len, size_t *at, mp_buf *out,
-                            mp_error *err) {
+mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *bytes, size_t len,
+                             size_t *at, mp_buf *out, mp_error *err) {
     looked_at ahead[AHEAD];
     while (*at < len && out->len < ANSWER_BYTES) {
         int n = 0;
@@ -51,16 +50,28 @@ static mp_status apply_some(mp_dict *d, const uint8_t *bytes, size_t len, size_t
             if (!mp_dict_record_read(bytes + i, len - i, &ahead[n].r))
                 return mp_error_set(err, MP_FAILED, "bad message", "request of the dictionary");
             ahead[n].place = place_of(d, &ahead[n].r);
-            mp_dict_table_fetch_slot(&d->table, ahead[n].place);
+            mp_dict_table_fetch_slot(&part->table, ahead[n].place);
         }
         for (int k = 0; k < n; k++)
-            mp_dict_table_fetch_entry(&d->table, ahead[k].place);
+            mp_dict_table_fetch_entry(&part->table, ahead[k].place);
         for (int k = 0; k < n && out->len < ANSWER_BYTES; k++) {
-            apply_one(d, &ahead[k], out);
+            apply_one(d, part, &ahead[k], out);
             *at += ahead[k].r.total;
         }
     }
     return MP_OK;
+}
+
+/* The same on the part of this rank. */
+static mp_status apply_here(mp_dict *d, const uint8_t *bytes, size_t len, size_t *at, mp_buf *out,
+                            mp_error *err) {
+    if (!mp_dict_part_lock(d->part)) {
+        mp_comm_give_up(d->c);
+        return mp_error_set(err, MP_FAILED, "dictionary", "a rank died while it changed a key");
+    }
+    mp_status s = mp_dict_apply_some(d, d->part, bytes, len, at, out, err);
+    mp_dict_part_unlock(d->part);
+    return s;
 }
 
 static void start_answer(const mp_dict *d, mp_buf *out) {
@@ -83,7 +94,7 @@ static mp_status answer_some(mp_dict *d, int src, const uint8_t *bytes, size_t l
                              mp_error *err) {
     mp_buf out;
     start_answer(d, &out);
-    mp_status s = apply_some(d, bytes, len, at, &out, err);
+    mp_status s = apply_here(d, bytes, len, at, &out, err);
     if (s != MP_OK) {
         mp_buf_release(&out);
         return s;
@@ -174,7 +185,7 @@ size_t mp_dict_apply_own(mp_dict *d) {
     mp_buf_clear(&d->own_answer);
     while (at < open->len) {
         /* what could not be done comes first: only the last record may want an answer */
-        if (apply_some(d, open->data, open->len, &at, &d->own_answer, NULL) != MP_OK) break;
+        if (apply_here(d, open->data, open->len, &at, &d->own_answer, NULL) != MP_OK) break;
         mp_rd r = mp_rd_of(d->own_answer.data, d->own_answer.len), next = r;
         mp_dict_answer a;
         while (mp_rd_left(&r) && mp_dict_answer_read(&next, &a) && a.kind == MP_DICT_LOST) {

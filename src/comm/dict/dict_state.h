@@ -5,6 +5,7 @@
 #ifndef MP_COMM_DICT_STATE_H
 #define MP_COMM_DICT_STATE_H
 
+#include "comm/dict/dict_part.h"
 #include "comm/dict/dictionary.h"
 
 /* Messages to owners: u32 serial, u32 what; then records, or the end: u32 failed, i64 batches. */
@@ -26,6 +27,7 @@ typedef struct {
 
 typedef struct {
     /* as client of this peer */
+    mp_dict_part *part; /* where it can be reached, NULL: by messages alone */
     mp_buf open;
     uint32_t generation; /* of what may be combined in it */
     mp_dict_block *queue, **queue_end;
@@ -54,12 +56,14 @@ struct mp_dict {
     uint32_t next_generation;
     size_t block_bytes;
     int64_t queue_limit, queued_bytes;
-    mp_mem table_mem;
-    mp_dict_table table;
+    mp_dict_part *part;
+    size_t reach_most; /* bytes of another rank's part that this one takes into its memory */
+    mp_buf there;      /* answers of another rank's part */
     mp_dict_peer *peers;
     mp_dict_recent *recent;
-    int n_open, n_queued, n_todo; /* peers with an open batch, queued ones, requests to carry out */
-    int64_t n_waiting;            /* waiters and batches without acknowledgement, of all peers */
+    int n_open, n_queued,
+        n_todo; /* peers with records in the open batch, queued ones, requests to carry out */
+    int64_t n_waiting; /* waiters and batches without acknowledgement, of all peers */
     /* the operation that is being written */
     int owner;
     uint64_t place;
@@ -80,6 +84,13 @@ mp_status mp_dict_queue_open(mp_dict *d, mp_dict_peer *p, mp_error *err);
 /* Called in every round of the communicator: sends what may leave. ctx: the dictionary. */
 mp_status mp_dict_push(void *ctx, mp_error *err);
 
+/* The answers that r has to operations at p are given to those who wait for them. */
+mp_status mp_dict_answers_of(mp_dict *d, mp_dict_peer *p, mp_rd *r, mp_error *err);
+
+/* dict_reach.c: carries out the records of b where dest's part is, in this rank's own time. *done false: not possible now
+ * (it cannot be seen from here, or batches for it are under way), nothing happened. */
+mp_status mp_dict_reach(mp_dict *d, int dest, const mp_buf *b, bool *done, mp_error *err);
+
 /* dict_end.c */
 mp_status mp_dict_tell_end(mp_dict *d, int dest, mp_error *err);
 mp_status mp_dict_on_quiet(mp_dict *d, mp_dict_message kind, mp_error *err);
@@ -87,6 +98,9 @@ mp_status mp_dict_on_quiet(mp_dict *d, mp_dict_message kind, mp_error *err);
 void mp_dict_hear_no_more(mp_dict *d);
 
 /* dict_serve.c: the owner's side. */
+/* Carries out requests of bytes from *at on part, which is locked, until the end or the answer is long enough. */
+mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *bytes, size_t len,
+                             size_t *at, mp_buf *out, mp_error *err);
 mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err);
 /* Carries out what was left because answers were under way. */
 mp_status mp_dict_serve(mp_dict *d, mp_error *err);

@@ -29,6 +29,7 @@ static bool allocate(mp_dict *d) {
     for (size_t r = 0; r < n; r++) {
         mp_dict_peer *p = &d->peers[r];
         mp_buf_init(&p->open, d->mem);
+        if ((int)r != d->rank) p->part = mp_dict_part_of(d->c, (int)r);
         p->queue_end = &p->queue;
         p->todo_end = &p->todo;
         p->n_expected = -1;
@@ -44,18 +45,23 @@ mp_status mp_dict_new(mp_comm *c, const mp_dict_args *args, mp_dict **out, mp_er
     *d = (mp_dict){.c = c, .mem = args->mem, .rank = mp_comm_rank(c), .size = mp_comm_size(c)};
     d->serial = serial;
     d->lost = MP_ERROR_INIT;
-    mp_mem_init(&d->table_mem, args->table_bytes);
-    mp_dict_table_init(&d->table, &d->table_mem);
     mp_buf_init(&d->own_answer, NULL);
+    mp_buf_init(&d->there, NULL);
     int64_t bytes = args->budget_bytes / (4 * (int64_t)WINDOW) / d->size;
     d->block_bytes = (size_t)(bytes < BLOCK_MIN   ? BLOCK_MIN
                               : bytes > BLOCK_MAX ? BLOCK_MAX
                                                   : bytes);
     d->queue_limit = args->budget_bytes / 4;
+    d->reach_most = (size_t)(args->budget_bytes / d->size);
     if (!allocate(d)) {
         mp_status s = mp_mem_error(d->mem, (size_t)d->size * sizeof *d->peers, err);
         mp_dict_free(&d);
         return s;
+    }
+    d->part = mp_dict_part_new(c, serial, args->table_bytes);
+    if (!d->part) {
+        mp_dict_free(&d);
+        return mp_error_nomem(err, sizeof *d->part, 0);
     }
     mp_comm_listen(c, MP_TAG_DICT, mp_dict_on_request, d);
     mp_comm_listen(c, MP_TAG_DICT_ANSWER, on_answer, d);
@@ -90,8 +96,9 @@ void mp_dict_free(mp_dict **pd) {
         free_blocks(p->todo);
         mp_mem_free(d->mem, p->waiters);
     }
-    mp_dict_table_clear(&d->table);
+    mp_dict_part_free(d->c, &d->part);
     mp_buf_release(&d->own_answer);
+    mp_buf_release(&d->there);
     mp_mem_free(d->mem, d->peers);
     mp_mem_free(d->mem, d->recent);
     free(d);
@@ -117,7 +124,6 @@ static bool start_batch(mp_dict *d, mp_dict_peer *p) {
     mp_buf_u32(&p->open, d->serial);
     mp_buf_u32(&p->open, MP_DICT_REQUESTS);
     p->generation = ++d->next_generation;
-    d->n_open += p != &d->peers[d->rank];
     return true;
 }
 
@@ -206,6 +212,7 @@ mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t ta
     }
     mp_dict_record_close(b, d->at);
     d->counts.started++;
+    d->n_open += !own && d->at == MP_DICT_HEAD;
     if (d->answer)
         p->generation = ++d->next_generation;
     else if (d->keyed && mp_dict_combine(d, d->owner, d->place, d->at))
@@ -216,30 +223,54 @@ mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t ta
 
 /* ---- on the way ---- */
 
+static mp_status send_batch(mp_dict *d, int dest, mp_buf *b, mp_error *err) {
+    mp_dict_peer *p = &d->peers[dest];
+    int64_t n = (int64_t)b->len;
+    mp_status s = mp_comm_send_buf(d->c, dest, MP_TAG_DICT, b, false, err);
+    if (s != MP_OK) {
+        mp_comm_give_up(d->c); /* its operations are lost */
+        return s;
+    }
+    p->unacked++;
+    d->n_waiting++;
+    p->n_sent++;
+    d->counts.batches++;
+    d->counts.bytes += n;
+    return MP_OK;
+}
+
 static mp_status send_batches(mp_dict *d, int dest, mp_error *err) {
     mp_dict_peer *p = &d->peers[dest];
-    while (p->queue && p->unacked < WINDOW) {
+    mp_status s = MP_OK;
+    while (p->queue && p->unacked < WINDOW && s == MP_OK) {
         mp_dict_block *b = p->queue;
-        int64_t n = (int64_t)b->buf.len;
+        bool done;
         p->queue = b->next;
         if (!p->queue) {
             p->queue_end = &p->queue;
             d->n_queued--;
         }
-        d->queued_bytes -= n;
-        mp_status s = mp_comm_send_buf(d->c, dest, MP_TAG_DICT, &b->buf, false, err);
+        d->queued_bytes -= (int64_t)b->buf.len;
+        s = mp_dict_reach(d, dest, &b->buf, &done, err);
+        if (s == MP_OK && !done) s = send_batch(d, dest, &b->buf, err);
         mp_buf_release(&b->buf);
         free(b);
-        if (s != MP_OK) {
-            mp_comm_give_up(d->c); /* its operations are lost */
-            return s;
-        }
-        p->unacked++;
-        d->n_waiting++;
-        p->n_sent++;
-        d->counts.batches++;
-        d->counts.bytes += n;
     }
+    return s;
+}
+
+/* The open batch of dest, behind which nothing is queued, is carried out at once, or goes to the queue. */
+static mp_status leave(mp_dict *d, int dest, mp_error *err) {
+    mp_dict_peer *p = &d->peers[dest];
+    bool done = false;
+    mp_status s = MP_OK;
+    if (p->open.len <= MP_DICT_HEAD) return MP_OK;
+    if (!p->queue) s = mp_dict_reach(d, dest, &p->open, &done, err);
+    if (s != MP_OK || !done) return s == MP_OK ? mp_dict_queue_open(d, p, err) : s;
+    p->open.len = MP_DICT_HEAD;
+    p->generation = ++d->next_generation;
+    d->n_open--;
+    if (p->open.cap > 2 * BLOCK_MAX) mp_buf_release(&p->open);
     return MP_OK;
 }
 
@@ -252,18 +283,18 @@ mp_status mp_dict_push(void *ctx, mp_error *err) {
     for (int i = 1; i < d->size && s == MP_OK && !d->open; i++) {
         int dest = (d->rank + i) % d->size; /* not all ranks at the same one */
         mp_dict_peer *p = &d->peers[dest];
-        if (p->open.len > MP_DICT_HEAD && p->unacked == 0 && !p->queue)
-            s = mp_dict_queue_open(d, p, err);
+        if (p->unacked == 0 && !p->queue) s = leave(d, dest, err);
         if (s == MP_OK && p->queue) s = send_batches(d, dest, err);
         if (s == MP_OK && d->ended && !p->told && !p->queue) s = mp_dict_tell_end(d, dest, err);
     }
+    if (d->ended) mp_dict_hear_no_more(d);
     return s;
 }
 
 mp_status mp_dict_flush(mp_dict *d, mp_error *err) {
     mp_status s = MP_OK;
     for (int r = 0; r < d->size && s == MP_OK && d->n_open > 0; r++)
-        if (r != d->rank) s = mp_dict_queue_open(d, &d->peers[r], err);
+        if (r != d->rank) s = leave(d, r, err);
     return s == MP_OK ? mp_dict_push(d, err) : s;
 }
 
@@ -302,16 +333,21 @@ static mp_status one_answer(mp_dict *d, mp_dict_peer *p, mp_rd *r, mp_error *err
     return MP_OK;
 }
 
+mp_status mp_dict_answers_of(mp_dict *d, mp_dict_peer *p, mp_rd *r, mp_error *err) {
+    mp_status s = MP_OK;
+    while (mp_rd_left(r) && s == MP_OK)
+        s = one_answer(d, p, r, err);
+    return s;
+}
+
 static mp_status on_answer(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_dict *d = ctx;
     mp_dict_peer *p = &d->peers[src];
     mp_rd r = mp_rd_of(bytes, len);
     uint32_t serial = mp_rd_u32(&r), acked = mp_rd_u32(&r);
-    mp_status s = MP_OK;
     if (r.bad || serial != d->serial || (int64_t)acked > p->unacked)
         return mp_error_set(err, MP_FAILED, "bad message", "answer of another dictionary");
-    while (mp_rd_left(&r) && s == MP_OK)
-        s = one_answer(d, p, &r, err);
+    mp_status s = mp_dict_answers_of(d, p, &r, err);
     p->unacked -= (int)acked;
     d->n_waiting -= acked;
     mp_dict_hear_no_more(d);

@@ -1,5 +1,6 @@
 /* dictionary.h - the shared dictionary: one map from byte strings to values that all ranks read and change. Keys are
- * owned by hash; operations travel in batches to their owner, which carries each out as a whole.
+ * owned by hash; operations travel in batches to their owner, which carries each out as a whole, or are carried out by
+ * the rank that asks where the owner's part can be reached (dict_part.h).
  * Invariant: the operations of a rank on keys of one owner are carried out in the order in which they were started.
  * An owner never waits to answer: it has at most two answers under way to a rank and leaves that rank's further
  * requests where they are until those are taken; a rank has a bounded number of batches at an owner. So what is kept
@@ -37,7 +38,7 @@ mp_buf *mp_dict_open_at(mp_dict *d, mp_dict_op op, unsigned flags, int owner);
  * operations. */
 typedef void (*mp_dict_answer_fn)(void *ctx, uint64_t tag, mp_rd answer);
 /* fn is called exactly once where the operation was opened with MP_DICT_ANSWER and MP_OK is returned; else never.
- * Updates without answer are combined with one of the same key in the same batch. On failure (memory, more than 1
+ * Updates without answer are combined with one of the same key in the same batch. fn may be called from flush. On failure (memory, more than 1
  * GiB) nothing is sent. */
 MP_MUST_CHECK mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t tag,
                                       mp_error *err);

@@ -1,0 +1,77 @@
+/* dict_part.c - see dict_part.h.
+ * Invariant: a part is at the front of its area, its heap one page behind; the serial is set when all else is ready, and
+ * taken away under the lock before anything goes. */
+#include "comm/dict/dict_part.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { PAGE = 4096 };
+
+/* A rank that died with the lock must not stop the others for ever. */
+static bool make_lock(mp_dict_part *part) {
+    pthread_mutexattr_t a;
+    if (part->has_lock) return true;
+    if (pthread_mutexattr_init(&a) != 0) return false;
+    part->has_lock = pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED) == 0 &&
+                     pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) == 0 &&
+                     pthread_mutex_init(&part->lock, &a) == 0;
+    pthread_mutexattr_destroy(&a);
+    return part->has_lock;
+}
+
+mp_dict_part *mp_dict_part_new(mp_comm *c, uint32_t serial, int64_t limit_bytes) {
+    size_t n;
+    mp_dict_part *part = mp_dict_part_of(c, mp_comm_rank(c));
+    if (part && !make_lock(part)) part = NULL;
+    bool shared = part != NULL;
+    if (!part) part = calloc(1, sizeof *part);
+    if (!part) return NULL;
+    part->shared = shared;
+    part->n_applied = 0;
+    mp_mem_init(&part->mem, limit_bytes);
+    if (shared) {
+        (void)mp_comm_shared(c, mp_comm_rank(c), &n);
+        part->mem.heap = mp_heap_make((char *)part + PAGE, n - PAGE);
+    }
+    mp_dict_table_init(&part->table, &part->mem);
+    atomic_store_explicit(&part->serial, serial, memory_order_release);
+    return part;
+}
+
+void mp_dict_part_free(mp_comm *c, mp_dict_part **ppart) {
+    mp_dict_part *part = *ppart;
+    size_t n;
+    *ppart = NULL;
+    if (!part) return;
+    if (!part->shared) {
+        mp_dict_table_clear(&part->table);
+        free(part);
+        return;
+    }
+    bool locked = mp_dict_part_lock(part);
+    atomic_store(&part->serial, 0);
+    if (mp_comm_shared(c, mp_comm_rank(c), &n))
+        (void)!madvise((char *)part + PAGE, n - PAGE, MADV_REMOVE);
+    if (locked) mp_dict_part_unlock(part);
+}
+
+mp_dict_part *mp_dict_part_of(mp_comm *c, int rank) {
+    size_t n = 0;
+    void *p = mp_comm_shared(c, rank, &n);
+    return n > 16 * PAGE ? p : NULL;
+}
+
+void mp_dict_part_forget(mp_comm *c, int rank) {
+    size_t n;
+    char *p = mp_comm_shared(c, rank, &n);
+    if (p) (void)!madvise(p + PAGE, n - PAGE, MADV_DONTNEED);
+}
+
+bool mp_dict_part_lock(mp_dict_part *part) {
+    return !part->shared || pthread_mutex_lock(&part->lock) == 0;
+}
+
+void mp_dict_part_unlock(mp_dict_part *part) {
+    if (part->shared) (void)pthread_mutex_unlock(&part->lock);
+}
