@@ -130,10 +130,34 @@ static mp_status next_of_table(void *of, mp_arena *arena, mp_batch *out, mp_erro
     return mp_group_next(of, arena, out, err);
 }
 
+static uint32_t slab_of(const result *r) {
+    mp_error err = MP_ERROR_INIT;
+    mp_arena arena;
+    mp_key key;
+    uint64_t hash;
+    const mp_str text = mp_str_c(r->key), *col = &text;
+    const uint8_t *valid = NULL;
+    mp_arena_init(&arena, NULL);
+    assert_int_equal(mp_key_encode(MP_SIMD_C, &col, &valid, 1, 1, &arena, &key, &hash, &err),
+                     MP_OK);
+    mp_arena_release(&arena);
+    return mp_slab_of(hash, mp_slab_bits(OWNERS));
+}
+
+/* All results, slab by slab: of each slab those of its hashes, and no more than it said. */
 static int64_t results_of_parts(mp_groups *g, result *out) {
     mp_error err = MP_ERROR_INIT;
+    int64_t n = 0;
     assert_int_equal(mp_groups_prepare(g, MP_GROUP_BY_HASH, &string_type, &err), MP_OK);
-    int64_t n = collect_results(next_of_parts, g, out);
+    assert_true(mp_groups_n_slabs(g) > 1);
+    for (int slab = 0; slab < mp_groups_n_slabs(g); slab++) {
+        int64_t most = mp_groups_enter(g, slab);
+        int64_t n_slab = collect_results(next_of_parts, g, out + n);
+        assert_in_range(n_slab, 1, most);
+        n += n_slab;
+        assert_int_equal(slab_of(&out[n - n_slab]), slab);
+        assert_int_equal(slab_of(&out[n - 1]), slab);
+    }
     assert_int_equal(mp_groups_most(g), n);
     assert_int_equal(mp_groups_least(g), n);
     return n;
