@@ -250,11 +250,21 @@ static void free_chunks(mp_arena *a, mp_arena_chunk *c) {
 
 void mp_arena_release(mp_arena *a) {
     free_chunks(a, a->head);
-    mp_arena_init(a, a->mem);
+    free_chunks(a, a->spare);
+    *a = (mp_arena){.mem = a->mem, .keep_bytes = a->keep_bytes};
 }
 
 static char *chunk_data(mp_arena_chunk *c) {
     return (char *)c + sizeof(mp_arena_chunk);
+}
+
+/* NULL: there is none so large. */
+static mp_arena_chunk *take_spare(mp_arena *a, size_t cap) {
+    mp_arena_chunk *c = a->spare;
+    if (!c || c->cap < cap) return NULL;
+    a->spare = c->older;
+    c->older = NULL;
+    return c;
 }
 
 static mp_arena_chunk *new_chunk(mp_arena *a, size_t cap) {
@@ -263,10 +273,33 @@ static mp_arena_chunk *new_chunk(mp_arena *a, size_t cap) {
     return c;
 }
 
+/* Memory that was touched once is cheaper than what a single chunk in place of all would be. */
+static void keep_all(mp_arena *a) {
+    mp_arena_chunk *last = a->head;
+    size_t bytes = last->cap;
+    for (; last->older; bytes += last->cap)
+        last = last->older;
+    for (const mp_arena_chunk *c = a->spare; c; c = c->older)
+        bytes += c->cap;
+    if (bytes > a->keep_bytes) {
+        mp_arena_release(a);
+        return;
+    }
+    last->older = a->spare;
+    a->spare = a->head;
+    a->head = NULL;
+    a->next = a->end = NULL;
+    a->total_bytes = 0;
+}
+
 /* What one round needed in several chunks, the next one finds in one. */
 void mp_arena_reset(mp_arena *a) {
     mp_arena_chunk *keep = a->head;
     if (!keep) return;
+    if (a->keep_bytes) {
+        keep_all(a);
+        return;
+    }
     if (keep->older || keep->cap > KEEP_MAX) {
         size_t need = a->total_bytes + a->total_bytes / 4;
         mp_arena_release(a);
@@ -286,12 +319,13 @@ void *mp_arena_grow(mp_arena *a, size_t n_bytes, size_t align) {
     size_t size = a->head ? a->head->cap * 2 : CHUNK_MIN - sizeof(mp_arena_chunk);
     if (size > CHUNK_MAX - sizeof(mp_arena_chunk)) size = CHUNK_MAX - sizeof(mp_arena_chunk);
     bool own = need > size / 4;
-    mp_arena_chunk *c = new_chunk(a, own ? need : size);
+    mp_arena_chunk *c = take_spare(a, need);
+    if (!c) c = new_chunk(a, own ? need : size);
     if (!c && !own) c = new_chunk(a, need);
     if (!c) return NULL;
     char *p = (char *)(((uintptr_t)chunk_data(c) + (align - 1)) & ~(uintptr_t)(align - 1));
     a->total_bytes += n_bytes;
-    if (own && a->head) {
+    if (own && a->head && c->cap == need) {
         /* behind the head, whose free space stays in use */
         c->older = a->head->older;
         a->head->older = c;

@@ -55,13 +55,15 @@ bool mp_space_grow(mp_mem *m, mp_space *s, size_t n_bytes);
 void mp_space_shrink(mp_mem *m, mp_space *s, size_t n_bytes);
 void mp_space_release(mp_mem *m, mp_space *s);
 
-/* arena: many small pieces freed together. _reset keeps one chunk for reuse. */
+/* arena: many small pieces freed together. _reset keeps chunks for reuse. */
 typedef struct mp_arena_chunk mp_arena_chunk;
 typedef struct mp_arena {
     mp_mem *mem;
-    mp_arena_chunk *head; /* newest chunk */
+    mp_arena_chunk *head;  /* newest chunk */
+    mp_arena_chunk *spare; /* from before the last reset, where all are kept */
     char *next, *end;
     size_t total_bytes; /* handed out since the last reset */
+    size_t keep_bytes;  /* a reset keeps all chunks up to so many bytes; 0: one, of 16 MiB at most */
 } mp_arena;
 
 void mp_arena_init(mp_arena *a, mp_mem *mem);

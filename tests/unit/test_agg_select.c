@@ -1,4 +1,4 @@
-/* test_agg_select.c - the values at two places of an order are those that sorting finds. */
+/* test_agg_select.c - the values at two places of an order are those that sorting finds, also of values in parts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +43,32 @@ static int64_t value(int shape, int64_t i, int64_t n) {
     }
 }
 
+/* Parts of several lengths, some of them empty. */
+static int64_t cut(const void *v, int64_t n, size_t value_bytes, mp_select_part *part) {
+    int64_t n_parts = 0, at = 0;
+    for (int64_t len = 0; at < n; at += len, len = len * 2 + n_parts % 3) {
+        if (len > n - at) len = n - at;
+        part[n_parts++] = (mp_select_part){(const char *)v + (size_t)at * value_bytes, len};
+    }
+    return n_parts;
+}
+
+static void check_parts(const int32_t *narrow, const int64_t *wide, int64_t n, int64_t k) {
+    static int32_t room[MOST], copy[MOST];
+    static int64_t wide_room[MOST], wide_copy[MOST];
+    mp_select_part part[64] = {{0}};
+    int32_t two[2], parts_two[2];
+    int64_t wide_two[2], wide_parts_two[2];
+    mp_select_parts_i32(part, cut(narrow, n, sizeof *narrow, part), n, k, room, parts_two);
+    mp_select_parts_i64(part, cut(wide, n, sizeof *wide, part), n, k, wide_room, wide_parts_two);
+    memcpy(copy, narrow, (size_t)n * sizeof *copy);
+    memcpy(wide_copy, wide, (size_t)n * sizeof *wide_copy);
+    mp_select_i32(copy, n, k, two);
+    mp_select_i64(wide_copy, n, k, wide_two);
+    assert_memory_equal(two, parts_two, sizeof two);
+    assert_memory_equal(wide_two, wide_parts_two, sizeof wide_two);
+}
+
 static void check(int shape, int64_t n, int64_t k) {
     static int32_t narrow[MOST];
     static int64_t wide[MOST], sorted[MOST];
@@ -53,6 +79,7 @@ static void check(int shape, int64_t n, int64_t k) {
         narrow[i] = (int32_t)v;
         wide[i] = sorted[i] = v * (shape == 1 ? INT64_C(4294967311) : 1);
     }
+    check_parts(narrow, wide, n, k);
     mp_select_i32(narrow, n, k, two);
     mp_select_i64(wide, n, k, wide_two);
     qsort(sorted, (size_t)n, sizeof *sorted, cmp);

@@ -211,6 +211,22 @@ static void arena_pieces(void **state) {
     assert_null(mp_arena_alloc(&a, SIZE_MAX - 8, 8));
     mp_arena_release(&a);
     assert_int_equal(m.used_bytes, 0);
+    /* where so much may be kept, the next round takes no memory */
+    a.keep_bytes = 4 << 20;
+    int64_t first_round = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1000; i++)
+            memset(mp_arena_alloc(&a, 2000, 8), i, 2000);
+        if (round == 0) first_round = m.peak_bytes = m.used_bytes;
+        assert_int_equal(m.peak_bytes, first_round);
+        mp_arena_reset(&a);
+        assert_int_equal(m.used_bytes, first_round);
+    }
+    assert_non_null(mp_arena_alloc(&a, 5 << 20, 8));
+    mp_arena_reset(&a);
+    assert_int_equal(m.used_bytes, 0);
+    mp_arena_release(&a);
+    a.keep_bytes = 0;
     /* a budget smaller than the first chunk still serves small pieces */
     mp_mem_init(&m, 4096);
     assert_non_null(mp_arena_alloc(&a, 100, 8));

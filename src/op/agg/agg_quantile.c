@@ -2,10 +2,9 @@
  * nearest double in the end; that keeps their order, so the result is that of doing it first. As long
  * as they fit, values are mantissas of 32 bits at one scale; others are doubles as integers in their
  * order.
- * Values wait as (group, value) pairs and go from there, sorted by group, into runs: lists of values
- * of one group, whose heads are in the groups' rows.
- * Invariant: a value either waits or is in one run; count is that of the values in a group's runs.
- * All values that wait are of the aggregate's kind; those of a run are of the run's. */
+ * A group's values lie in runs, each twice as long as the one before it, up to a page; the newest is
+ * filled row by row. Its head is in the group's row.
+ * Invariant: all values of a run are of the run's kind. Once settled, no run is open: n is exact. */
 #include "op/agg/agg.h"
 
 #include <math.h>
@@ -15,12 +14,12 @@
 #include "op/agg/agg_select.h"
 
 enum {
-    RUN_VALUES = 4096,    /* most of a run, and so of a part of a record */
-    WAIT_FIRST = 4096,    /* values that may wait */
-    WAIT_LEAST = 1 << 16, /* ... once there are many of them */
-    WAIT_MOST = 1 << 22,
-    WAIT_PER_GROUP = 16, /* so that runs get some length */
-    HELD_VALUES = 3 << 19,
+    RUN_VALUES = 4096,     /* most of a run, and so of a part of a record */
+    OPEN_FIRST = 32,       /* bytes of a group's first open run */
+    OPEN_MOST = 4096,      /* ... and of its later ones */
+    AHEAD = 24,            /* rows, of the place of a value */
+    HELD_BYTES = 24 << 20, /* or what some eight values of each group take */
+    HELD_PER_GROUP = 96,
     WIDE = 0xFF /* the kind of int64; else the scale of mantissas of 32 bits */
 };
 
@@ -33,18 +32,19 @@ typedef struct run {
 
 typedef struct {
     run *head;
-    int64_t count;
+    uint32_t used, cap; /* of the head; equal: it is closed */
 } quantile_state;
 
 typedef struct {
     mp_agg base;
-    uint32_t kind; /* of what waits */
-    void *value;   /* that wait */
+    uint32_t kind; /* of open runs */
+    void *value;   /* of a batch */
     uint32_t *group;
-    int64_t n, cap;
-    int64_t n_in_runs;
     mp_arena runs;
-    void *room; /* the values of one group, together */
+    size_t held_bytes;    /* most of runs before they are full */
+    mp_select_part *part; /* of one group */
+    int64_t n_parts, part_cap;
+    void *room; /* for its values; where there are no parts, they are in it */
     int64_t room_cap;
 } quantile_agg;
 
@@ -56,96 +56,50 @@ static quantile_state *state_of(const quantile_agg *a, uint32_t group) {
     return (quantile_state *)(void *)mp_agg_state(&a->base, group);
 }
 
-/* Takes n <= RUN_VALUES values of a kind over to the group. */
-static mp_status add_run(quantile_agg *a, uint32_t group, uint32_t kind, const void *v, int64_t n,
-                         mp_error *err) {
-    size_t bytes = sizeof(run) + (size_t)n * width(kind);
-    run *r = mp_arena_alloc(&a->runs, bytes, 8);
-    if (!r) return mp_mem_error(a->base.mem, bytes, err);
-    quantile_state *s = state_of(a, group);
-    r->next = s->head;
-    r->n = (int32_t)n;
-    r->kind = kind;
-    memcpy(r->v, v, (size_t)n * width(kind));
+/* A run of room for n values in front of the group's others, which are closed. */
+static run *add_run(quantile_agg *a, quantile_state *s, uint32_t kind, size_t n) {
+    run *r = mp_arena_alloc(&a->runs, sizeof(run) + n * width(kind), 8);
+    if (!r) return NULL;
+    *r = (run){.next = s->head, .n = (int32_t)n, .kind = kind};
     s->head = r;
-    s->count += n;
-    a->n_in_runs += n;
-    return MP_OK;
+    return r;
 }
 
-static mp_status add_runs(quantile_agg *a, uint32_t group, uint32_t kind, const void *v, int64_t n,
-                          mp_error *err) {
-    mp_status s = MP_OK;
-    for (const char *p = v; n > 0 && s == MP_OK;) {
-        int64_t part = n < RUN_VALUES ? n : RUN_VALUES;
-        s = add_run(a, group, kind, p, part, err);
-        p += (size_t)part * width(kind);
-        n -= part;
+static void close_run(quantile_state *s) {
+    if (s->used < s->cap) s->head->n = (int32_t)s->used;
+    s->used = s->cap = 0;
+}
+
+static mp_status add_values(quantile_agg *a, quantile_state *s, uint32_t kind, const void *v,
+                            int64_t n, mp_error *err) {
+    close_run(s);
+    for (const char *p = v; n > 0;) {
+        size_t part = n < RUN_VALUES ? (size_t)n : RUN_VALUES, bytes = part * width(kind);
+        run *r = add_run(a, s, kind, part);
+        if (!r) return mp_mem_error(a->base.mem, sizeof *r + bytes, err);
+        memcpy(r->v, p, bytes);
+        p += bytes;
+        n -= (int64_t)part;
     }
-    return s;
-}
-
-/* Waiting values sorted by group: group g has sorted[start[g] .. start[g + 1]). */
-static void sort_by_group(const quantile_agg *a, int64_t n_groups, uint32_t *start, void *sorted) {
-    for (int64_t i = 0; i < a->n; i++)
-        start[a->group[i] + 2]++;
-    for (int64_t g = 0; g < n_groups; g++)
-        start[g + 2] += start[g + 1];
-    /* start[g + 1] moves from the begin of g to its end */
-    if (a->kind == WIDE)
-        for (int64_t i = 0; i < a->n; i++)
-            ((int64_t *)sorted)[start[a->group[i] + 1]++] = ((const int64_t *)a->value)[i];
-    else
-        for (int64_t i = 0; i < a->n; i++)
-            ((int32_t *)sorted)[start[a->group[i] + 1]++] = ((const int32_t *)a->value)[i];
-}
-
-/* Waiting values into runs. */
-static mp_status fold(quantile_agg *a, mp_error *err) {
-    int64_t n_groups = a->base.table->n;
-    size_t bytes = (size_t)a->n * width(a->kind);
-    if (!a->n) return MP_OK;
-    uint32_t *start = mp_mem_calloc(a->base.mem, (size_t)n_groups + 2, sizeof *start);
-    char *sorted = mp_mem_alloc(a->base.mem, bytes);
-    mp_status s = MP_OK;
-    if (!start || !sorted) s = mp_mem_error(a->base.mem, bytes, err);
-    if (s == MP_OK) sort_by_group(a, n_groups, start, sorted);
-    for (int64_t g = 0; g < n_groups && s == MP_OK; g++)
-        s = add_runs(a, (uint32_t)g, a->kind, sorted + start[g] * width(a->kind),
-                     start[g + 1] - start[g], err);
-    mp_mem_free(a->base.mem, start);
-    mp_mem_free(a->base.mem, sorted);
-    a->n = 0;
-    return s;
-}
-
-/* Room for a batch behind cap values of the aggregate's kind. */
-static mp_status grow_waiting(quantile_agg *a, mp_error *err) {
-    int64_t most = a->base.table->n * WAIT_PER_GROUP;
-    most = most < WAIT_LEAST ? WAIT_LEAST : most > WAIT_MOST ? WAIT_MOST : most;
-    if (a->cap >= most) return fold(a, err);
-    int64_t cap = a->cap ? a->cap * 2 : WAIT_FIRST;
-    size_t values = (size_t)cap + MP_BATCH_ROWS;
-    void *value = mp_mem_realloc(a->base.mem, a->value, values * width(a->kind));
-    if (value) a->value = value;
-    uint32_t *group = value ? mp_mem_realloc(a->base.mem, a->group, values * sizeof *group) : NULL;
-    if (!group) return mp_mem_error(a->base.mem, values * width(a->kind), err);
-    a->group = group;
-    a->cap = cap;
     return MP_OK;
 }
 
-/* What waits becomes runs, and what comes is of another kind. */
-static mp_status change_kind(quantile_agg *a, uint32_t kind, mp_error *err) {
-    mp_status s = fold(a, err);
-    if (s != MP_OK) return s;
-    if (width(kind) != width(a->kind)) {
-        mp_mem_free(a->base.mem, a->value);
-        a->value = NULL;
-        a->cap = 0;
-    }
-    a->kind = kind;
+/* An open run behind one that is full, or as the first. */
+static mp_status open_run(quantile_agg *a, quantile_state *s, mp_error *err) {
+    size_t bytes = OPEN_FIRST;
+    if (s->head) bytes = 2 * (sizeof(run) + (size_t)s->head->n * width(s->head->kind));
+    if (bytes < OPEN_FIRST) bytes = OPEN_FIRST;
+    if (bytes > OPEN_MOST) bytes = OPEN_MOST;
+    size_t n = (bytes - sizeof(run)) / width(a->kind);
+    if (!add_run(a, s, a->kind, n)) return mp_mem_error(a->base.mem, bytes, err);
+    s->used = 0;
+    s->cap = (uint32_t)n;
     return MP_OK;
+}
+
+static void close_runs(const quantile_agg *a) {
+    for (int64_t g = 0; g < a->base.table->n; g++)
+        close_run(state_of(a, (uint32_t)g));
 }
 
 /* Values as integers in their order. */
@@ -185,19 +139,59 @@ static void take_narrow(const mp_col *c, int32_t n, uint32_t kind, int32_t *out)
         out[i] = (int32_t)(c->i64[i] * factor);
 }
 
-/* The groups of the values that are not null; those values are moved together. */
+/* The values that are not null, and their groups, are moved together. */
 static int32_t drop_nulls(const quantile_agg *a, const uint8_t *valid, const uint32_t *group,
-                          int32_t n, void *value, uint32_t *to) {
+                          int32_t n) {
     int32_t kept = 0;
     for (int32_t i = 0; i < n; i++) {
         if (a->kind == WIDE)
-            ((int64_t *)value)[kept] = ((const int64_t *)value)[i];
+            ((int64_t *)a->value)[kept] = ((const int64_t *)a->value)[i];
         else
-            ((int32_t *)value)[kept] = ((const int32_t *)value)[i];
-        to[kept] = group[i];
+            ((int32_t *)a->value)[kept] = ((const int32_t *)a->value)[i];
+        a->group[kept] = group[i];
         kept += valid[i] != 0;
     }
     return kept;
+}
+
+/* The lines to which the next rows' values go lie apart. */
+static inline void fetch_end(const quantile_agg *a, uint32_t group, size_t value_bytes) {
+    const quantile_state *s = state_of(a, group);
+    __builtin_prefetch((const void *)((uintptr_t)s->head + sizeof(run) + s->used * value_bytes), 1);
+}
+
+/* The batch's values to the ends of their groups' runs. */
+static mp_status append(quantile_agg *a, const uint32_t *group, int32_t n, mp_error *err) {
+    const int64_t *wide = a->kind == WIDE ? a->value : NULL;
+    const int32_t *narrow = a->value;
+    size_t value_bytes = width(a->kind);
+    for (int32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) fetch_end(a, group[i + AHEAD], value_bytes);
+        quantile_state *s = state_of(a, group[i]);
+        if (s->used == s->cap) {
+            mp_status st = open_run(a, s, err);
+            if (st != MP_OK) return st;
+        }
+        if (wide)
+            s->head->v[s->used++] = wide[i];
+        else
+            ((int32_t *)(void *)s->head->v)[s->used++] = narrow[i];
+    }
+    return MP_OK;
+}
+
+/* What comes is of another kind. */
+static void change_kind(quantile_agg *a, uint32_t kind) {
+    if (kind == a->kind) return;
+    close_runs(a);
+    a->kind = kind;
+}
+
+static mp_status make_batch(quantile_agg *a, mp_error *err) {
+    const size_t bytes = MP_BATCH_ROWS * sizeof(int64_t);
+    if (!a->value) a->value = mp_mem_alloc(a->base.mem, bytes);
+    if (!a->group) a->group = mp_mem_alloc(a->base.mem, MP_BATCH_ROWS * sizeof *a->group);
+    return a->value && a->group ? MP_OK : mp_mem_error(a->base.mem, bytes, err);
 }
 
 static mp_status quantile_update(mp_agg *base, const uint32_t *group, const mp_batch *in,
@@ -205,22 +199,16 @@ static mp_status quantile_update(mp_agg *base, const uint32_t *group, const mp_b
     quantile_agg *a = (quantile_agg *)base;
     const mp_col *c = &in->cols[base->spec.arg[0]];
     int32_t n = in->n_rows;
-    uint32_t kind = kind_of(a, c, n);
-    mp_status s = kind != a->kind ? change_kind(a, kind, err) : MP_OK;
-    if (s == MP_OK && a->n >= a->cap) s = grow_waiting(a, err);
+    mp_status s = make_batch(a, err);
     if (s != MP_OK) return s;
-    void *value = (char *)a->value + (size_t)a->n * width(kind);
-    uint32_t *to = a->group + a->n;
-    if (kind == WIDE)
-        take_orders(c, n, value);
+    change_kind(a, kind_of(a, c, n));
+    if (a->kind == WIDE)
+        take_orders(c, n, a->value);
     else
-        take_narrow(c, n, kind, value);
-    if (c->valid)
-        n = drop_nulls(a, c->valid, group, n, value, to);
-    else
-        memcpy(to, group, (size_t)n * sizeof *to);
-    a->n += n;
-    return MP_OK;
+        take_narrow(c, n, a->kind, a->value);
+    if (!c->valid) return append(a, group, n, err);
+    n = drop_nulls(a, c->valid, group, n);
+    return append(a, a->group, n, err);
 }
 
 /* Whole runs of one kind, which comes first; the cursor is the run that comes next. */
@@ -245,19 +233,19 @@ static mp_status quantile_absorb_more(mp_agg *base, uint32_t group, mp_rd *in, m
     if (in->bad || (kind > MP_SCALE_MAX && kind != WIDE) || bytes % width(kind))
         return mp_agg_damaged(err);
     const void *v = mp_rd_raw(in, bytes);
-    return add_runs(a, group, kind, v, (int64_t)(bytes / width(kind)), err);
+    return add_values(a, state_of(a, group), kind, v, (int64_t)(bytes / width(kind)), err);
 }
 
 static mp_status quantile_settle(mp_agg *base, bool emit, mp_error *err) {
-    (void)emit;
-    base->has_more = true;
-    return fold((quantile_agg *)base, err);
+    (void)emit, (void)err;
+    close_runs((quantile_agg *)base);
+    return MP_OK;
 }
 
 static bool quantile_is_full(const mp_agg *base) {
     const quantile_agg *a = (const quantile_agg *)base;
-    int64_t most = 8 * base->table->n;
-    return a->n + a->n_in_runs > (most > HELD_VALUES ? most : HELD_VALUES);
+    size_t most = HELD_PER_GROUP * (size_t)base->table->n;
+    return a->runs.total_bytes > (most > a->held_bytes ? most : a->held_bytes);
 }
 
 /* ---- results ---- */
@@ -267,16 +255,18 @@ static double number(uint32_t kind, int64_t v) {
     return v == INT64_MAX ? (double)NAN : mp_double_of_order(v);
 }
 
-/* The k-th of the values in room, and the one behind it. */
+/* The k-th of the n values collected, and the one behind it. */
 static void select_two(const quantile_agg *a, uint32_t kind, int64_t n, int64_t k, int64_t v[2]) {
     int32_t narrow[2];
-    if (kind == WIDE) {
+    if (!a->n_parts) {
         mp_select_i64(a->room, n, k, v);
-        return;
+    } else if (kind == WIDE) {
+        mp_select_parts_i64(a->part, a->n_parts, n, k, a->room, v);
+    } else {
+        mp_select_parts_i32(a->part, a->n_parts, n, k, a->room, narrow);
+        v[0] = narrow[0];
+        v[1] = narrow[1];
     }
-    mp_select_i32(a->room, n, k, narrow);
-    v[0] = narrow[0];
-    v[1] = narrow[1];
 }
 
 static double quantile_of(const quantile_agg *a, uint32_t kind, int64_t n) {
@@ -305,27 +295,43 @@ static void widen(const run *r, int64_t *to) {
             to[i] = mp_order_of_double(number(r->kind, narrow[i]));
 }
 
-/* The values of a group side by side, of one kind. */
-static mp_status collect(quantile_agg *a, const quantile_state *s, uint32_t *kind, mp_error *err) {
-    if (s->count > a->room_cap) {
-        size_t bytes = (size_t)(s->count + s->count / 2) * sizeof(int64_t);
-        mp_mem_free(a->base.mem, a->room);
-        a->room_cap = 0;
-        a->room = mp_mem_alloc(a->base.mem, bytes);
-        if (!a->room) return mp_mem_error(a->base.mem, bytes, err);
-        a->room_cap = s->count + s->count / 2;
+/* Room for n items, whose old contents are lost; NULL: refused. */
+static void *fit(mp_mem *mem, void *room, int64_t *cap, int64_t n, size_t item_bytes) {
+    if (n <= *cap) return room;
+    mp_mem_free(mem, room);
+    room = mp_mem_alloc(mem, (size_t)(n + n / 2) * item_bytes);
+    *cap = room ? n + n / 2 : 0;
+    return room;
+}
+
+static mp_status make_room(quantile_agg *a, int64_t n_runs, int64_t n, mp_error *err) {
+    a->part = fit(a->base.mem, a->part, &a->part_cap, n_runs, sizeof *a->part);
+    a->room = fit(a->base.mem, a->room, &a->room_cap, n, sizeof(int64_t));
+    return a->part && a->room ? MP_OK : mp_mem_error(a->base.mem, (size_t)n * sizeof(int64_t), err);
+}
+
+/* The runs of a group as parts of one kind, or where they are of several, their values as wide ones
+ * in the room. *n: how many. */
+static mp_status collect(quantile_agg *a, const run *head, uint32_t *kind, int64_t *n,
+                         mp_error *err) {
+    int64_t n_runs = 0;
+    bool mixed = false;
+    *n = 0;
+    *kind = head->kind;
+    for (const run *r = head; r; r = r->next, n_runs++) {
+        *n += r->n;
+        mixed |= r->kind != *kind;
     }
-    *kind = s->head->kind;
-    for (const run *r = s->head; r; r = r->next)
-        if (r->kind != *kind) *kind = WIDE;
-    char *to = a->room;
-    for (const run *r = s->head; r; r = r->next) {
-        if (r->next) __builtin_prefetch(r->next);
-        if (*kind == WIDE)
-            widen(r, (int64_t *)(void *)to);
+    mp_status st = make_room(a, n_runs, *n, err);
+    if (st != MP_OK) return st;
+    a->n_parts = 0;
+    if (mixed) *kind = WIDE;
+    int64_t *to = a->room;
+    for (const run *r = head; r; to += r->n, r = r->next) {
+        if (mixed)
+            widen(r, to);
         else
-            memcpy(to, r->v, (size_t)r->n * width(*kind));
-        to += (size_t)r->n * width(*kind);
+            a->part[a->n_parts++] = (mp_select_part){r->v, r->n};
     }
     return MP_OK;
 }
@@ -334,14 +340,15 @@ static mp_status quantile_result(mp_agg *base, const uint32_t *group, int32_t n,
                                  mp_agg_column *out, mp_error *err) {
     quantile_agg *a = (quantile_agg *)base;
     uint32_t kind = WIDE;
+    int64_t values;
     (void)arena;
     for (int32_t i = 0; i < n; i++) {
-        const quantile_state *s = state_of(a, group[i]);
-        out->valid[i] = s->count > 0;
-        if (!s->count) continue;
-        mp_status st = collect(a, s, &kind, err);
+        const run *head = state_of(a, group[i])->head;
+        out->valid[i] = head != NULL;
+        if (!head) continue;
+        mp_status st = collect(a, head, &kind, &values, err);
         if (st != MP_OK) return st;
-        out->f64[i] = quantile_of(a, kind, s->count) + 0.0;
+        out->f64[i] = quantile_of(a, kind, values) + 0.0;
     }
     return MP_OK;
 }
@@ -349,7 +356,6 @@ static mp_status quantile_result(mp_agg *base, const uint32_t *group, int32_t n,
 static void quantile_clear(mp_agg *base) {
     quantile_agg *a = (quantile_agg *)base;
     mp_arena_reset(&a->runs);
-    a->n = a->n_in_runs = 0;
 }
 
 static void quantile_release(mp_agg *base) {
@@ -357,6 +363,7 @@ static void quantile_release(mp_agg *base) {
     mp_arena_release(&a->runs);
     mp_mem_free(base->mem, a->value);
     mp_mem_free(base->mem, a->group);
+    mp_mem_free(base->mem, a->part);
     mp_mem_free(base->mem, a->room);
 }
 
@@ -381,6 +388,11 @@ mp_status mp_agg_quantile_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **ou
     }
     (*out)->has_more = true;
     (*out)->state_bytes = sizeof(quantile_state);
-    mp_arena_init(&((quantile_agg *)*out)->runs, mem);
+    quantile_agg *a = (quantile_agg *)*out;
+    mp_arena_init(&a->runs, mem);
+    a->held_bytes = HELD_BYTES;
+    if (mem && mem->limit_bytes > 0 && mem->limit_bytes / 16 < HELD_BYTES)
+        a->held_bytes = (size_t)mem->limit_bytes / 16;
+    a->runs.keep_bytes = 2 * a->held_bytes;
     return MP_OK;
 }

@@ -2,6 +2,7 @@
 #include "op/agg/agg_select.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 enum {
     SAMPLE = 64,

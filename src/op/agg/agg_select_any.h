@@ -88,26 +88,37 @@ static int64_t NAME(count_outside)(const VALUE *v, int64_t n, VALUE lo, VALUE hi
     return less + more;
 }
 
-/* Most values are dropped at once: a sample gives two values between which the one sought lies almost
- * certainly, and one pass without branches on the values moves what is between them to the front.
+/* Two of a sample's values between which the k-th of n lies almost certainly. */
+static void NAME(bounds)(VALUE sample[SAMPLE], int64_t n, int64_t k, VALUE *lo, VALUE *hi) {
+    int64_t at = k * SAMPLE / n, lo_at = at - SAMPLE_MARGIN, hi_at = at + SAMPLE_MARGIN + 1;
+    NAME(sort)(sample, SAMPLE);
+    *lo = lo_at < 0 ? VALUE_MIN : sample[lo_at];
+    *hi = hi_at >= SAMPLE ? VALUE_MAX : sample[hi_at];
+}
+
+/* Moves the values between lo and hi to `to`, without branches on them; up to n values there are
+ * written. `to` may be v. Returns their number. */
+static int64_t NAME(pick)(const VALUE *v, int64_t n, VALUE lo, VALUE hi, VALUE *to) {
+    int64_t picked = 0;
+    for (int64_t i = 0; i < n; i++) {
+        VALUE x = v[i];
+        to[picked] = x;
+        picked += (x >= lo) & (x <= hi);
+    }
+    return picked;
+}
+
+/* Most values are dropped at once: one pass over them moves what is between the bounds to the front.
  * Returns how many those are, *below how many were less; 0: the sample was wrong, and nothing was
  * dropped. */
 static int64_t NAME(narrow)(VALUE *v, int64_t n, int64_t k, int64_t *below) {
-    VALUE sample[SAMPLE];
-    int64_t at = k * SAMPLE / n, lo_at = at - SAMPLE_MARGIN, hi_at = at + SAMPLE_MARGIN + 1;
+    VALUE sample[SAMPLE], lo, hi;
     for (int64_t i = 0; i < SAMPLE; i++)
         sample[i] = v[i * n / SAMPLE + n / SAMPLE / 2];
-    NAME(sort)(sample, SAMPLE);
-    VALUE lo = lo_at < 0 ? VALUE_MIN : sample[lo_at];
-    VALUE hi = hi_at >= SAMPLE ? VALUE_MAX : sample[hi_at];
-    int64_t inside = n - NAME(count_outside)(v, n, lo, hi, below), to = 0;
+    NAME(bounds)(sample, n, k, &lo, &hi);
+    int64_t inside = n - NAME(count_outside)(v, n, lo, hi, below);
     if (k < *below || k + 1 >= *below + inside || inside > n / 2) return 0;
-    for (int64_t i = 0; i < n; i++) {
-        VALUE x = v[i];
-        v[to] = x;
-        to += (x >= lo) & (x <= hi);
-    }
-    return inside;
+    return NAME(pick)(v, n, lo, hi, v);
 }
 
 void NAME(mp_select)(VALUE *v, int64_t n, int64_t k, VALUE out[2]) {
@@ -125,4 +136,39 @@ void NAME(mp_select)(VALUE *v, int64_t n, int64_t k, VALUE out[2]) {
     for (int64_t i = k + 2; i < n; i++)
         next = v[i] < next ? v[i] : next;
     out[1] = next;
+}
+
+/* A sample of the n values of parts, evenly. */
+static void NAME(sample_parts)(const mp_select_part *part, int64_t n_parts, int64_t n,
+                               VALUE sample[SAMPLE]) {
+    int64_t first = 0, i = 0;
+    for (int64_t p = 0; p < n_parts; p++) {
+        const VALUE *v = part[p].v;
+        for (int64_t at; i < SAMPLE && (at = i * n / SAMPLE + n / SAMPLE / 2 - first) < part[p].n;)
+            sample[i++] = v[at];
+        first += part[p].n;
+    }
+}
+
+void NAME(mp_select_parts)(const mp_select_part *part, int64_t n_parts, int64_t n, int64_t k,
+                           VALUE *room, VALUE out[2]) {
+    int64_t below = 0, inside = 0, b;
+    if (n >= SAMPLE_FROM) {
+        VALUE sample[SAMPLE], lo, hi;
+        NAME(sample_parts)(part, n_parts, n, sample);
+        NAME(bounds)(sample, n, k, &lo, &hi);
+        for (int64_t p = 0; p < n_parts; p++) {
+            NAME(count_outside)(part[p].v, part[p].n, lo, hi, &b);
+            below += b;
+            inside += NAME(pick)(part[p].v, part[p].n, lo, hi, room + inside);
+        }
+        if (k >= below && (k + 1 < below + inside || k + 1 == n)) {
+            NAME(mp_select)(room, inside, k - below, out);
+            return;
+        }
+    }
+    inside = 0;
+    for (int64_t p = 0; p < n_parts; inside += part[p++].n)
+        memcpy(room + inside, part[p].v, (size_t)part[p].n * sizeof(VALUE));
+    NAME(mp_select)(room, n, k, out);
 }

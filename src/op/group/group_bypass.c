@@ -95,13 +95,14 @@ static bool will_not_reduce(const mp_group *g) {
     return new_groups > 0.5 * rows && expect < ROWS_PER_GROUP * groups;
 }
 
-/* The same of a table that has just begun: n rows that are drawn evenly from D keys meet n^2 / 2D of
- * them again, so that few were met (with what chance may hide) tells that D is large. Should the
- * keys come round in turn, the sample of the direct rows will tell. */
+/* The same of a table that has just begun: n rows that are drawn evenly from D keys meet all but
+ * D (1 - e^(-n/D)) of them again, so that few were met (with what chance may hide) tells that D is
+ * large. Should the keys come round in turn, the sample of the direct rows will tell. */
 static bool is_hopeless(const mp_group *g) {
     double n = (double)g->rows, again = n - (double)g->table.n;
     if (g->expect_rows <= 0 || g->keys_came_back || n < EARLY_ROWS) return false;
-    return again + 3 * sqrt(again) + 9 < ROWS_PER_GROUP * n * n / (2 * mp_group_rows_to_come(g));
+    double many = (n + mp_group_rows_to_come(g)) / ROWS_PER_GROUP;
+    return again + 3 * sqrt(again) + 9 < n + many * expm1(-n / many);
 }
 
 int64_t mp_group_large_bytes(const mp_group *g) {
