@@ -19,6 +19,7 @@ import plot
 import report as texts
 import scaling
 import shapes
+import split
 
 SHAPES = 'shapes.json'
 
@@ -35,6 +36,8 @@ def make_parser():
     add('--jobs', action='store_true', help='also filter and sort, CSV to CSV (mpart, DuckDB, Polars)')
     add('--shapes', action='store_true',
         help='other files instead: quotes, many columns, short rows, long keys, Zipf')
+    add('--split', action='store_true',
+        help='split into folders instead: 100 keys, 1,000 parts (mpart, DuckDB)')
     add('--scaling', action='store_true',
         help='mpart alone instead: q1 and q5 on one rank and on all, memory at ROWS/10 and ROWS')
     add('--ranks', type=int, default=2, metavar='N', help='ranks; threads of the peers (default 2)')
@@ -45,7 +48,7 @@ def make_parser():
         help='default: MPART in the environment, or ./mpart')
     add('--folder', default='build/bench', metavar='DIR', help='default: build/bench')
     add('--json', metavar='FILE',
-        help='default: DIR/results.json, DIR/shapes.json or DIR/scaling.json')
+        help='default: DIR/results.json, or named shapes, split or scaling')
     add('--svg', metavar='FILE', help='the plot (default: named as the JSON file)')
     add('--plot-only', metavar='JSON', help='measure nothing: the plot of earlier results')
     add('--markdown', metavar='JSON', help='measure nothing: print earlier results as a table')
@@ -60,7 +63,7 @@ def parse_options(argv):
     options.rows = int(rows or 0) if options.file or rows is not None else 10_000_000
     options.folder = os.path.abspath(options.folder)
     options.mpart = os.path.abspath(options.mpart)
-    kind = 'shapes' if options.shapes else 'scaling' if options.scaling else 'results'
+    kind = 'shapes' if options.shapes else 'split' if options.split else 'scaling' if options.scaling else 'results'
     options.json = options.json or os.path.join(options.folder, kind + '.json')
     source = options.plot_only or options.json
     options.svg = options.svg or os.path.splitext(source)[0] + '.svg'
@@ -69,8 +72,13 @@ def parse_options(argv):
     return options
 
 
+def list_of(options):
+    """The file of the questions that are asked."""
+    return SHAPES if options.shapes else split.QUESTIONS if options.split else 'questions.json'
+
+
 def check_options(p, options):
-    known = {q['name'] for q in engines.load_questions(*[SHAPES] * options.shapes)}
+    known = {q['name'] for q in engines.load_questions(list_of(options))}
     asked = options.questions.split(',') if options.questions else []
     for name in sorted(set(options.engines) - set(engines.NAMES) | set(asked) - known):
         p.error(f"unknown name '{name}'")
@@ -78,13 +86,15 @@ def check_options(p, options):
         p.error('rows, runs and ranks start at 1')
     if options.shapes and (options.scaling or options.file):
         p.error('--shapes does not go with --scaling or --file')
+    if options.split and (options.scaling or options.shapes or options.jobs):
+        p.error('--split does not go with --scaling, --shapes or --jobs')
     if options.scaling and options.ranks < 2:
         p.error('--scaling needs at least two ranks')
 
 
 def choose_questions(options):
-    if options.shapes:
-        questions = engines.load_questions(SHAPES)
+    if options.shapes or options.split:
+        questions = engines.load_questions(list_of(options))
     else:
         questions = [q for q in engines.load_questions()
                      if options.jobs or options.questions or not q.get('job')]
@@ -111,6 +121,8 @@ def measure_question(question, ready, path, options):
     """The report's entry for one question."""
     results, outs = measure.ask(question, ready, path, options)
     compared = not options.no_compare
+    if options.split:
+        results, outs = split.look_inside(question, ready, results, outs, options)
     differences = answers.compare(question, outs, options.folder) if compared else []
     for out in outs.values():
         measure.remove(out)
@@ -124,7 +136,8 @@ def run_questions(options, path):
     Return whether all went well."""
     ready, skipped = find_engines(options)
     names = [e.name for e in ready]
-    report = {'title': 'Other shapes of file' if options.shapes else plot.TITLE}
+    report = {'title': 'Other shapes of file' if options.shapes else
+                       'Split into folders' if options.split else plot.TITLE}
     if path:
         report.update(rows=options.rows or None, file_bytes=os.path.getsize(path))
     report.update(measure.machine(options), engines={e.name: e.version for e in ready},
@@ -144,6 +157,8 @@ def run_questions(options, path):
         print(texts.row(question['name'], entry, names), flush=True)
         save(report, options)
     notes += texts.quoted_note(report['questions'])
+    if options.split:
+        notes += split.notes(report['questions'])
     print(''.join(note + '\n' for note in notes), end='')
     plot.write(report, options.svg)
     print(f'bench: the plot is {os.path.relpath(options.svg)}')

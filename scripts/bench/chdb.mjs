@@ -13,7 +13,7 @@ const question = questions.find((q) => q.name === name);
 const text = (s) => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 query(`INSERT INTO FUNCTION file(${text(out)}, 'CSVWithNames')
-       WITH t AS (SELECT * FROM file(${text(file)}, 'CSVWithNames'))
+       WITH t AS (SELECT * FROM file(${text(file)}, '${file.endsWith('.ndjson') ? 'JSONEachRow' : 'CSVWithNames'}'))
        ${question.chdb ?? question.sql}
        SETTINGS max_threads=${Number(process.env.BENCH_THREADS)}, max_insert_threads=1,
                 engine_file_truncate_on_insert=1`, 'CSV');

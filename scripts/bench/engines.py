@@ -44,15 +44,18 @@ class Engine:
             self._install_packages()
 
     def answers(self, question):
-        """Whether the engine can be asked the question: jobs are for mpart, DuckDB and Polars, pandas
-        reads no shapes."""
+        """Whether the engine can be asked the question: jobs are for mpart, DuckDB and Polars, splits
+        for the first two; pandas reads no shapes."""
+        if question.get('command') == 'split':
+            return self.name in ('mpart', 'duckdb')
         if self.name == 'pandas' and 'rows_factor' in question:
             return False
         return self.name in ('mpart', 'duckdb', 'polars') or not question.get('job')
 
     def command(self, path, question, out):
         if self.name == 'mpart':
-            return self.start + ['query', path, *question['mpart'], *self.extra, '-o', out]
+            command = question.get('command', 'query')
+            return self.start + [command, path, *question['mpart'], *self.extra, '-o', out]
         if self.name == 'pandas':
             script = [DEBIAN_PYTHON, os.path.join(HERE, 'pandas_pool.py')]
         else:

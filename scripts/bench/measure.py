@@ -109,7 +109,9 @@ def ask(question, ready, path, options):
 
 def remove(path):
     for name in (path, path + '.sorted'):
-        if os.path.exists(name):
+        if os.path.isdir(name):
+            shutil.rmtree(name)
+        elif os.path.exists(name):
             os.remove(name)
     shutil.rmtree(path + '.tmp', ignore_errors=True)
 

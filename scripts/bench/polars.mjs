@@ -29,11 +29,12 @@ const questions = {
   sort: (t) => t.sort([col('id1'), col('v3')]),
   plain: by('id1').agg(col('v1').sum()),
   quoted: by('id1').agg(col('v1').sum()),
+  ndjson: by('id1').agg(col('v1').sum()),
   wide: by('c063').agg(col('c149').sum()),
   short: by('a').agg(col('b').sum()),
   keys40: by('key').agg(col('v').sum()),
   zipf: by('id').agg(col('v1').sum(), col('v2').sum()),
 };
 
-const answer = await questions[name](pl.scanCSV(file)).collect();
+const answer = await questions[name](file.endsWith('.ndjson') ? pl.scanJson(file) : pl.scanCSV(file)).collect();
 answer.writeCSV(out);

@@ -36,6 +36,13 @@ def quoted(rng, n_rows):
     return '"id1","id2","id3","note","v1","v3"\n', rows
 
 
+def ndjson(rng, n_rows):
+    names = 'id1', 'id2', 'id3', 'note'
+    rows = ['{' + ', '.join(f'"{name}": "{field}"' for name, field in zip(names, row))
+            + f', "v1": {row[4]}, "v3": {row[5]}}}\n' for row in text_rows(rng, n_rows)]
+    return '', [row.replace('{gap}', ' ') for row in rows]
+
+
 def wide(rng, n_rows):
     """Columns by turns: integers, decimals, short text, digits."""
     def row():
@@ -74,11 +81,11 @@ def zipf(rng, n_rows):
     return 'id,v1,v2\n', [f'id{k:010d},{rng.randint(1, 5)},{rng.randint(1, 15)}\n' for k in drawn]
 
 
-MAKERS = {f.__name__: f for f in (plain, quoted, wide, short, keys40, zipf)}
+MAKERS = {f.__name__: f for f in (plain, quoted, ndjson, wide, short, keys40, zipf)}
 
 
 def write(path, maker, n_rows):
-    # plain and quoted start from the same seed: the same rows, with and without quotes.
+    # plain, quoted and ndjson start from the same seed: the same rows, with and without quotes.
     rng = random.Random(2026)
     header, block = maker(rng, n_rows)
     starts = list(range(0, len(block), PIECE_ROWS))
@@ -97,7 +104,8 @@ def write(path, maker, n_rows):
 def data_file(question, options):
     """(path, rows) of the question's file; made where it is not there yet."""
     n_rows = max(1, int(options.rows * question['rows_factor']))
-    path = os.path.join(options.folder, f"shape-{question['name']}-{n_rows}.csv")
+    ending = 'ndjson' if question['name'] == 'ndjson' else 'csv'
+    path = os.path.join(options.folder, f"shape-{question['name']}-{n_rows}.{ending}")
     if not os.path.exists(path):
         print(f'bench: writing {os.path.basename(path)}', flush=True)
         write(path, MAKERS[question['name']], n_rows)
