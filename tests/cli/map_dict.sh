@@ -118,15 +118,16 @@ open("ran", "a").write("%d\n" % i)
 d.many([("INCR", "units"), ("INCRBYFLOAT", "half", 0.5), ("SET", b"\0\n\xff %d" % i, b"\xfe\0"), ("SADD", "set", i)])
 d("HSET", "hash", *[w for k in range(300) for w in ("f%d.%d" % (i, k), "v" * k)])
 d("HINCRBY", "hash", "n", i)
-time.sleep(0.03)
+while i > 5 and not os.path.exists("go"):
+    time.sleep(0.01)
 print(i)
 END
-touch fixed
+touch fixed go
 succeeds 0 map --items few -o joined --dict-out whole.ndjson -- python3 steps.py
 mv joined whole
 rm -f fixed ran
 for np in 0 3; do
-    rm -rf joined* fixed ran
+    rm -rf joined* fixed ran go
     start=(mpirun -np $np "$MPART") && [ $np = 0 ] && start=("$MPART")
     timeout 60 "${start[@]}" map --items few -o joined --dict-in own.csv --dict-out end.ndjson -- python3 steps.py >"$out" 2>"$err" &
     job=$!
@@ -135,6 +136,8 @@ for np in 0 3; do
         sleep 0.02
     done
     kill -USR1 "$(pgrep -P $job | head -n 1)" # of timeout
+    sleep 0.5
+    touch go
     wait $job
     rc=$?
     last="-np $np, SIGUSR1"
@@ -151,7 +154,7 @@ for np in 0 3; do
     check "nothing is left of the run" [ ! -e joined.mpart-run ]
 done
 rm -rf joined*
-mpirun -np 2 "$MPART" map --items few -o joined --dict -- sh -c 'sleep 0.1; echo $0 >>again' >"$out" 2>"$err" &
+mpirun -np 2 "$MPART" map --items few -o joined --dict -- sh -c '[ $0 -lt 4 ] || sleep 9; echo $0 >>again' >"$out" 2>"$err" &
 job=$!
 for _ in $(seq 200); do
     grep -q '^unit' joined.mpart-run/journal 2>/dev/null && break
@@ -160,8 +163,8 @@ done
 kill -9 "$(pgrep -P $job -x mpart | head -n 1)"
 wait $job 2>/dev/null
 rm -rf "$TMPDIR"/* # the killed rank's socket
-refused 1 "the run before was killed, and what its dictionary had is lost" map --items few -o joined --dict --resume -- sh -c 'sleep 0.1; echo $0 >>again'
-refused 1 "option --dict" map --items few -o joined --resume -- sh -c 'sleep 0.1; echo $0 >>again'
+refused 1 "the run before was killed, and what its dictionary had is lost" map --items few -o joined --dict --resume -- sh -c '[ $0 -lt 4 ] || sleep 9; echo $0 >>again'
+refused 1 "option --dict" map --items few -o joined --resume -- sh -c '[ $0 -lt 4 ] || sleep 9; echo $0 >>again'
 rm -rf joined*
 
 # ---- memory ----

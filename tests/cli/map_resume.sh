@@ -49,12 +49,13 @@ done
 check "some kills came in the middle" [ $n -ge 2 ]
 
 # ---- USR1, SIGTERM: what runs is finished, exit 75, and how to go on ----
+stopped='echo $0 >>ran; until [ $0 -lt 20 ] || [ -e go ]; do sleep 0.02; done; printf "%s:%0$(($0 * 50))d\n" $0 0'
 for np in 0 3; do
     for signal in USR1 TERM; do
         [ $np$signal = 3TERM ] && continue # mpirun kills a second after SIGTERM
-        rm -rf joined joined.mpart-run ran
+        rm -rf joined joined.mpart-run ran go
         start=(mpirun -np $np "$MPART") && [ $np = 0 ] && start=("$MPART")
-        timeout 60 "${start[@]}" map --items list -o joined -- sh -c "$command" >"$out" 2>"$err" &
+        timeout 60 "${start[@]}" map --items list -o joined -- sh -c "$stopped" >"$out" 2>"$err" &
         job=$!
         for _ in $(seq 100); do
             [ -s ran ] && [ "$(wc -l <ran)" -gt 5 ] && break
@@ -62,6 +63,8 @@ for np in 0 3; do
         done
         to=$(pgrep -P $job | head -n 1) # of timeout
         kill -$signal "$to"
+        sleep 0.5
+        touch go
         wait $job
         rc=$?
         last="-np $np, SIG$signal"
@@ -70,7 +73,7 @@ for np in 0 3; do
         check "and how to go on" grep -q '^hint: go on with: .* --resume --items list -o joined -- sh -c ' "$err"
         check "all that was begun is finished" [ "$(journalled)" = "$(wc -l <ran)" ]
         : >ran
-        succeeds 2 map --items list -o joined --resume -- sh -c "$command"
+        succeeds 2 map --items list -o joined --resume -- sh -c "$stopped"
         check "the same bytes" same joined want
     done
 done
