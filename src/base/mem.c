@@ -131,11 +131,15 @@ void mp_mem_populate(void *p, size_t n_bytes) {
 #endif
 }
 
-bool mp_mem_reserve(mp_mem *m, size_t n_bytes) {
-    if (!admits(m, n_bytes)) return false;
-    if (!m) return true;
+void mp_mem_hold(mp_mem *m, size_t n_bytes) {
+    if (!m) return;
     m->used_bytes += (int64_t)n_bytes;
     if (m->used_bytes > m->peak_bytes) m->peak_bytes = m->used_bytes;
+}
+
+bool mp_mem_reserve(mp_mem *m, size_t n_bytes) {
+    if (!admits(m, n_bytes)) return false;
+    mp_mem_hold(m, n_bytes);
     return true;
 }
 

@@ -35,6 +35,8 @@ void mp_mem_populate(void *p, size_t n_bytes);
 
 /* Counts n_bytes that are held elsewhere (a shared mapping); false when the budget refuses. _return takes them off. */
 bool mp_mem_reserve(mp_mem *m, size_t n_bytes);
+/* The same of what is there already and cannot be refused: the budget may be passed. */
+void mp_mem_hold(mp_mem *m, size_t n_bytes);
 void mp_mem_return(mp_mem *m, size_t n_bytes);
 
 /* The error for a refused request on m of about n_bytes (the last refusal knows better). */

@@ -108,6 +108,7 @@ static bool may_answer(const mp_dict *d, int src) {
     return mp_comm_unsent(d->c, src, MP_TAG_DICT_ANSWER) < ANSWERS_UNDER_WAY;
 }
 
+/* It cannot be refused, so it is counted beyond the budget, too: new commands wait until it is gone. */
 static mp_status keep(mp_dict *d, mp_dict_peer *p, const uint8_t *bytes, size_t len,
                       mp_error *err) {
     mp_dict_block *b = calloc(1, sizeof *b);
@@ -118,6 +119,8 @@ static mp_status keep(mp_dict *d, mp_dict_peer *p, const uint8_t *bytes, size_t 
         mp_comm_give_up(d->c);
         return mp_error_nomem(err, (int64_t)len, 0);
     }
+    b->held = b->buf.cap;
+    mp_mem_hold(d->mem, b->held);
     if (!p->todo) d->n_todo++;
     *p->todo_end = b;
     p->todo_end = &b->next;
@@ -131,6 +134,7 @@ static void drop_first(mp_dict *d, mp_dict_peer *p) {
         p->todo_end = &p->todo;
         d->n_todo--;
     }
+    mp_mem_return(d->mem, b->held);
     mp_buf_release(&b->buf);
     free(b);
 }

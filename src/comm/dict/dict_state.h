@@ -15,7 +15,8 @@ enum { MP_DICT_HEAD = 8 };
 typedef struct mp_dict_block mp_dict_block;
 struct mp_dict_block {
     mp_dict_block *next;
-    size_t at; /* received: what comes before is carried out */
+    size_t at;   /* received: what comes before is carried out */
+    size_t held; /* received: bytes counted while it waits */
     mp_buf buf;
 };
 

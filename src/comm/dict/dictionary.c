@@ -71,9 +71,10 @@ mp_status mp_dict_new(mp_comm *c, const mp_dict_args *args, mp_dict **out, mp_er
     return MP_OK;
 }
 
-static void free_blocks(mp_dict_block *b) {
+static void free_blocks(mp_dict *d, mp_dict_block *b) {
     while (b) {
         mp_dict_block *next = b->next;
+        mp_mem_return(d->mem, b->held);
         mp_buf_release(&b->buf);
         free(b);
         b = next;
@@ -92,8 +93,8 @@ void mp_dict_free(mp_dict **pd) {
     for (int r = 0; r < d->size && d->peers; r++) {
         mp_dict_peer *p = &d->peers[r];
         mp_buf_release(&p->open);
-        free_blocks(p->queue);
-        free_blocks(p->todo);
+        free_blocks(d, p->queue);
+        free_blocks(d, p->todo);
         mp_mem_free(d->mem, p->waiters);
     }
     mp_dict_part_free(d->c, &d->part);
