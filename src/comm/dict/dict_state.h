@@ -30,7 +30,7 @@ typedef struct {
     /* as client of this peer */
     mp_dict_part *part; /* where it can be reached, NULL: by messages alone */
     mp_buf open;
-    uint32_t generation; /* of what may be combined in it */
+    uint64_t generation; /* of what may be combined in it */
     mp_dict_block *queue, **queue_end;
     int unacked; /* batches */
     int64_t n_sent;
@@ -46,7 +46,8 @@ enum { MP_DICT_RECENT = 8192 };
 
 /* Where the last update of a key is in an open batch. */
 typedef struct {
-    uint32_t generation, at, owner;
+    uint64_t generation;
+    uint32_t at, owner;
 } mp_dict_recent;
 
 struct mp_dict {
@@ -54,7 +55,7 @@ struct mp_dict {
     mp_mem *mem;
     int rank, size;
     uint32_t serial;
-    uint32_t next_generation;
+    uint64_t next_generation;
     size_t block_bytes;
     int64_t queue_limit, queued_bytes;
     mp_dict_part *part;
