@@ -180,6 +180,9 @@ succeeds 2 query many.ndjson --union --agg 'count(name) as n'
 check "keys that the query does not name are passed over" same "$out" <(printf 'n\n19999\n')
 printf '{"a":1}\n{"a":"x\0y"}\n' >nul.ndjson
 refuses 65 "mpart: bad data: file 'nul.ndjson', row 2: NUL byte" query nul.ndjson --on-bad-row skip -o out/o.csv
+printf '{"a":%d,"b":[1]}\n' 1 2 3 >nested.ndjson # the third line is of a shape that is known
+printf '{"a":4,"b":[1,\0002]}\n' >>nested.ndjson
+refuses 65 "mpart: bad data: file 'nested.ndjson', row 4: NUL byte" query nested.ndjson --on-bad-row skip -o out/o.csv
 : >empty.ndjson
 refuses 65 "mpart: bad data: file 'empty.ndjson': the file is empty" query empty.ndjson -o out/o.csv
 printf '[{"a":1},{"a":2}]\n' >array.ndjson

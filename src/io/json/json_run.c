@@ -220,7 +220,7 @@ static void list_keys(filling *f) {
     }
 }
 
-/* The wanted values of the line to x->values; false: it is blank. */
+/* The wanted values of the line to x->values, unless its shape gave them; false: it is blank. */
 static bool read_line(filling *f) {
     mp_json_run *x = f->x;
     mp_json_members m;
@@ -228,7 +228,7 @@ static bool read_line(filling *f) {
     f->flaw = NULL;
     bool others = false;
     f->unknown_key = false;
-    if (f->shape && read_shape(f)) return true;
+    if (f->shape) return true;
     no_values(x);
     if (f->plain) mp_json_shapes_begin(&x->shapes);
     bool some = mp_json_open(&m, f->line, f->line_len);
@@ -404,7 +404,7 @@ static const uint8_t *find_by_index(filling *f, const uint8_t *p, size_t avail, 
     }
 }
 
-/* Where the line at f->at ends; false: the run stops before it. */
+/* Where the line at f->at ends, and its values where its shape is known; false: the run stops before it. */
 static bool find_line(filling *f) {
     size_t avail = f->text->len - f->at;
     const uint8_t *p = f->text->bytes + f->at, *lf = NULL;
@@ -421,6 +421,7 @@ static bool find_line(filling *f) {
     f->line_len = lf ? (size_t)(lf - p) : avail;
     f->next = f->at + f->line_len + (lf != NULL);
     if (f->line_len && p[f->line_len - 1] == '\r') f->line_len--;
+    if (f->shape && !read_shape(f)) f->shape = NULL;
     if (f->line_len > MAX_RECORD)
         stop_bad(f, MP_CSV_BAD_TOO_LONG);
     else if (!f->shape && memchr(p, 0, f->line_len))
