@@ -10,7 +10,7 @@
 
 #define SCAN_INLINE static inline __attribute__((always_inline))
 
-enum { SCAN_AHEAD = 3072 }; /* bytes */
+enum { SCAN_AHEAD = 6144 }; /* bytes */
 
 typedef struct {
     uint64_t in_quotes;   /* all ones: the block before ended inside quotes */
