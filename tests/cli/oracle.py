@@ -844,9 +844,9 @@ class Query:
             return
         rows = [(g, v + [x for _, fn, _, _ in items for x in fn(g)]) for v, g in groups]
         if rng.random() < .3:
-            least = rng.randrange(4)
-            self.args += ['--having', 'count() > %d' % least]
-            rows = [r for r in rows if len(r[0]) > least]
+            text, holds = self.having()
+            self.args += ['--having', text]
+            rows = [r for r in rows if holds(r)]
         keys = []
         if rng.random() < .5:
             for _ in range(rng.randrange(1, 3)):
@@ -854,13 +854,19 @@ class Query:
                     keys.append(('max(id)', None, rng.random() < .5))
                 else:
                     at = rng.randrange(len(self.names))
-                    name = self.names[at]
-                    plain = re.fullmatch(r'[A-Za-z_]\w*', name, re.A) and name not in ('by', 'and')
-                    keys.append((name if plain else '`%s`' % name, at, rng.random() < .5))
+                    keys.append((spelled(self.names[at]), at, rng.random() < .5))
             self.args += ['--sort', ', '.join(('-' if d else '') + t for t, _, d in keys)]
         newest = lambda g: max(g, default=None)
         self.sort_and_cut([(0, [newest(g) if at is None else v[at] for _, at, _ in keys], v) for g, v in rows],
                           [d for _, _, d in keys])
+
+    def having(self):
+        """A condition on groups: its text, and a function of a group's rows and values."""
+        if rng.random() < .5:
+            least = rng.randrange(4)
+            return 'count() > %d' % least, lambda r: len(r[0]) > least
+        at, no = rng.randrange(len(self.names)), rng.random() < .5
+        return '%s is %snull' % (spelled(self.names[at]), 'not ' if no else ''), lambda r: (r[1][at] is None) != no
 
     def distinct(self):
         items = rng.sample(self.maker.columns, min(len(self.maker.columns), rng.randrange(1, 4)))
@@ -904,6 +910,10 @@ setattr(Query, 'pass', whole_table)
 
 class Raw(str):
     """The bytes of a field, passed through."""
+
+
+def spelled(name):
+    return name if re.fullmatch(r'[A-Za-z_]\w*', name, re.A) and name not in ('by', 'and') else '`%s`' % name
 
 
 def sortable(text, descending):

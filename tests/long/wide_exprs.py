@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 
 import oracle
-from oracle import Expr, Maker, Stamp, NUMBERS, compare, half_away, lift, logic, meet, order, quote, rng, text_of, to_float
+from oracle import Expr, Maker, Stamp, NUMBERS, compare, half_away, lift, logic, meet, quote, rng, text_of, to_float
 
 DATES = [datetime.date(2024, 1, 1), datetime.date(2024, 2, 29), datetime.date(1999, 12, 31), datetime.date(2024, 1, 17)]
 WORDS = oracle.WORDS + ['b', 'x', 'y', 'aaaaaaaa', 'aaaaaaaab', 'Z']
