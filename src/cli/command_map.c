@@ -156,7 +156,7 @@ static mp_status check_table(mp_invocation *inv, mp_error *err) {
         return wrong(err, NULL, "--per-file goes without --rows, --parts and --by");
     if (map->parts > MP_SPLIT_MOST_PARTS)
         return wrong(err, NULL, "option '--parts': at most 1000000");
-    if (map->n_by && inv->spec.input.rejects && (!map->bisect || inv->spec.input.on_bad_row))
+    if (map->n_by && inv->spec.input.rejects && (!map->bisect || inv->on_bad_row > MP_BAD_ROW_FAIL))
         return wrong(err, "with --bisect it gets the rows that a command crashes on",
                      "--rejects with --by goes with --bisect, and without --on-bad-row");
     if (map->bisect && map->results) return wrong(err, NULL, "--bisect goes without --results");

@@ -104,12 +104,13 @@ static const mp_option input_options[] = {
      .help = "a column that one of the files lacks is null there"},
     {.name = "filename", .kind = MP_OPT_TEXT, .arg = "NAME", .at = AT(spec.input.filename_column),
      .help = "add a column of this name with the file's name"},
-    {.name = "on-bad-row", .kind = MP_OPT_WORD, .arg = "fail|skip|null", .at = AT(spec.input.on_bad_row), .words = bad_rows,
+    {.name = "on-bad-row", .kind = MP_OPT_WORD, .arg = "fail|skip|null", .at = AT(on_bad_row), .words = bad_rows,
      .help = "a row with too few or too many fields, or a value that does not\n"
              "fit --types: fail (default), skip the row (exit 3), or make\n"
              "what is missing null"},
     {.name = "rejects", .kind = MP_OPT_TEXT, .arg = "FILE", .at = AT(spec.input.rejects),
-     .help = "collect bad rows there: file, row, offset, reason (exit 3)"},
+     .help = "collect bad rows there: file, row, offset, reason (exit 3);\n"
+             "without --on-bad-row they are skipped"},
 };
 
 static const mp_option output_options[] = {
@@ -272,6 +273,10 @@ mp_status mp_check_input(mp_invocation *inv, mp_error *err) {
     in->n_paths = inv->operands.n_operands;
     in->paths = inv->operands.operands;
     in->tsv = inv->input_format == INPUT_TSV;
+    /* who wants the bad rows in a file wants the others read; --bisect has a use of its own for it */
+    in->on_bad_row = inv->on_bad_row >= 0              ? (mp_bad_row)inv->on_bad_row
+                     : in->rejects && !inv->map.bisect ? MP_BAD_ROW_SKIP
+                                                       : MP_BAD_ROW_FAIL;
     bool csv_options = in->delimiter || in->quote != '"' || in->no_header || in->n_names > 0;
     bool other = inv->input_format == INPUT_NDJSON || inv->input_format == INPUT_LINES ||
                  inv->input_format == INPUT_H5;

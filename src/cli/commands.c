@@ -61,7 +61,7 @@ static mp_status without_command(int argc, const char *const *argv, mp_invocatio
     }
     inv->ask = MP_ASK_OVERVIEW;
     if (argc == 1 || has_arg(argc, argv, "--help", "-h")) return MP_OK;
-    mp_error_set(err, MP_USAGE, NULL, "no command given");
+    mp_error_set(err, MP_USAGE, NULL, "no command given, only '%s'", argv[1]);
     mp_error_hint(err, "'mpart --help' lists the commands");
     return MP_USAGE;
 }
@@ -91,6 +91,7 @@ static void set_defaults(mp_invocation *inv) {
     inv->gen.n_groups = 100;
     inv->gen.seed = 1;
     inv->input_format = -1;
+    inv->on_bad_row = -1;
     inv->split_by.format = -1;
 }
 

@@ -33,6 +33,7 @@ typedef struct {
     mp_map_spec map; /* map */
     /* What the options leave here until they are checked together. */
     int input_format;
+    int on_bad_row; /* -1: not given */
     struct {
         int n_by, n_range, n_each;
         const char **by, **range, **each;

@@ -118,6 +118,13 @@ for np in 0 2 5; do
     done
 done
 
+run 2 query rows.csv --rejects out/r.csv --types amount:float64 -o out/o.csv
+check "--rejects alone skips: exit code 3" has_code 3
+check "the rejected rows" same out/r.csv "$work/rejects"
+check "the answer" same out/o.csv "$work/skipped"
+rm -f out/*
+fails 65 "row 1: 2 fields instead of 3" query rows.csv --rejects out/r.csv --on-bad-row fail -o out/o.csv
+
 # ---- memory ----
 awk 'BEGIN { print "k,v"; for (i = 1; i <= 400000; i++) print "a key of some length " i "," i }' >keys.csv
 for np in 0 5; do

@@ -140,7 +140,7 @@ out5" ]
     rm -rf results*
 done
 mkdir full && touch full/x
-refused 74 "mpart: cannot write: file 'full': the folder is not empty" map --items list --results full -- echo
+refused 2 "mpart: cannot write: file 'full': the folder is not empty" map --items list --results full -- echo
 rm -rf full.mpart-run
 succeeds 0 map --items two --results full --force -- echo
 check "--force" [ -e full/2.out ]

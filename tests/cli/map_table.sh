@@ -56,6 +56,12 @@ done
 rm parts/pab2.csv parts/pacz.csv.gz
 succeeds 3 map parts --per-file -- cat
 check "in the order of the files" same "$out" want
+succeeds 2 split want -o shards --rows 3000
+succeeds 3 map shards --per-file -- cat
+check "shards with their manifest" same "$out" want
+sed -i '2s/[0-9]/x/' shards/part-00001.csv
+fails 65 "file 'shards/part-00001.csv': its checksum is not what the manifest says" map shards -- cat
+rm -r shards
 fails 2 "--per-file goes without --rows, --parts and --by" map parts --per-file --rows 5 -- cat
 succeeds 3 map in.csv --rows 1500 --raw -- sh -c 'read -r head; echo "$head"; wc -l >&2'
 check "each shard has the header" [ "$(sort -u "$out")" = id,k,name,v ]

@@ -4,7 +4,7 @@
 fails 2 "unknown command 'qeury'" qeury x.csv
 check "suggests" says_once "did you mean 'query'?"
 fails 2 "unknown command 'sort'" sort x.csv
-fails 2 "no command given" --memory 1G
+fails 2 "no command given, only '--memory'" --memory 1G
 fails 2 "no input given" query --limit 3
 fails 2 "unknown option '--wher'" query x.csv --wher 'a > 1'
 check "suggests" says_once "did you mean '--where'?"

@@ -10,6 +10,7 @@
 
 #include "run/fault.h"
 #include "run/map/map_priv.h"
+#include "run/shard_verify.h"
 
 static bool is_head(const mp_map_job *j) {
     return mp_comm_rank(j->c) == 0;
@@ -47,10 +48,10 @@ static mp_status make_results(mp_map_job *j, bool again, mp_error *err) {
     bool is_there = stat(path, &st) == 0;
     if (is_there && S_ISDIR(st.st_mode) && (again || j->map->force)) return MP_OK;
     if (is_there && S_ISDIR(st.st_mode) && !is_empty_folder(path)) {
-        mp_error_set(err, MP_IO, "cannot write", "the folder is not empty");
+        mp_error_set(err, MP_USAGE, "cannot write", "the folder is not empty");
         mp_error_file(err, path);
         mp_error_hint(err, "--force uses it all the same");
-        return MP_IO;
+        return MP_USAGE;
     }
     return mkdir(path, 0777) == 0 ? MP_OK : mp_error_errno(err, errno, "cannot write", path);
 }
@@ -386,6 +387,8 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     st = agree(j, st, &mine, err);
     if (st != MP_OK || j->spec->run.plan_only) return st;
     st = share(j, err);
+    if (st == MP_OK && j->mode != MP_MAP_ITEMS && !j->map->explain)
+        st = mp_shard_verify(j->c, j->spec, j->mem, err);
     if (st == MP_OK) st = share_units(j, err);
     if (j->map->explain) return st;
     if (st == MP_OK) st = gather_hosts(j, err);

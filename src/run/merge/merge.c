@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "run/merge/merge_priv.h"
+#include "run/shard_verify.h"
 
 static mp_status run_sorted(mp_job *j, mp_buf *text, mp_error *err) {
     mp_merge m = {.j = j, .split = -1};
@@ -36,7 +37,7 @@ mp_status mp_merge_run(mp_comm *c, const mp_spec *spec, bool is_virtual, mp_mem 
                        mp_report *report, mp_error *err) {
     mp_job j;
     double start = mp_clock_s();
-    mp_status st = spec->run.plan_only ? MP_OK : mp_merge_verify(c, spec, mem, err);
+    mp_status st = spec->run.plan_only ? MP_OK : mp_shard_verify(c, spec, mem, err);
     mp_report_phase *p = st ? NULL : mp_report_phase_of(report, "verify");
     if (p) p->seconds = mp_clock_s() - start;
     if (!st) {

@@ -7,9 +7,6 @@
 #include "run/merge/merge.h"
 #include "run/query/query_priv.h"
 
-/* merge_verify.c: the files of all shards have their checksums. Collective. */
-mp_status mp_merge_verify(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_error *err);
-
 /* merge_virtual.c: the output is a virtual table over the inputs. Collective. */
 mp_status mp_merge_virtual(mp_job *j, mp_buf *text, mp_error *err);
 
