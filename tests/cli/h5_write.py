@@ -111,6 +111,7 @@ def check_columns(f):
             assert d.attrs["encoding-version"] == "0.1.0"
             mask = d["mask"][:]
             assert mask.dtype == bool and list(mask) == nulls[c], name
+            assert d["mask"].attrs["encoding-type"] == "array", name
             d = d["values"]
         else:
             assert types[c] == "f" or not any(nulls[c]), name

@@ -151,9 +151,9 @@ static bool describe_values(const mp_h5_file *f, int i, hid_t group) {
     const mp_h5_set *s = &p->sets[i];
     mp_type t = s->c < 0 ? MP_INT64 : p->rows.types[s->c];
     bool nullable = s->kind == MP_H5_SET_VALUES && p->nulls[s->c];
-    bool ok =
-        mp_h5_put_text(f->sets[i], "encoding-type", t == MP_STRING ? "string-array" : "array") &&
-        mp_h5_put_text(f->sets[i], "encoding-version", "0.2.0");
+    bool texts = s->kind == MP_H5_SET_VALUES && t == MP_STRING; /* their mask is none */
+    bool ok = mp_h5_put_text(f->sets[i], "encoding-type", texts ? "string-array" : "array") &&
+              mp_h5_put_text(f->sets[i], "encoding-version", "0.2.0");
     if (ok && s->kind == MP_H5_SET_VALUES) ok = mp_h5_put_units(f->sets[i], p, s->c, false);
     if (!ok || !nullable) return ok;
     const char *kind = t == MP_STRING ? "nullable-string-array"
