@@ -332,8 +332,8 @@ static void test_memory_limit(void **state) {
     }
     ok = ok && mpart_dict_quiet(d) == OK;
     int64_t n_keys = 0;
-    ok = ok && mpart_dict_size(d, &n_keys) == OK && mpart_dict_clear(d) == OK;
-    ok = ok && mpart_dict_quiet(d) == OK;
+    ok = ok && mpart_dict_size(d, &n_keys) == OK && mpart_dict_quiet(d) == OK;
+    ok = ok && mpart_dict_clear(d) == OK && mpart_dict_quiet(d) == OK;
     v = mpart_dict_bytes(bytes, LENGTH);
     ok = ok && mpart_dict_put(d, key, 3, &v) == OK; /* there is room again */
     ok = mpart_dict_close(&d, 0) == OK && ok;
@@ -377,7 +377,7 @@ static void test_spread_and_combining(void **state) {
     mp_dict *d = NULL;
     mp_mem mem;
     mp_mem_init(&mem, 0);
-    mp_dict_args args = {&mem, 0, 8 << 20};
+    mp_dict_args args = {&mem, 0, 64 << 20}; /* so large that parts stay within reach */
     bool ok = mp_dict_new(c, &args, &d, NULL) == MP_OK;
     char key[40];
     for (int i = rank_of(c); i < KEYS && ok; i += mp_comm_size(c)) {
@@ -390,7 +390,7 @@ static void test_spread_and_combining(void **state) {
     ok = ok && mp_dict_quiet(d, NULL) == MP_OK;
     mp_dict_counts before = mp_dict_stats(d);
     ok = ok && before.keys < 2 * KEYS / mp_comm_size(c) && before.keys > KEYS / mp_comm_size(c) / 2;
-    ok = ok && mp_dict_quiet(d, NULL) == MP_OK;
+    ok = everywhere(c, ok) && mp_dict_quiet(d, NULL) == MP_OK;
     for (int i = 0; i < KEYS && ok; i++) {
         mp_buf *b = mp_dict_open(d, MP_DICT_ADD, 0, "one", 3);
         ok = b != NULL;
@@ -400,12 +400,12 @@ static void test_spread_and_combining(void **state) {
     mp_dict_counts after = mp_dict_stats(d);
     if (mp_dict_owner(d, "one", 3) != rank_of(c))
         ok = ok && after.combined - before.combined == KEYS - 1;
-    ok = ok && mp_dict_quiet(d, NULL) == MP_OK;
+    ok = everywhere(c, ok) && mp_dict_quiet(d, NULL) == MP_OK;
     int64_t keys = mp_dict_stats(d).keys;
     size_t n;
     if (mp_comm_shared(c, (rank_of(c) + 1) % mp_comm_size(c), &n)) /* nobody was sent anything */
         ok = ok && mp_dict_stats(d).batches == before.batches;
-    ok = ok && mp_dict_quiet(d, NULL) == MP_OK && mp_dict_end(d, false, NULL) == MP_OK;
+    ok = everywhere(c, ok) && mp_dict_quiet(d, NULL) == MP_OK && mp_dict_end(d, false, NULL) == MP_OK;
     while (ok && !mp_dict_done(d))
         ok = mp_comm_progress(c, NULL, NULL) == MP_OK;
     assert_true(everywhere(c, ok));
