@@ -1,7 +1,9 @@
 /* life.c - around MPI_Init, and the making and unmaking of a mp_comm.
  * Invariant: nothing the user chose in the environment is changed; without a launcher nothing but this process is looked
  * for. */
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -88,6 +90,33 @@ void mp_comm_hasten_launcher(void) {
     }
 }
 
+enum { LIBRARIES = 128 };
+
+typedef struct {
+    char *name[LIBRARIES];
+    int n;
+} libraries;
+
+static int note_plug_in(struct dl_phdr_info *info, size_t size, void *ctx) {
+    libraries *l = ctx;
+    (void)size;
+    if (l->n < LIBRARIES && strstr(info->dlpi_name, "mca_") &&
+        (l->name[l->n] = strdup(info->dlpi_name)))
+        l->n++;
+    return 0;
+}
+
+/* Open MPI 4.1 unloads its plug-ins in MPI_Finalize while a thread of its own may still be about to call one: where a message of
+ * the launcher comes at that moment the rank would crash behind its work. What is loaded now stays. */
+static void keep_plug_ins(void) {
+    libraries l = {.n = 0};
+    (void)dl_iterate_phdr(note_plug_in, &l);
+    for (int i = 0; i < l.n; i++) {
+        (void)dlopen(l.name[i], RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+        free(l.name[i]);
+    }
+}
+
 static mp_status duplicate(mp_comm *c, MPI_Comm from, mp_error *err) {
     MPI_Request req;
     int done = 0;
@@ -123,6 +152,7 @@ mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err) {
     c->kept = MP_ERROR_INIT;
     c->letters_end = &c->letters;
     c->spin_ns = 200 * 1000;
+    keep_plug_ins();
     if (gethostname(c->host, sizeof c->host - 1) != 0) c->host[0] = 0;
     mp_status s = duplicate(c, parent, err);
     if (s == MP_OK) s = mp_message_init(c, err);
