@@ -3,10 +3,13 @@
  * taken away under the lock before anything goes. */
 #include "comm/dict/dict_part.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096 };
+#include "comm/comm_state.h"
+
+enum { PAGE = 4096, LOOKS = 64, PAUSES = 32 };
 
 /* A rank that died with the lock must not stop the others for ever. */
 static bool make_lock(mp_dict_part *part) {
@@ -29,6 +32,7 @@ mp_dict_part *mp_dict_part_new(mp_comm *c, uint32_t serial, int64_t limit_bytes)
     if (!part) return NULL;
     part->shared = shared;
     part->n_applied = 0;
+    part->looks = c->spin_ns > 0 ? LOOKS : 0;
     mp_mem_init(&part->mem, limit_bytes);
     if (shared) {
         (void)mp_comm_shared(c, mp_comm_rank(c), &n);
@@ -68,8 +72,20 @@ void mp_dict_part_forget(mp_comm *c, int rank) {
     if (p) (void)!madvise(p + PAGE, n - PAGE, MADV_DONTNEED);
 }
 
+/* A batch takes some tens of microseconds, and to be woken takes as long: where every rank has a processor, one that
+ * waits looks again for a while. */
 bool mp_dict_part_lock(mp_dict_part *part) {
-    return !part->shared || pthread_mutex_lock(&part->lock) == 0;
+    if (!part->shared) return true;
+    int rc = EBUSY;
+    for (int i = 0; i < part->looks && rc == EBUSY; i++) {
+        rc = pthread_mutex_trylock(&part->lock);
+        for (int k = 0; k < PAUSES && rc == EBUSY; k++)
+            __builtin_ia32_pause();
+    }
+    if (rc == EBUSY) rc = pthread_mutex_lock(&part->lock);
+    if (rc == EOWNERDEAD)
+        (void)pthread_mutex_unlock(&part->lock); /* not made good: nobody gets it any more */
+    return rc == 0;
 }
 
 void mp_dict_part_unlock(mp_dict_part *part) {

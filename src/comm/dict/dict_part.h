@@ -18,6 +18,7 @@ typedef struct {
     mp_mem mem; /* of the table */
     mp_dict_table table;
     int64_t n_applied; /* operations carried out */
+    int looks;         /* for the lock, before sleeping until it is free */
 } mp_dict_part;
 
 /* This rank's part of the dictionary with this serial; NULL: no memory. Local. */
