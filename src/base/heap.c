@@ -109,6 +109,9 @@ static void unlink_free(mp_heap *h, block *b) {
 }
 
 static block *find_free(const mp_heap *h, size_t size) {
+    /* the last one freed of this class is often as large as the next one wanted */
+    block *last = h->lists[class_of(size)];
+    if (last && size_of(last) >= size) return last;
     size_t k = class_that_fits(size);
     for (size_t w = k / 64; w < CLASSES / 64; w++) {
         uint64_t some = h->some[w];

@@ -104,6 +104,27 @@ static void full_heap_refuses(void **state) {
     munmap(at, BYTES);
 }
 
+/* What is freed among blocks that stay is taken again by blocks of the same size. */
+static void holes_are_filled(void **state) {
+    (void)state;
+    enum { N = 5000, SIZE = 1000 };
+    static void *p[N];
+    size_t bytes = (size_t)1 << 28;
+    void *at = range(bytes);
+    mp_heap *h = mp_heap_make(at, bytes);
+    for (int i = 0; i < N; i++)
+        p[i] = mp_heap_alloc(h, SIZE);
+    size_t full = mp_heap_reach(h);
+    for (int i = 0; i < 10 * N; i++) {
+        size_t k = next_random() % N;
+        mp_heap_free(h, p[k]);
+        p[k] = mp_heap_alloc(h, SIZE);
+        assert_non_null(p[k]);
+    }
+    assert_true(mp_heap_reach(h) < full + full / 50);
+    munmap(at, bytes);
+}
+
 /* Counted memory that comes from a heap. */
 static void counted(void **state) {
     (void)state;
@@ -131,6 +152,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_keep_their_bytes),
         cmocka_unit_test(full_heap_refuses),
+        cmocka_unit_test(holes_are_filled),
         cmocka_unit_test(counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
