@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "comm/comm.h"
+#include "comm/dict/dict_part.h"
 #include "comm/dict/dictionary.h"
 #include "mpart/dict.h"
 #include "on_ranks.h"
@@ -453,6 +455,34 @@ static void test_parts_grow(void **state) {
     assert_int_equal(mem.used_bytes, 0);
 }
 
+/* A process that dies while it has a part locked: an error for every rank, as often as it asks, and nobody waits. */
+static void test_dies_with_the_lock(void **state) {
+    mp_comm *c = *state;
+    mp_dict *d = NULL;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_dict_args args = {&mem, 0, 1 << 20};
+    bool ok = mp_dict_new(c, &args, &d, NULL) == MP_OK;
+    assert_true(everywhere(c, ok));
+    mp_dict_part *own = mp_dict_part_of(c, rank_of(c));
+    mp_dict_part *next = mp_dict_part_of(c, (rank_of(c) + 1) % mp_comm_size(c));
+    pid_t child = own ? fork() : -1;
+    if (child == 0) _exit(!mp_dict_part_lock(own));
+    int how = 0;
+    ok = child < 0 || (waitpid(child, &how, 0) == child && how == 0);
+    ok = everywhere(c, ok);
+    for (int i = 0; i < 2 && next; i++)
+        ok = ok && !mp_dict_part_lock(next);
+    ok = everywhere(c, ok);
+    for (int i = 0; i < 2 && own && ok; i++)
+        ok = mp_dict_open_at(d, MP_DICT_CLEAR, 0, rank_of(c)) &&
+             mp_dict_close(d, NULL, NULL, 0, NULL) == MP_OK && mp_dict_flush(d, NULL) == MP_OK &&
+             mp_comm_broken(c);
+    mp_dict_free(&d);
+    assert_true(ok);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
 /* Where ranks share no memory, all goes through messages. */
 static int open_unshared(void **state) {
     return setenv("MPART_TEST_UNSHARED", "1", 1) == 0 ? open_comm(state) : -1;
@@ -479,6 +509,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_many_long_answers), cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_rank_fails),
     };
+    const struct CMUnitTest last[] = {
+        cmocka_unit_test(test_dies_with_the_lock), /* its mp_comm is broken then */
+    };
     int failed = cmocka_run_group_tests(tests, open_comm, close_comm);
+    failed += cmocka_run_group_tests(last, open_comm, close_comm);
     return end_on_ranks(failed + cmocka_run_group_tests(by_messages, open_unshared, close_comm));
 }

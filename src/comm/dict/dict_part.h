@@ -31,7 +31,7 @@ mp_dict_part *mp_dict_part_of(mp_comm *c, int rank);
 /* What this rank has in memory of another's part leaves it; the part stays as it is. */
 void mp_dict_part_forget(mp_comm *c, int rank);
 
-/* False: a rank has died while it held the lock. */
+/* False, and nothing is locked: a rank has died while it held the lock, now or before. */
 bool mp_dict_part_lock(mp_dict_part *part);
 void mp_dict_part_unlock(mp_dict_part *part);
 
