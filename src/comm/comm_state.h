@@ -109,6 +109,8 @@ void mp_doorbell_sleeps(mp_comm *c);
 void mp_doorbell_woke(mp_comm *c);
 
 /* area.c */
+/* Bytes of the shared file, with its areas where they can be. */
+size_t mp_area_file_bytes(const mp_comm *c);
 void mp_area_release(mp_comm *c);
 
 /* wait.c */

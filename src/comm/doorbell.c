@@ -100,7 +100,8 @@ static void share_flags(mp_comm *c) {
         if (c->token[r]) return;
     int fd = memfd_create("mpart-asleep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) return;
-    if (ftruncate(fd, c->size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
+    if ((ftruncate(fd, (off_t)mp_area_file_bytes(c)) != 0 && ftruncate(fd, c->size) != 0) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
         close(fd);
         return;
     }
