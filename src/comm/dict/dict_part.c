@@ -72,6 +72,12 @@ void mp_dict_part_forget(mp_comm *c, int rank) {
     if (p) (void)!madvise(p + PAGE, n - PAGE, MADV_DONTNEED);
 }
 
+static void pause_once(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 /* A batch takes some tens of microseconds, and to be woken takes as long: where every rank has a processor, one that
  * waits looks again for a while. */
 bool mp_dict_part_lock(mp_dict_part *part) {
@@ -80,11 +86,18 @@ bool mp_dict_part_lock(mp_dict_part *part) {
     for (int i = 0; i < part->looks && rc == EBUSY; i++) {
         rc = pthread_mutex_trylock(&part->lock);
         for (int k = 0; k < PAUSES && rc == EBUSY; k++)
-            __builtin_ia32_pause();
+            pause_once();
     }
     if (rc == EBUSY) rc = pthread_mutex_lock(&part->lock);
-    if (rc == EOWNERDEAD)
-        (void)pthread_mutex_unlock(&part->lock); /* not made good: nobody gets it any more */
+    /* a lock that is left inconsistent is not released by glibc's trylock when it says so: the part remembers */
+    if (rc == EOWNERDEAD) {
+        part->broken = true;
+        rc = pthread_mutex_consistent(&part->lock);
+    }
+    if (rc == 0 && part->broken) {
+        (void)pthread_mutex_unlock(&part->lock);
+        return false;
+    }
     return rc == 0;
 }
 
