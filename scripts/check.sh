@@ -40,7 +40,7 @@ job() {
     *)
         [ $rc = 124 ] && echo "still running after $limit s" >>"$log"
         printf 'FAIL  %-44s exit %d\n' "$name" $rc
-        tail -n 40 "$log" | sed 's/^/      /'
+        { head -n 20 "$log" && tail -n +21 "$log" | tail -n 20; } | sed 's/^/      /'
         ;;
     esac >"$log.line"
     cat "$log.line"
