@@ -100,7 +100,6 @@ int main(int argc, char **argv) {
     mp_leftover_on_signals(mp_comm_rank(c) == 0, mp_comm_under_launcher());
     code = run_job(c, argc, args);
     mp_leftover_off(); /* a launcher ends the others as soon as one leaves with a code */
-    mp_comm_free(&c);
-    MPI_Finalize();
+    mp_comm_finalize(&c);
     return code;
 }

@@ -49,6 +49,8 @@ MP_MUST_CHECK mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *er
  * it. The others do not wait: they are in a collective of theirs, or work alike. */
 MP_MUST_CHECK mp_status mp_comm_alone(mp_comm **out, mp_error *err);
 void mp_comm_free(mp_comm **comm);
+/* The same and MPI_Finalize, when the threads of MPI have come to rest. Collective. */
+void mp_comm_finalize(mp_comm **comm);
 int mp_comm_rank(const mp_comm *c);
 int mp_comm_size(const mp_comm *c);
 /* Ranks on this host, and whether all ranks are on one host. */
