@@ -38,6 +38,9 @@ typedef enum {
 void mp_comm_prepare_env(void);
 /* True under mpirun or srun. */
 bool mp_comm_under_launcher(void);
+/* The folder of this job on this host, which only its user may enter and the launcher removes with all that is in it,
+ * however the ranks end; NULL: none. */
+const char *mp_comm_launcher_folder(void);
 /* The rank that the environment names, 0 when alone. Valid before MPI_Init. */
 int mp_comm_env_rank(void);
 

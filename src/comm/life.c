@@ -36,6 +36,10 @@ bool mp_comm_under_launcher(void) {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
+const char *mp_comm_launcher_folder(void) {
+    return mp_comm_under_launcher() ? getenv("PMIX_SERVER_TMPDIR") : NULL;
+}
+
 int mp_comm_env_rank(void) {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", NULL};
     long v = mp_comm_under_launcher() ? first_number(names) : 0;

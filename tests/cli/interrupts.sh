@@ -106,7 +106,8 @@ left_as_it_was
 
 # ---- map: the first stops it, the second interrupts it ----
 seq 40 >list
-timeout -k 5 60 "$MPART" map --items list -o joined -- sh -c 'echo >>ran; trap "" TERM INT; sleep 0.5; echo $0' >"$out" 2>"$err" &
+mkdir "$work/tmp"
+TMPDIR=$work/tmp timeout -k 5 60 "$MPART" map --items list -o joined --dict -- sh -c 'echo >>ran; trap "" TERM INT; sleep 0.5; echo $0' >"$out" 2>"$err" &
 job=$!
 for _ in $(seq 500); do [ -s ran ] && [ "$(wc -l <ran)" -ge 2 ] && break || sleep 0.01; done
 to=$(pgrep -P $job)
@@ -120,5 +121,6 @@ check "exit code 130" has_code 130
 check "how far it came" grep -qE '^mpart: interrupted: [0-9]+ of 40 units are done$' "$err"
 check "and how to go on" grep -q '^hint: go on with: .* --resume --items list -o joined' "$err"
 check "no output" [ ! -e joined ]
+check "no socket" no_output "$work/tmp"
 check "no child is left" [ -z "$(pgrep -f "sleep 0.5$" -P 1)" ]
 finish

@@ -162,7 +162,7 @@ for _ in $(seq 200); do
 done
 kill -9 "$(pgrep -P $job -x mpart | head -n 1)"
 wait $job 2>/dev/null
-rm -rf "$TMPDIR"/* # the killed rank's socket
+check "the killed rank's socket is gone" [ -z "$(ls -A "$TMPDIR")" ]
 refused 1 "the run before was killed, and what its dictionary had is lost" map --items few -o joined --dict --resume -- sh -c '[ $0 -lt 4 ] || sleep 9; echo $0 >>again'
 refused 1 "option --dict" map --items few -o joined --resume -- sh -c '[ $0 -lt 4 ] || sleep 9; echo $0 >>again'
 rm -rf joined*

@@ -1,5 +1,6 @@
 /* resp_server.c - the dictionary's socket: taking clients in, and the rounds.
- * Invariant: the folder and the socket exist exactly as long as the server; only its user may enter the folder. */
+ * Invariant: the folder and the socket exist exactly as long as the server; only its user may enter the folder. A rank
+ * that is killed leaves them to the launcher, in whose folder they are. */
 #include "run/resp/resp_server.h"
 
 #include <errno.h>
@@ -11,28 +12,30 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "io/leftover.h"
 #include "run/resp/resp_client.h"
 
 enum { EVENTS_A_ROUND = 64, ACCEPTED_A_ROUND = 32 };
 
 static bool make_folder(mp_resp_server *s, const char *parent) {
+    if (!parent || !*parent) return false;
     int n = snprintf(s->folder, sizeof s->folder, "%s/mpart-XXXXXX", parent);
-    if (n < 0 || (size_t)n >= sizeof s->folder - sizeof "/dict") {
-        s->folder[0] = 0;
-        errno = ENAMETOOLONG;
-        return false;
+    bool fits = n > 0 && (size_t)n < sizeof s->folder;
+    if (!fits) errno = ENAMETOOLONG;
+    if (fits && mkdtemp(s->folder)) {
+        s->leftover = mp_leftover_add(s->folder, MP_LEFTOVER_TREE);
+        return true;
     }
-    if (mkdtemp(s->folder)) return true;
     s->folder[0] = 0;
     return false;
 }
 
 static mp_status listen_there(mp_resp_server *s, mp_error *err) {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    const char *parent = s->args.folder && s->args.folder[0] ? s->args.folder : "/tmp";
-    if (!make_folder(s, parent) && !make_folder(s, "/tmp"))
+    if (!make_folder(s, mp_comm_launcher_folder()) && !make_folder(s, s->args.folder) &&
+        !make_folder(s, "/tmp"))
         return mp_error_errno(err, errno, "cannot make a folder for the dictionary's socket",
-                              parent);
+                              "/tmp");
     snprintf(s->path, sizeof s->path, "%s/dict", s->folder);
     memcpy(a.sun_path, s->path, strlen(s->path) + 1);
     s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -54,6 +57,7 @@ mp_status mp_resp_server_new(const mp_resp_server_args *args, mp_resp_server **o
     *out = NULL;
     if (!s) return mp_error_nomem(err, sizeof *s, 0);
     *s = (mp_resp_server){.args = *args, .size = mp_comm_size(args->c), .listener = -1};
+    s->leftover = -1;
     s->accepting = true;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     mp_status st = MP_OK;
@@ -74,6 +78,8 @@ static void close_listener(mp_resp_server *s) {
     s->listener = -1;
     if (s->path[0]) unlink(s->path);
     if (s->folder[0]) rmdir(s->folder);
+    mp_leftover_drop(s->leftover);
+    s->leftover = -1;
     s->path[0] = s->folder[0] = 0;
 }
 

@@ -14,8 +14,9 @@ typedef struct {
     mp_comm *c;
     mp_dict *dict;
     mp_mem *mem; /* of what clients send and are sent */
-    const char
-        *folder; /* where the socket's folder is made; NULL or too long for a socket's name: /tmp */
+    /* where the socket's folder is made if the launcher has none of its own; NULL: /tmp, as for names that
+     * are too long for a socket */
+    const char *folder;
 } mp_resp_server_args;
 
 /* Makes a folder that only this user can enter, and listens there. Local. */

@@ -70,7 +70,8 @@ struct mp_resp_server {
     mp_resp_server_args args;
     int size; /* ranks */
     int epoll, listener;
-    char folder[96], path[108];
+    char folder[103], path[108]; /* as long as a socket's name may be */
+    int leftover;                /* of the folder, -1 */
     mp_resp_client *clients;
     bool ended, accepting;
     int n_stuck;
