@@ -407,7 +407,8 @@ static void test_spread_and_combining(void **state) {
     size_t n;
     if (mp_comm_shared(c, (rank_of(c) + 1) % mp_comm_size(c), &n)) /* nobody was sent anything */
         ok = ok && mp_dict_stats(d).batches == before.batches;
-    ok = everywhere(c, ok) && mp_dict_quiet(d, NULL) == MP_OK && mp_dict_end(d, false, NULL) == MP_OK;
+    ok = everywhere(c, ok) && mp_dict_quiet(d, NULL) == MP_OK &&
+         mp_dict_end(d, false, NULL) == MP_OK;
     while (ok && !mp_dict_done(d))
         ok = mp_comm_progress(c, NULL, NULL) == MP_OK;
     assert_true(everywhere(c, ok));
@@ -474,10 +475,26 @@ static void test_dies_with_the_lock(void **state) {
     for (int i = 0; i < 2 && next; i++)
         ok = ok && !mp_dict_part_lock(next);
     ok = everywhere(c, ok);
-    for (int i = 0; i < 2 && own && ok; i++)
+    mp_error e = MP_ERROR_INIT;
+    if (own && ok)
         ok = mp_dict_open_at(d, MP_DICT_CLEAR, 0, rank_of(c)) &&
-             mp_dict_close(d, NULL, NULL, 0, NULL) == MP_OK && mp_dict_flush(d, NULL) == MP_OK &&
-             mp_comm_broken(c);
+             mp_dict_close(d, NULL, NULL, 0, NULL) == MP_OK && mp_dict_quiet(d, &e) == MP_FAILED &&
+             strstr(e.why, "a rank died") && mp_comm_broken(c);
+    /* no call of the library waits for what cannot come */
+    mpart_dict *m = mp_dict_client_new(c, d);
+    mpart_dict_value v;
+    mpart_dict_future *f = NULL;
+    const void *key = "key";
+    size_t n = 3;
+    int64_t n_keys;
+    for (int i = 0; i < 2 && own && ok; i++)
+        ok = mpart_dict_get(m, "key", 3, &v) == MPART_DICT_FAILED &&
+             mpart_dict_get_many(m, 1, &key, &n, &v) == MPART_DICT_FAILED &&
+             mpart_dict_get_later(m, "key", 3, &f) == MPART_DICT_FAILED && !f &&
+             mpart_dict_size(m, &n_keys) == MPART_DICT_FAILED &&
+             mpart_dict_progress(m) == MPART_DICT_FAILED &&
+             mpart_dict_quiet(m) == MPART_DICT_FAILED;
+    mp_dict_client_free(&m);
     mp_dict_free(&d);
     assert_true(ok);
     assert_int_equal(mem.used_bytes, 0);

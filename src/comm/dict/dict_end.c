@@ -45,6 +45,7 @@ mp_status mp_dict_quiet(mp_dict *d, mp_error *err) {
     if (d->failed) return MP_OK;
     mp_status s = mp_dict_flush(d, err);
     if (s == MP_OK) s = mp_comm_wait(d->c, settled, d, "answers of the dictionary", err);
+    if (mp_comm_broken(d->c)) return s; /* rank 0 would be told of what has not happened */
     d->n_asked++;
     mp_status told = tell_quiet(d, 0, MP_DICT_QUIET, s == MP_OK ? err : NULL);
     if (s == MP_OK) s = told;
@@ -69,24 +70,28 @@ void mp_dict_hear_no_more(mp_dict *d) {
 
 mp_status mp_dict_end(mp_dict *d, bool failed, mp_error *err) {
     mp_status s = MP_OK;
+    size_t at;
     if (d->ended) return MP_OK;
-    if (d->peers[d->rank].open.len > MP_DICT_HEAD) mp_dict_apply_own(d);
+    if (d->peers[d->rank].open.len > MP_DICT_HEAD) s = mp_dict_apply_own(d, &at, err);
     for (int r = 0; r < d->size; r++) {
         mp_dict_peer *p = &d->peers[r];
         if (r == d->rank) continue;
-        mp_status queued = mp_dict_queue_open(d, p, err);
+        mp_status queued = mp_dict_queue_open(d, p, s == MP_OK ? err : NULL);
         if (queued == MP_OK) continue;
-        /* the others have to learn of the end all the same */
         mp_comm_give_up(d->c);
         s = queued;
     }
+    /* the others have to learn of the end all the same */
     d->failed = d->failed || failed || s != MP_OK;
     d->ended = true;
     d->peers[d->rank].told = true;
     d->peers[d->rank].n_expected = 0;
     d->n_ends++;
-    for (int r = 0; r < d->size && s == MP_OK; r++)
-        if (r != d->rank && !d->peers[r].queue) s = mp_dict_tell_end(d, r, err);
+    for (int r = 0; r < d->size; r++) {
+        if (r == d->rank || d->peers[r].queue) continue;
+        mp_status told = mp_dict_tell_end(d, r, s == MP_OK ? err : NULL);
+        if (s == MP_OK) s = told;
+    }
     if (s == MP_OK) s = mp_dict_push(d, err);
     mp_dict_hear_no_more(d);
     return s;

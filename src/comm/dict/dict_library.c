@@ -152,7 +152,7 @@ mpart_dict_code mpart_dict_close(mpart_dict **pm, int failed) {
     mpart_dict *m = *pm;
     mp_error err = MP_ERROR_INIT;
     *pm = NULL;
-    mp_status s = mp_dict_end(m->d, failed != 0, &err);
+    mp_status s = mp_dict_end(m->d, failed || mp_comm_broken(m->c), &err);
     if (s == MP_OK) s = mp_comm_wait(m->c, is_done, m->d, "end of the dictionary", &err);
     mp_status lost = mp_dict_lost(m->d, s == MP_OK ? &err : NULL);
     if (s == MP_OK) s = lost;
@@ -166,17 +166,19 @@ mpart_dict_code mpart_dict_close(mpart_dict **pm, int failed) {
 
 /* ---- waiting ---- */
 
-static mpart_dict_code lost(mpart_dict *m) {
+/* May an operation start, and has none failed before? */
+static mpart_dict_code state_of(mpart_dict *m) {
     mp_error err = MP_ERROR_INIT;
-    mp_status s = mp_dict_lost(m->d, &err);
+    mp_status s = mp_dict_whole(m->d, &err);
+    if (s == MP_OK && mp_dict_failed(m->d)) return peer_failed(m);
+    if (s == MP_OK) s = mp_dict_lost(m->d, &err);
     return s == MP_OK ? MPART_DICT_OK : fail(m, s, &err);
 }
 
 mpart_dict_code mpart_dict_progress(mpart_dict *m) {
     mp_error err = MP_ERROR_INIT;
     mp_status s = mp_comm_progress(m->c, NULL, &err);
-    if (s != MP_OK) return fail(m, s, &err);
-    return mp_dict_failed(m->d) ? peer_failed(m) : lost(m);
+    return s == MP_OK ? state_of(m) : fail(m, s, &err);
 }
 
 typedef struct {
@@ -252,11 +254,13 @@ static mpart_dict_code start(mpart_dict *m, const request *q, mpart_dict_future 
     mp_error err = MP_ERROR_INIT;
     if (q->n > MP_DICT_VALUE_MAX || !mp_dict_given_fits(q->first) || !mp_dict_given_fits(q->second))
         return too_large(m);
+    mp_status s = mp_dict_whole(m->d, &err);
+    if (s != MP_OK) return fail(m, s, &err);
     mp_buf *b = mp_dict_open(m->d, q->op, q->flags | (f ? MP_DICT_ANSWER : 0), q->key, q->n);
     if (!b) return not_open(m);
     if (q->first) mp_dict_put_given(b, q->first);
     if (q->second) mp_dict_put_given(b, q->second);
-    mp_status s = mp_dict_close(m->d, on_answer, f, number, &err);
+    s = mp_dict_close(m->d, on_answer, f, number, &err);
     return s == MP_OK ? MPART_DICT_OK : fail(m, s, &err);
 }
 
@@ -301,7 +305,7 @@ static mpart_dict_code result_code(mpart_dict *m, const mpart_dict_future *f, co
 
 /* Starts q, waits, and gives the value of its answer. */
 static mpart_dict_code ask(mpart_dict *m, const request *q, mpart_dict_value *out) {
-    mpart_dict_code code = mp_dict_failed(m->d) ? peer_failed(m) : lost(m);
+    mpart_dict_code code = state_of(m);
     /* a rank that asks itself would never look after the others */
     if (code == MPART_DICT_OK && ++m->n_updates % UPDATES_PER_ROUND == 0)
         code = mpart_dict_progress(m);
@@ -393,9 +397,9 @@ mpart_dict_code mpart_dict_compare_and_swap(mpart_dict *m, const void *key, size
 
 mpart_dict_code mpart_dict_get_many(mpart_dict *m, size_t n_keys, const void *const *keys,
                                     const size_t *n_bytes, mpart_dict_value *values) {
-    if (mp_dict_failed(m->d)) return peer_failed(m);
-    mpart_dict_code code = lost(m);
-    if (code == MPART_DICT_OK && !new_results(m, n_keys)) code = not_open(m);
+    mpart_dict_code code = state_of(m);
+    if (code != MPART_DICT_OK) return code;
+    if (!new_results(m, n_keys)) return not_open(m);
     size_t n = 0;
     for (; n < n_keys && code == MPART_DICT_OK; n++) {
         if (n % UPDATES_PER_ROUND == 0) code = mpart_dict_progress(m);
@@ -417,9 +421,10 @@ mpart_dict_code mpart_dict_get_many(mpart_dict *m, size_t n_keys, const void *co
 static mpart_dict_code ask_all(mpart_dict *m, mp_dict_op op, int64_t *sum) {
     mp_error err = MP_ERROR_INIT;
     int size = mp_comm_size(m->c), n = 0;
+    mp_status s = mp_dict_whole(m->d, &err);
+    if (s != MP_OK) return fail(m, s, &err);
     if (mp_dict_failed(m->d)) return peer_failed(m);
     if (!new_results(m, (size_t)size)) return not_open(m);
-    mp_status s = MP_OK;
     for (; n < size && s == MP_OK; n++) {
         if (!mp_dict_open_at(m->d, op, MP_DICT_ANSWER, n)) break;
         s = mp_dict_close(m->d, on_answer, m->results, (uint64_t)n, &err);
@@ -480,8 +485,7 @@ mpart_dict_code mpart_dict_take(mpart_dict *m, mpart_dict_future **pf, mpart_dic
 mpart_dict_code mpart_dict_quiet(mpart_dict *m) {
     mp_error err = MP_ERROR_INIT;
     mp_status s = mp_dict_quiet(m->d, &err);
-    if (s != MP_OK) return fail(m, s, &err);
-    return mp_dict_failed(m->d) ? peer_failed(m) : lost(m);
+    return s == MP_OK ? state_of(m) : fail(m, s, &err);
 }
 
 typedef struct {

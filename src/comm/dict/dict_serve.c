@@ -26,25 +26,24 @@ static uint64_t place_of(const mp_dict *d, const mp_dict_record *r) {
 
 /* Answers go into memory that is not counted: there are at most two of them for a rank, and a long one was held
  * against the budget when it was made. */
-static void apply_one(mp_dict *d, mp_dict_part *part, const looked_at *x, mp_buf *out) {
+static mp_status apply_one(mp_dict_part *part, const looked_at *x, mp_buf *out, mp_error *err) {
     size_t before = out->len;
-    if (!mp_buf_reserve(out, MP_DICT_ANSWER_ROOM)) {
-        mp_comm_give_up(d->c);
-        return;
-    }
+    if (!mp_buf_reserve(out, MP_DICT_ANSWER_ROOM)) return mp_buf_check(out, err);
     mp_dict_apply(&part->table, &x->r, x->place, out);
     part->n_applied++;
-    if (!out->failed) return;
+    if (!out->failed) return MP_OK;
     mp_dict_call c = {.table = &part->table, .r = x->r, .out = out};
     out->len = before;
     out->failed = false;
     mp_dict_answer_code(&c, MP_DICT_NO_MEMORY);
+    return MP_OK;
 }
 
 mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *bytes, size_t len,
                              size_t *at, mp_buf *out, mp_error *err) {
     looked_at ahead[AHEAD];
-    while (*at < len && out->len < ANSWER_BYTES) {
+    mp_status s = MP_OK;
+    while (*at < len && out->len < ANSWER_BYTES && s == MP_OK) {
         int n = 0;
         for (size_t i = *at; n < AHEAD && i < len; i += ahead[n++].r.total) {
             if (!mp_dict_record_read(bytes + i, len - i, &ahead[n].r))
@@ -54,23 +53,25 @@ mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *byte
         }
         for (int k = 0; k < n; k++)
             mp_dict_table_fetch_entry(&part->table, ahead[k].place);
-        for (int k = 0; k < n && out->len < ANSWER_BYTES; k++) {
-            apply_one(d, part, &ahead[k], out);
+        for (int k = 0; k < n && out->len < ANSWER_BYTES && s == MP_OK; k++) {
+            s = apply_one(part, &ahead[k], out, err);
             *at += ahead[k].r.total;
         }
     }
-    return MP_OK;
+    return s;
 }
 
-/* The same on the part of this rank. */
+/* The same on the part of this rank. On failure operations are lost. */
 static mp_status apply_here(mp_dict *d, const uint8_t *bytes, size_t len, size_t *at, mp_buf *out,
                             mp_error *err) {
-    if (!mp_dict_part_lock(d->part)) {
-        mp_comm_give_up(d->c);
-        return mp_error_set(err, MP_FAILED, "dictionary", "a rank died while it changed a key");
+    mp_status s;
+    if (mp_dict_part_lock(d->part)) {
+        s = mp_dict_apply_some(d, d->part, bytes, len, at, out, err);
+        mp_dict_part_unlock(d->part);
+    } else {
+        s = mp_error_set(err, MP_FAILED, "dictionary", "a rank died while it changed a key");
     }
-    mp_status s = mp_dict_apply_some(d, d->part, bytes, len, at, out, err);
-    mp_dict_part_unlock(d->part);
+    if (s != MP_OK) mp_comm_give_up(d->c);
     return s;
 }
 
@@ -183,25 +184,24 @@ mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t le
     return s;
 }
 
-size_t mp_dict_apply_own(mp_dict *d) {
+mp_status mp_dict_apply_own(mp_dict *d, size_t *answer, mp_error *err) {
     mp_buf *open = &d->peers[d->rank].open;
     size_t at = MP_DICT_HEAD;
-    mp_buf_clear(&d->own_answer);
+    *answer = 0;
     while (at < open->len) {
         /* what could not be done comes first: only the last record may want an answer */
-        if (apply_here(d, open->data, open->len, &at, &d->own_answer, NULL) != MP_OK) break;
+        mp_buf_clear(&d->own_answer);
+        mp_status s = apply_here(d, open->data, open->len, &at, &d->own_answer, err);
+        if (s != MP_OK) return s;
         mp_rd r = mp_rd_of(d->own_answer.data, d->own_answer.len), next = r;
         mp_dict_answer a;
         while (mp_rd_left(&r) && mp_dict_answer_read(&next, &a) && a.kind == MP_DICT_LOST) {
             mp_dict_note_lost(d, &next, &a);
             r = next;
         }
-        if (at >= open->len) {
-            open->len = MP_DICT_HEAD;
-            d->peers[d->rank].generation = ++d->next_generation;
-            return d->own_answer.len - mp_rd_left(&r);
-        }
-        mp_buf_clear(&d->own_answer);
+        *answer = d->own_answer.len - mp_rd_left(&r);
     }
-    return d->own_answer.len;
+    open->len = MP_DICT_HEAD;
+    d->peers[d->rank].generation = ++d->next_generation;
+    return MP_OK;
 }

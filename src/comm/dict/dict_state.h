@@ -108,7 +108,7 @@ mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t le
 mp_status mp_dict_serve(mp_dict *d, mp_error *err);
 /* Carries out what this rank has started on its own keys; the answer to the last of it, if it wanted one, is at the end
  * of own_answer: its offset. */
-size_t mp_dict_apply_own(mp_dict *d);
+mp_status mp_dict_apply_own(mp_dict *d, size_t *answer, mp_error *err);
 void mp_dict_note_lost(mp_dict *d, mp_rd *r, const mp_dict_answer *a);
 /* dict_combine.c: the record at `at` of the open batch of owner p, which ends the batch, becomes part of an earlier
  * record where that changes nothing for anybody. True: the record was taken off the batch. */

@@ -183,13 +183,16 @@ static bool add_waiter(mp_dict *d, mp_dict_peer *p, mp_dict_waiter w) {
 }
 
 /* Operations on own keys wait for a while as well: several at once are carried out faster, or combined. */
-static void close_own(mp_dict *d, mp_dict_waiter w) {
+static mp_status close_own(mp_dict *d, mp_dict_waiter w, mp_error *err) {
     mp_buf *b = &d->peers[d->rank].open;
-    if (!d->answer && b->len < OWN_BYTES) return;
-    size_t at = mp_dict_apply_own(d);
-    if (d->answer) w.fn(w.ctx, w.tag, mp_rd_of(d->own_answer.data + at, d->own_answer.len - at));
+    size_t at;
+    if (!d->answer && b->len < OWN_BYTES) return MP_OK;
+    mp_status s = mp_dict_apply_own(d, &at, err);
+    if (s == MP_OK && d->answer)
+        w.fn(w.ctx, w.tag, mp_rd_of(d->own_answer.data + at, d->own_answer.len - at));
     if (d->own_answer.cap > 2 * BLOCK_MAX) mp_buf_release(&d->own_answer);
     if (b->cap > 2 * BLOCK_MAX) mp_buf_release(b);
+    return s;
 }
 
 mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t tag, mp_error *err) {
@@ -218,8 +221,9 @@ mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t ta
         p->generation = ++d->next_generation;
     else if (d->keyed && mp_dict_combine(d, d->owner, d->place, d->at))
         d->counts.combined++;
-    if (own) close_own(d, w);
-    return !own && b->len >= d->block_bytes ? mp_dict_queue_open(d, p, err) : MP_OK;
+    if (own) return close_own(d, w, err);
+    if (b->len >= d->block_bytes) (void)!mp_dict_queue_open(d, p, NULL); /* or it is longer */
+    return MP_OK;
 }
 
 /* ---- on the way ---- */
@@ -277,9 +281,11 @@ static mp_status leave(mp_dict *d, int dest, mp_error *err) {
 
 mp_status mp_dict_push(void *ctx, mp_error *err) {
     mp_dict *d = ctx;
-    mp_status s = MP_OK;
-    if (!d->open && d->peers[d->rank].open.len > MP_DICT_HEAD) mp_dict_apply_own(d);
-    if (d->n_todo > 0) s = mp_dict_serve(d, err);
+    mp_status s = mp_dict_whole(d, err);
+    size_t at;
+    if (s != MP_OK) return s;
+    if (!d->open && d->peers[d->rank].open.len > MP_DICT_HEAD) s = mp_dict_apply_own(d, &at, err);
+    if (s == MP_OK && d->n_todo > 0) s = mp_dict_serve(d, err);
     if (d->n_open == 0 && d->n_queued == 0) return s;
     for (int i = 1; i < d->size && s == MP_OK && !d->open; i++) {
         int dest = (d->rank + i) % d->size; /* not all ranks at the same one */
@@ -297,6 +303,11 @@ mp_status mp_dict_flush(mp_dict *d, mp_error *err) {
     for (int r = 0; r < d->size && s == MP_OK && d->n_open > 0; r++)
         if (r != d->rank) s = leave(d, r, err);
     return s == MP_OK ? mp_dict_push(d, err) : s;
+}
+
+mp_status mp_dict_whole(const mp_dict *d, mp_error *err) {
+    if (!mp_comm_broken(d->c)) return MP_OK;
+    return mp_error_set(err, MP_FAILED, "dictionary", "operations were lost before");
 }
 
 bool mp_dict_full(const mp_dict *d) {

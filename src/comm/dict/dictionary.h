@@ -39,13 +39,15 @@ mp_buf *mp_dict_open_at(mp_dict *d, mp_dict_op op, unsigned flags, int owner);
 typedef void (*mp_dict_answer_fn)(void *ctx, uint64_t tag, mp_rd answer);
 /* fn is called exactly once where the operation was opened with MP_DICT_ANSWER and MP_OK is returned; else never.
  * Updates without answer are combined with one of the same key in the same batch. fn may be called from flush. On failure (memory, more than 1
- * GiB) nothing is sent. */
+ * GiB) nothing is sent; where it is a dead rank's the mp_comm is broken. */
 MP_MUST_CHECK mp_status mp_dict_close(mp_dict *d, mp_dict_answer_fn fn, void *ctx, uint64_t tag,
                                       mp_error *err);
 
 /* Batches that are not full leave with the next rounds, too, but only when their owner has nothing else of this rank
  * to do; flush makes them leave as soon as there is room. */
 MP_MUST_CHECK mp_status mp_dict_flush(mp_dict *d, mp_error *err);
+/* MP_FAILED: the mp_comm is broken, so answers may never come. Flush, every round and what waits say so, too. */
+MP_MUST_CHECK mp_status mp_dict_whole(const mp_dict *d, mp_error *err);
 /* True when so much waits to be sent that the caller should make progress before it starts more. */
 bool mp_dict_full(const mp_dict *d);
 /* All operations of this rank are carried out and answered. */
