@@ -119,9 +119,6 @@ mp_expr *mp_expr_make(mp_arena *arena, const mp_ex_source *src, mp_ex_op op, int
                       uint32_t begin, uint32_t end);
 /* A copy of n bytes with a NUL behind; p NULL when the arena refuses. */
 mp_str mp_ex_copy(mp_arena *arena, const char *p, size_t n);
-/* The same tree, wherever it was written. */
-bool mp_expr_equal(const mp_expr *a, const mp_expr *b);
-
 /* What is sure about the type of an expression before any column's type is known. */
 typedef enum {
     MP_KIND_ANY,

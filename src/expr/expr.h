@@ -35,6 +35,8 @@ MP_MUST_CHECK mp_status mp_expr_parse_list(const char *option, const char *text,
 
 /* The plain column this expression is, NULL when it is anything else. */
 const char *mp_expr_column_name(const mp_expr *e);
+/* The same tree, wherever it was written. */
+bool mp_expr_equal(const mp_expr *a, const mp_expr *b);
 /* Calls fn for every column reference; number_needed: the place asks for a number (arithmetic,
  * numeric functions, comparison with a number literal), so text in the column is bad data; typed:
  * the place looks at the value's type (false: any text will do, as in `name like 'a%'`, lower(), is

@@ -223,6 +223,18 @@ static mp_status bind_value(binder *b, const mp_expr *e, bool typed, mp_plan_val
     return MP_OK;
 }
 
+/* The value that an aggregate up to the i-th has already of the same expression, -1: none. */
+static int bound_before(const binder *b, int i, const mp_expr *e, bool typed) {
+    const mp_scan_plan *p = b->plan;
+    for (int j = 0; j <= i; j++) {
+        const mp_agg_call *call = &b->q->calls[j];
+        if ((call->fn != MP_AGG_COUNT_VALUES) != typed) continue;
+        for (int k = 0; k < 2; k++)
+            if (p->aggs[j].arg[k] >= 0 && mp_expr_equal(call->arg[k], e)) return p->aggs[j].arg[k];
+    }
+    return -1;
+}
+
 static mp_status bind_agg(binder *b, int i) {
     mp_scan_plan *p = b->plan;
     const mp_agg_call *call = &b->q->calls[i];
@@ -230,10 +242,12 @@ static mp_status bind_agg(binder *b, int i) {
     *a = (mp_group_agg){.fn = call->fn, .arg = {-1, -1}, .q = call->q, .k = call->k};
     for (int k = 0; k < 2; k++) {
         if (!call->arg[k]) continue;
-        mp_plan_value *v = &p->values[p->n_values];
-        mp_status st = bind_value(b, call->arg[k], call->fn != MP_AGG_COUNT_VALUES, v);
+        bool typed = call->fn != MP_AGG_COUNT_VALUES;
+        int at = bound_before(b, i, call->arg[k], typed);
+        mp_plan_value *v = &p->values[at < 0 ? p->n_values : at];
+        mp_status st = at < 0 ? bind_value(b, call->arg[k], typed, v) : MP_OK;
         if (st) return st;
-        a->arg[k] = p->n_values++;
+        a->arg[k] = at < 0 ? p->n_values++ : at;
         a->type[k] = v->direct >= 0 ? MP_STRING : v->type;
         if (k == 0) a->ts_sep = v->ts_sep;
         const char *name = mp_expr_column_name(call->arg[k]);

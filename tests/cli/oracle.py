@@ -523,6 +523,11 @@ def aggregate(maker, depth):
         x = maker.number(depth) if rng.random() < .4 else maker.pick(NUMBERS + ('bool',)) or maker.literal('int')
     if x.literal:
         x = rng.choice([c for c in maker.columns if c.kind == 'int'])
+    before = maker.__dict__.setdefault('before', [])  # several aggregates of the same have one state
+    again = [b for b in before if b.kind in NUMBERS + ('bool',)]
+    if again and rng.random() < .3:
+        x = rng.choice(again)
+    before.append(x)
     have = lambda g: [v for v in (x.fn(r) for r in g) if v is not None]
     plain = '%s_%s' % (fn, x.plain) if hasattr(x, 'plain') else None
     text = '%s(%s)' % (fn, x.text)

@@ -24,4 +24,23 @@ check "in little memory" python3 -c '
 import json
 assert all(r["peak_rss"] < 300 << 20 for r in json.load(open("s.json"))["ranks"])'
 
+# What quantiles keep is kept once for a column, and in all within the budget.
+awk 'BEGIN {
+    for (r = -1; r < 100000; r++) {
+        printf "k"
+        for (c = 0; c < 20; c++)
+            printf ",%s", r < 0 ? "c" c : (r * 7919 + c * 31) % 10007
+        print ""
+    }
+}' > values.csv
+quantiles=$(seq -s, -f 'quantile(c1, 0.%02.0f)' 1 40)
+medians=$(seq -s, -f 'median(c%.0f)' 0 19)
+for asked in "$quantiles" "$medians"; do
+    succeeds 0 query values.csv --by k --agg "$asked" -o want
+    succeeds 2 query values.csv --by k --agg "$asked" --memory 32M -o o.csv
+    check "in 32 MiB" same o.csv want
+done
+check "each is what it is alone" [ "$("$MPART" query values.csv --agg 'quantile(c1, 0.07)' | tail -n 1)" = \
+    "$("$MPART" query values.csv --agg "$quantiles" | tail -n 1 | cut -d, -f7)" ]
+
 finish

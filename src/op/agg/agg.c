@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { HELD_BYTES = 24 << 20, HELD_SHARE = 16 /* of the budget */ };
+
 mp_status mp_agg_alloc(size_t size, const mp_agg_ops *ops, mp_mem *mem, mp_agg **out,
                        mp_error *err) {
     mp_agg *a = mp_mem_calloc(mem, 1, size);
@@ -91,13 +93,33 @@ static mp_status make(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_er
     return mp_error_set(err, MP_USAGE, NULL, "unknown aggregate");
 }
 
+mp_status mp_agg_check(const mp_group_agg *spec, mp_error *err) {
+    bool many = spec->fn == MP_AGG_TOP || spec->fn == MP_AGG_BOTTOM;
+    if (!takes(spec, spec->type[0]) || (spec->fn == MP_AGG_CORR && !takes(spec, spec->type[1])))
+        return mp_error_set(err, MP_USAGE, NULL, "an aggregate of '%s' needs numbers",
+                            spec->name ? spec->name : "");
+    if (spec->fn == MP_AGG_QUANTILE && !(spec->q >= 0 && spec->q <= 1))
+        return mp_error_set(err, MP_USAGE, NULL, "a quantile lies between 0 and 1");
+    if (many && spec->k < 1)
+        return mp_error_set(err, MP_USAGE, NULL, "top and bottom take a count from 1 on");
+    return MP_OK;
+}
+
+/* Functions with the same state have the same name here. */
+static mp_agg_fn state_fn(mp_agg_fn fn) {
+    return fn == MP_AGG_MEAN ? MP_AGG_SUM : fn == MP_AGG_STD ? MP_AGG_VAR : fn;
+}
+
+bool mp_agg_same_state(const mp_group_agg *a, const mp_group_agg *b) {
+    for (int i = 0; i < 2; i++)
+        if (a->arg[i] != b->arg[i] || a->type[i] != b->type[i]) return false;
+    return state_fn(a->fn) == state_fn(b->fn) && a->k == b->k;
+}
+
 mp_status mp_agg_new(const mp_group_agg *spec, int window_exp, const mp_table *table, mp_mem *mem,
                      mp_agg **out, mp_error *err) {
     mp_agg *a = NULL;
     *out = NULL;
-    if (!takes(spec, spec->type[0]) || (spec->fn == MP_AGG_CORR && !takes(spec, spec->type[1])))
-        return mp_error_set(err, MP_USAGE, NULL, "an aggregate of '%s' needs numbers",
-                            spec->name ? spec->name : "");
     mp_status s = make(spec, mem, &a, err);
     if (s != MP_OK) return s;
     a->spec = *spec;
@@ -105,6 +127,12 @@ mp_status mp_agg_new(const mp_group_agg *spec, int window_exp, const mp_table *t
     a->window_exp = window_exp;
     *out = a;
     return MP_OK;
+}
+
+size_t mp_agg_held_most(const mp_mem *mem, int n) {
+    size_t most = (size_t)n * HELD_BYTES;
+    size_t share = mem && mem->limit_bytes > 0 ? (size_t)mem->limit_bytes / HELD_SHARE : most;
+    return share < most ? share : most;
 }
 
 void mp_agg_free(mp_agg **a) {

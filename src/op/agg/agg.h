@@ -48,10 +48,11 @@ typedef struct {
     mp_status (*absorb_more)(mp_agg *a, uint32_t group, mp_rd *in, mp_error *err);
     /* Before put_more (emit) or result are called for all groups; NULL: nothing to do. */
     mp_status (*settle)(mp_agg *a, bool emit, mp_error *err);
-    /* So much is held beside the table that it should be emitted; NULL: never. */
-    bool (*is_full)(const mp_agg *a);
-    mp_status (*result)(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                        mp_agg_column *out, mp_error *err);
+    /* Bytes of values beside the table, which grow with every row until they are emitted; NULL: none. */
+    size_t (*held)(const mp_agg *a);
+    /* as: what is asked for; the aggregate's own spec, or one that shares its state. */
+    mp_status (*result)(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                        mp_arena *arena, mp_agg_column *out, mp_error *err);
     void (*clear)(mp_agg *a);   /* the table was emptied; NULL: nothing beside the table */
     void (*release)(mp_agg *a); /* before it is freed; NULL: as clear */
 } mp_agg_ops;
@@ -67,8 +68,12 @@ struct mp_agg {
     bool has_more;              /* put_more may have something */
 };
 
-/* A new aggregate with everything set but at and wire_at, which are the caller's to choose.
- * MP_USAGE where the function does not take the type. Freed with mp_agg_free. */
+/* MP_USAGE where the function does not take the type, or its number is none that it may have. */
+MP_MUST_CHECK mp_status mp_agg_check(const mp_group_agg *spec, mp_error *err);
+/* Can the state of one of the two, which were checked, give the result of the other? */
+bool mp_agg_same_state(const mp_group_agg *a, const mp_group_agg *b);
+/* A new aggregate, whose spec was checked, with everything set but at and wire_at, which are the caller's to
+ * choose. Freed with mp_agg_free. */
 MP_MUST_CHECK mp_status mp_agg_new(const mp_group_agg *spec, int window_exp, const mp_table *table,
                                    mp_mem *mem, mp_agg **out, mp_error *err);
 void mp_agg_free(mp_agg **a);
@@ -86,6 +91,9 @@ mp_status mp_agg_distinct_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **ou
 mp_status mp_agg_pick_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 mp_status mp_agg_top_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
 mp_status mp_agg_minmax_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err);
+
+/* The most bytes that n aggregates of a table should hold together, whatever its groups are. */
+size_t mp_agg_held_most(const mp_mem *mem, int n);
 
 /* ---- shared by the families ---- */
 

@@ -23,8 +23,9 @@ static mp_status count_absorb(mp_agg *a, const uint32_t *group, const uint8_t *c
     return MP_OK;
 }
 
-static mp_status count_result(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                              mp_agg_column *out, mp_error *err) {
+static mp_status count_result(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                              mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     (void)arena;
     (void)err;
     for (int32_t i = 0; i < n; i++) {
@@ -58,8 +59,9 @@ static mp_status null_update(mp_agg *a, const uint32_t *group, const mp_batch *i
     return MP_OK;
 }
 
-static mp_status null_result(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                             mp_agg_column *out, mp_error *err) {
+static mp_status null_result(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                             mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     (void)group;
     (void)arena;
     (void)err;

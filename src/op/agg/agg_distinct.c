@@ -162,8 +162,9 @@ static mp_status distinct_settle(mp_agg *base, bool emit, mp_error *err) {
     return MP_OK;
 }
 
-static mp_status distinct_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                                 mp_agg_column *out, mp_error *err) {
+static mp_status distinct_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group,
+                                 int32_t n, mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     const distinct_agg *a = (const distinct_agg *)base;
     (void)arena;
     (void)err;

@@ -78,9 +78,8 @@ static mp_status fsum_settle(mp_agg *base, bool emit, mp_error *err) {
     return MP_OK;
 }
 
-static double result_of(const fsum_agg *a, uint32_t group, mp_i128 window, int64_t n) {
+static double result_of(const fsum_agg *a, bool mean, uint32_t group, mp_i128 window, int64_t n) {
     const mp_superacc *acc = mp_agg_side_find(&a->side, group);
-    bool mean = a->base.spec.fn == MP_AGG_MEAN;
     int w = a->base.window_exp;
     if (!acc) return mean ? mp_fsum_window_mean(window, w, n) : mp_fsum_window_round(window, w);
     mp_superacc sum = *acc;
@@ -88,15 +87,16 @@ static double result_of(const fsum_agg *a, uint32_t group, mp_i128 window, int64
     return mean ? mp_superacc_mean(&sum, n) : mp_superacc_round(&sum);
 }
 
-static mp_status fsum_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                             mp_agg_column *out, mp_error *err) {
+static mp_status fsum_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                             mp_arena *arena, mp_agg_column *out, mp_error *err) {
     (void)arena;
     (void)err;
+    bool mean = as->fn == MP_AGG_MEAN;
     for (int32_t i = 0; i < n; i++) {
         const fsum_state *st = (const fsum_state *)(void *)mp_agg_state(base, group[i]);
         int64_t values = mp_agg_n(base, group[i], st->nulls);
         out->valid[i] = values > 0;
-        if (values) out->f64[i] = result_of((fsum_agg *)base, group[i], st->window, values);
+        if (values) out->f64[i] = result_of((fsum_agg *)base, mean, group[i], st->window, values);
     }
     return MP_OK;
 }

@@ -99,8 +99,9 @@ static mp_status decimal_absorb(mp_agg *a, const uint32_t *group, const uint8_t 
     return MP_OK;
 }
 
-static mp_status narrow_result(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                               mp_agg_column *out, mp_error *err) {
+static mp_status narrow_result(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                               mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     (void)arena;
     (void)err;
     for (int32_t i = 0; i < n; i++) {
@@ -111,8 +112,9 @@ static mp_status narrow_result(mp_agg *a, const uint32_t *group, int32_t n, mp_a
     return MP_OK;
 }
 
-static mp_status decimal_result(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                                mp_agg_column *out, mp_error *err) {
+static mp_status decimal_result(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                                mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     (void)arena;
     for (int32_t i = 0; i < n; i++) {
         const decimal_state *s = (const decimal_state *)(void *)mp_agg_state(a, group[i]);
@@ -158,8 +160,9 @@ static mp_status string_absorb_more(mp_agg *a, uint32_t group, mp_rd *in, mp_err
     return offer(a, group, mp_str_of(p, n), err);
 }
 
-static mp_status string_result(mp_agg *a, const uint32_t *group, int32_t n, mp_arena *arena,
-                               mp_agg_column *out, mp_error *err) {
+static mp_status string_result(mp_agg *a, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                               mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     (void)arena;
     (void)err;
     for (int32_t i = 0; i < n; i++)

@@ -438,8 +438,8 @@ static mp_status moments_settle(mp_agg *base, bool emit, mp_error *err) {
     return a->wide ? grow_wide(a, err) : MP_OK;
 }
 
-static bool from_side(const moments_agg *a, const mp_superacc *side, const mp_i128_8 *sum,
-                      const mp_i256 *square, int64_t n, double *out) {
+static bool from_side(const moments_agg *a, mp_agg_fn fn, const mp_superacc *side,
+                      const mp_i128_8 *sum, const mp_i256 *square, int64_t n, double *out) {
     mp_superacc acc[SUMS_MAX + SQUARES_MAX];
     int w = quantum(a);
     for (int k = 0; k < a->n_sums; k++) {
@@ -450,10 +450,10 @@ static bool from_side(const moments_agg *a, const mp_superacc *side, const mp_i1
         acc[a->n_sums + k] = side[a->n_sums + k];
         (void)mp_superacc_add_i256(&acc[a->n_sums + k], square[k], 2 * w);
     }
-    if (a->base.spec.fn == MP_AGG_CORR)
+    if (fn == MP_AGG_CORR)
         return mp_corr_superacc(n, &acc[0], &acc[1], &acc[2], &acc[3], &acc[4], out);
-    return a->base.spec.fn == MP_AGG_VAR ? mp_var_superacc(n, &acc[0], &acc[1], out)
-                                         : mp_std_superacc(n, &acc[0], &acc[1], out);
+    return fn == MP_AGG_VAR ? mp_var_superacc(n, &acc[0], &acc[1], out)
+                            : mp_std_superacc(n, &acc[0], &acc[1], out);
 }
 
 /* n Sxx >= Sx^2, and nothing overflows: so it is, unless a damaged record came in. */
@@ -471,8 +471,8 @@ static bool all_consistent(const moments_agg *a, const mp_i128_8 *sum, const mp_
     return a->n_sums == 1 || mp_i256_mul_u64(square[2], (uint64_t)n, &unused);
 }
 
-static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *out, bool *huge,
-                      bool *damaged) {
+static bool result_of(const moments_agg *a, mp_agg_fn fn, uint32_t group, int64_t n, double *out,
+                      bool *huge, bool *damaged) {
     const mp_superacc *side = mp_agg_side_find(&a->side, group);
     const mp_i128_8 *sum = sums_of(a, group);
     mp_i256 square[SQUARES_MAX];
@@ -480,25 +480,26 @@ static bool result_of(const moments_agg *a, uint32_t group, int64_t n, double *o
     for (int k = 0; k < a->n_squares; k++)
         square[k] = a->wide ? a->wide[group * (size_t)a->n_squares + (size_t)k]
                             : mp_i256_from_i128(sum[a->n_sums + k]);
-    if (side) return from_side(a, side, sum, square, n, out);
+    if (side) return from_side(a, fn, side, sum, square, n, out);
     for (int k = 0; k < a->n_squares; k++)
         *huge |= !in_range(square[k]);
     *damaged |= !*huge && !all_consistent(a, sum, square, n);
     if (*huge || *damaged) return false;
-    if (a->base.spec.fn == MP_AGG_CORR)
+    if (fn == MP_AGG_CORR)
         return mp_corr_exact(n, sum[0], sum[1], square[0], square[1], square[2], out);
-    return a->base.spec.fn == MP_AGG_VAR ? mp_var_exact(n, sum[0], square[0], a->scale[0], w, out)
-                                         : mp_std_exact(n, sum[0], square[0], a->scale[0], w, out);
+    return fn == MP_AGG_VAR ? mp_var_exact(n, sum[0], square[0], a->scale[0], w, out)
+                            : mp_std_exact(n, sum[0], square[0], a->scale[0], w, out);
 }
 
-static mp_status moments_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                                mp_agg_column *out, mp_error *err) {
+static mp_status moments_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group,
+                                int32_t n, mp_arena *arena, mp_agg_column *out, mp_error *err) {
     moments_agg *a = (moments_agg *)base;
     bool huge = false, damaged = false;
     (void)arena;
     for (int32_t i = 0; i < n; i++) {
         int64_t count = mp_agg_n(base, group[i], *nulls_of(a, group[i]));
-        out->valid[i] = count > 1 && result_of(a, group[i], count, &out->f64[i], &huge, &damaged);
+        out->valid[i] =
+            count > 1 && result_of(a, as->fn, group[i], count, &out->f64[i], &huge, &damaged);
     }
     if (huge) return too_long(a, err);
     return damaged ? mp_agg_damaged(err) : MP_OK;

@@ -14,13 +14,12 @@
 #include "op/agg/agg_select.h"
 
 enum {
-    RUN_VALUES = 4096,     /* most of a run, and so of a part of a record */
-    OPEN_FIRST = 32,       /* bytes of a group's first open run */
-    OPEN_MOST = 4096,      /* ... and of its later ones */
-    AHEAD = 24,            /* rows, of the place of a value */
-    HELD_BYTES = 24 << 20, /* or what some eight values of each group take */
-    HELD_PER_GROUP = 96,
-    WIDE = 0xFF /* the kind of int64; else the scale of mantissas of 32 bits */
+    RUN_VALUES = 4096,      /* most of a run, and so of a part of a record */
+    OPEN_FIRST = 32,        /* bytes of a group's first open run */
+    OPEN_MOST = 4096,       /* ... and of its later ones */
+    AHEAD = 24,             /* rows, of the place of a value */
+    KEEP_ROOM = 256 * 1024, /* bytes */
+    WIDE = 0xFF             /* the kind of int64; else the scale of mantissas of 32 bits */
 };
 
 typedef struct run {
@@ -41,11 +40,10 @@ typedef struct {
     void *value;   /* of a batch */
     uint32_t *group;
     mp_arena runs;
-    size_t held_bytes;    /* most of runs before they are full */
     mp_select_part *part; /* of one group */
     int64_t n_parts, part_cap;
-    void *room; /* for its values; where there are no parts, they are in it */
-    int64_t room_cap;
+    void *room;       /* for its values; where there are no parts, they are in it */
+    int64_t room_cap; /* bytes */
 } quantile_agg;
 
 static size_t width(uint32_t kind) {
@@ -242,10 +240,8 @@ static mp_status quantile_settle(mp_agg *base, bool emit, mp_error *err) {
     return MP_OK;
 }
 
-static bool quantile_is_full(const mp_agg *base) {
-    const quantile_agg *a = (const quantile_agg *)base;
-    size_t most = HELD_PER_GROUP * (size_t)base->table->n;
-    return a->runs.total_bytes > (most > a->held_bytes ? most : a->held_bytes);
+static size_t quantile_held(const mp_agg *base) {
+    return ((const quantile_agg *)base)->runs.total_bytes;
 }
 
 /* ---- results ---- */
@@ -269,8 +265,8 @@ static void select_two(const quantile_agg *a, uint32_t kind, int64_t n, int64_t 
     }
 }
 
-static double quantile_of(const quantile_agg *a, uint32_t kind, int64_t n) {
-    double q = a->base.spec.q, h = q * (double)(n - 1), whole = floor(h), part = h - whole;
+static double quantile_of(const quantile_agg *a, double q, uint32_t kind, int64_t n) {
+    double h = q * (double)(n - 1), whole = floor(h), part = h - whole;
     int64_t k = (int64_t)whole, v[2];
     if (k < 0) k = 0;
     if (k > n - 1) k = n - 1;
@@ -304,10 +300,18 @@ static void *fit(mp_mem *mem, void *room, int64_t *cap, int64_t n, size_t item_b
     return room;
 }
 
-static mp_status make_room(quantile_agg *a, int64_t n_runs, int64_t n, mp_error *err) {
+static mp_status make_room(quantile_agg *a, int64_t n_runs, int64_t bytes, mp_error *err) {
     a->part = fit(a->base.mem, a->part, &a->part_cap, n_runs, sizeof *a->part);
-    a->room = fit(a->base.mem, a->room, &a->room_cap, n, sizeof(int64_t));
-    return a->part && a->room ? MP_OK : mp_mem_error(a->base.mem, (size_t)n * sizeof(int64_t), err);
+    a->room = fit(a->base.mem, a->room, &a->room_cap, bytes, 1);
+    return a->part && a->room ? MP_OK : mp_mem_error(a->base.mem, (size_t)bytes, err);
+}
+
+/* Other aggregates need room as well. */
+static void leave_room(quantile_agg *a) {
+    if (a->room_cap <= KEEP_ROOM) return;
+    mp_mem_free(a->base.mem, a->room);
+    a->room = NULL;
+    a->room_cap = 0;
 }
 
 /* The runs of a group as parts of one kind, or where they are of several, their values as wide ones
@@ -322,10 +326,10 @@ static mp_status collect(quantile_agg *a, const run *head, uint32_t *kind, int64
         *n += r->n;
         mixed |= r->kind != *kind;
     }
-    mp_status st = make_room(a, n_runs, *n, err);
+    if (mixed) *kind = WIDE;
+    mp_status st = make_room(a, n_runs, *n * (int64_t)width(*kind), err);
     if (st != MP_OK) return st;
     a->n_parts = 0;
-    if (mixed) *kind = WIDE;
     int64_t *to = a->room;
     for (const run *r = head; r; to += r->n, r = r->next) {
         if (mixed)
@@ -336,8 +340,8 @@ static mp_status collect(quantile_agg *a, const run *head, uint32_t *kind, int64
     return MP_OK;
 }
 
-static mp_status quantile_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                                 mp_agg_column *out, mp_error *err) {
+static mp_status quantile_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group,
+                                 int32_t n, mp_arena *arena, mp_agg_column *out, mp_error *err) {
     quantile_agg *a = (quantile_agg *)base;
     uint32_t kind = WIDE;
     int64_t values;
@@ -348,8 +352,9 @@ static mp_status quantile_result(mp_agg *base, const uint32_t *group, int32_t n,
         if (!head) continue;
         mp_status st = collect(a, head, &kind, &values, err);
         if (st != MP_OK) return st;
-        out->f64[i] = quantile_of(a, kind, values) + 0.0;
+        out->f64[i] = quantile_of(a, as->q, kind, values) + 0.0;
     }
+    leave_room(a);
     return MP_OK;
 }
 
@@ -372,7 +377,7 @@ static const mp_agg_ops quantile_ops = {
     .put_more = quantile_put_more,
     .absorb_more = quantile_absorb_more,
     .settle = quantile_settle,
-    .is_full = quantile_is_full,
+    .held = quantile_held,
     .result = quantile_result,
     .clear = quantile_clear,
     .release = quantile_release,
@@ -381,18 +386,11 @@ static const mp_agg_ops quantile_ops = {
 mp_status mp_agg_quantile_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp_error *err) {
     mp_status s = mp_agg_alloc(sizeof(quantile_agg), &quantile_ops, mem, out, err);
     if (s != MP_OK) return s;
-    if (!(spec->q >= 0 && spec->q <= 1)) {
-        mp_mem_free(mem, *out);
-        *out = NULL;
-        return mp_error_set(err, MP_USAGE, NULL, "a quantile lies between 0 and 1");
-    }
+    (void)spec;
     (*out)->has_more = true;
     (*out)->state_bytes = sizeof(quantile_state);
     quantile_agg *a = (quantile_agg *)*out;
     mp_arena_init(&a->runs, mem);
-    a->held_bytes = HELD_BYTES;
-    if (mem && mem->limit_bytes > 0 && mem->limit_bytes / 16 < HELD_BYTES)
-        a->held_bytes = (size_t)mem->limit_bytes / 16;
-    a->runs.keep_bytes = 2 * a->held_bytes;
+    a->runs.keep_bytes = 2 * mp_agg_held_most(mem, 1);
     return MP_OK;
 }

@@ -273,11 +273,11 @@ static void put_decimals(const sum_agg *a, const uint32_t *group, int32_t n, mp_
     }
 }
 
-static mp_status sum_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                            mp_agg_column *out, mp_error *err) {
+static mp_status sum_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                            mp_arena *arena, mp_agg_column *out, mp_error *err) {
     sum_agg *a = (sum_agg *)base;
     (void)arena;
-    if (!a->wide && base->spec.fn == MP_AGG_SUM && out->type == MP_DECIMAL) {
+    if (!a->wide && as->fn == MP_AGG_SUM && out->type == MP_DECIMAL) {
         put_decimals(a, group, n, out);
         return MP_OK;
     }
@@ -285,7 +285,7 @@ static mp_status sum_result(mp_agg *base, const uint32_t *group, int32_t n, mp_a
         int64_t values = mp_agg_n(base, group[i], nulls_of(a, group[i]));
         out->valid[i] = values > 0;
         if (!values) continue;
-        if (base->spec.fn == MP_AGG_MEAN) {
+        if (as->fn == MP_AGG_MEAN) {
             out->f64[i] = mean(a, group[i], values);
         } else {
             mp_status s = put_sum(a, group[i], out, i, err);

@@ -199,8 +199,9 @@ static mp_status put_entry(const top_agg *a, const entry *x, mp_agg_column *out,
     return MP_OK;
 }
 
-static mp_status top_result(mp_agg *base, const uint32_t *group, int32_t n, mp_arena *arena,
-                            mp_agg_column *out, mp_error *err) {
+static mp_status top_result(mp_agg *base, const mp_group_agg *as, const uint32_t *group, int32_t n,
+                            mp_arena *arena, mp_agg_column *out, mp_error *err) {
+    (void)as;
     top_agg *a = of(base);
     size_t bytes = (size_t)a->k * sizeof(entry);
     entry *v = mp_arena_alloc(arena, bytes, 8);
@@ -243,11 +244,6 @@ mp_status mp_agg_top_new(const mp_group_agg *spec, mp_mem *mem, mp_agg **out, mp
     bool fixed = in_row && !text;
     mp_status s = mp_agg_alloc(sizeof(top_agg), fixed ? &near_ops : &far_ops, mem, out, err);
     if (s != MP_OK) return s;
-    if (spec->k < 1) {
-        mp_mem_free(mem, *out);
-        *out = NULL;
-        return mp_error_set(err, MP_USAGE, NULL, "top and bottom take a count from 1 on");
-    }
     top_agg *a = of(*out);
     a->k = (uint32_t)spec->k;
     a->text = text;

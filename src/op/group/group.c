@@ -16,17 +16,33 @@ static void *keep(mp_group *g, size_t n, size_t size, mp_status *s, mp_error *er
     return p;
 }
 
+/* The place of the state that an aggregate has in common with one before it, or of a new one. */
+static int find_state(const mp_group *g, const mp_group_agg *spec) {
+    int i = 0;
+    while (i < g->n_aggs && !mp_agg_same_state(&g->agg[i]->spec, spec))
+        i++;
+    return i;
+}
+
 static mp_status make_aggs(mp_group *g, const mp_group_args *args, size_t *stride, mp_error *err) {
     mp_status s = MP_OK;
     size_t at = sizeof(mp_key) + sizeof(uint64_t), wire_at = MP_RECORD_FIXED_AT;
-    for (int i = 0; i < g->n_aggs && s == MP_OK; i++) {
-        s = mp_agg_new(&args->aggs[i], args->window_exp, &g->table, g->mem, &g->agg[i], err);
-        if (s != MP_OK) break;
-        g->agg[i]->at = at;
-        g->agg[i]->wire_at = wire_at;
-        at += g->agg[i]->state_bytes;
-        wire_at += g->agg[i]->wire_bytes;
-        g->n_columns += mp_group_result_columns(&args->aggs[i]);
+    for (int i = 0; i < g->n_results; i++) {
+        const mp_group_agg *spec = &args->aggs[i];
+        g->result[i] = *spec;
+        g->n_columns += mp_group_result_columns(spec);
+        s = mp_agg_check(spec, err);
+        if (s != MP_OK) return s;
+        int k = find_state(g, spec);
+        g->result_agg[i] = k;
+        if (k < g->n_aggs) continue;
+        s = mp_agg_new(spec, args->window_exp, &g->table, g->mem, &g->agg[k], err);
+        if (s != MP_OK) return s;
+        g->n_aggs++;
+        g->agg[k]->at = at;
+        g->agg[k]->wire_at = wire_at;
+        at += g->agg[k]->state_bytes;
+        wire_at += g->agg[k]->wire_bytes;
     }
     *stride = at;
     assert(wire_at % 4 == 0);
@@ -55,8 +71,11 @@ static mp_status make(mp_group *g, const mp_group_args *args, mp_error *err) {
     g->seen = keep(g, n_keys, sizeof *g->seen, &s, err);
     g->odd = keep(g, n_keys, sizeof *g->odd, &s, err);
     g->result_key_type = keep(g, n_keys, sizeof *g->result_key_type, &s, err);
-    g->agg = keep(g, (size_t)g->n_aggs, sizeof(mp_agg *), &s, err);
-    g->cursor = keep(g, (size_t)g->n_aggs, sizeof *g->cursor, &s, err);
+    size_t n_results = (size_t)g->n_results;
+    g->result = keep(g, n_results, sizeof *g->result, &s, err);
+    g->result_agg = keep(g, n_results, sizeof *g->result_agg, &s, err);
+    g->agg = keep(g, n_results, sizeof(mp_agg *), &s, err);
+    g->cursor = keep(g, n_results, sizeof *g->cursor, &s, err);
     g->batch_key = keep(g, MP_BATCH_ROWS, sizeof *g->batch_key, &s, err);
     g->batch_hash = keep(g, MP_BATCH_ROWS, sizeof *g->batch_hash, &s, err);
     g->batch_group = keep(g, MP_BATCH_ROWS, sizeof *g->batch_group, &s, err);
@@ -85,7 +104,7 @@ mp_status mp_group_new(const mp_group_args *args, mp_group **out, mp_error *err)
     g->mem = args->mem;
     g->simd = mp_simd_level();
     g->n_keys = args->n_keys;
-    g->n_aggs = args->n_aggs;
+    g->n_results = args->n_aggs;
     g->n_owners = args->n_owners > 0 ? args->n_owners : 1;
     g->slab_bits = mp_slab_bits((uint64_t)g->n_owners);
     g->expect_rows = args->expect_rows;
@@ -115,7 +134,7 @@ void mp_group_free(mp_group **out) {
                     g->odd,         g->agg,         g->cursor,          g->batch_key,
                     g->batch_hash,  g->batch_group, g->blank_wire,      (void *)g->batch_record,
                     g->batch_fixed, g->block,       g->waiting,         g->waiting_bytes,
-                    g->column,      g->order};
+                    g->column,      g->order,       g->result,          g->result_agg};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         mp_mem_free(g->mem, kept[i]);
     mp_mem_free(g->mem, g);

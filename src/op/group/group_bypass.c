@@ -15,6 +15,7 @@ static const int64_t CACHE_BYTES = 3 << 18, PROBE_BYTES = 64 << 20, LARGE_BYTES 
 enum {
     ROWS_PER_NEW_GROUP = 8,
     ROWS_PER_GROUP = 2,
+    HELD_PER_GROUP = 96, /* bytes */
     EARLY_ROWS = 1 << 16,
     DIRECT_ROWS = 1 << 18,
     SAMPLE_SLOTS = 1 << 15,
@@ -112,11 +113,23 @@ int64_t mp_group_large_bytes(const mp_group *g) {
     return limit > 0 && limit < large ? limit : large;
 }
 
+/* Do the aggregates hold more than they should, which is some eight values of each group at least? */
+static bool holds_much(const mp_group *g) {
+    size_t held = 0;
+    int n = 0;
+    for (int i = 0; i < g->n_aggs; i++) {
+        if (!g->agg[i]->ops->held) continue;
+        held += g->agg[i]->ops->held(g->agg[i]);
+        n++;
+    }
+    size_t least = HELD_PER_GROUP * (size_t)g->table.n * (size_t)n;
+    return held > least && held > mp_agg_held_most(g->mem, n);
+}
+
 bool mp_group_should_flush(mp_group *g) {
     if (g->is_direct || g->place_next) return true;
     int64_t bytes = mp_table_hot_bytes(&g->table);
-    for (int i = 0; i < g->n_aggs && g->n_owners > 1; i++)
-        if (g->agg[i]->ops->is_full && g->agg[i]->ops->is_full(g->agg[i])) return true;
+    if (g->n_owners > 1 && holds_much(g)) return true;
     if (bytes > mp_group_large_bytes(g)) {
         g->scattered = g->rows < ROWS_PER_GROUP * g->table.n;
         return true;

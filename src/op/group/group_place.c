@@ -18,7 +18,7 @@ static bool fills(double places, double n, double groups) {
 bool mp_group_place_pays(const mp_group *g, int64_t n_rows) {
     int64_t n = mp_dense_places(&g->dense), bytes = n * (int64_t)g->table.stride;
     for (int i = 0; i < g->n_aggs; i++)
-        if (g->agg[i]->ops->is_full) return false; /* would be emitted too often */
+        if (g->agg[i]->ops->held) return false; /* would be emitted too often */
     return n >= PLACES_FROM && g->table.n_placed == 0 && bytes <= mp_group_large_bytes(g) / 2 &&
            mp_group_rows_to_come(g) >= ROWS_PER_PLACE * (double)n &&
            fills((double)n, (double)n_rows, (double)g->table.n);

@@ -70,8 +70,8 @@ static mp_status make_columns(mp_group *g, int32_t n, mp_arena *arena, mp_error 
         s = make_column(c, g->result_key_type[i], 0, n, arena, err);
         if (s == MP_OK && c->type != MP_STRING) blank_column(c, n);
     }
-    for (int i = 0; i < g->n_aggs; i++) {
-        const mp_group_agg *spec = &g->agg[i]->spec;
+    for (int i = 0; i < g->n_results; i++) {
+        const mp_group_agg *spec = &g->result[i];
         for (int k = mp_group_result_columns(spec); k > 0 && s == MP_OK; k--, c++) {
             s = make_column(c, mp_group_result_type(spec), spec->ts_sep, n, arena, err);
             if (s == MP_OK) blank_column(c, n);
@@ -250,10 +250,11 @@ static int32_t align(mp_group *g, int32_t n, mp_col *out) {
 static mp_status put_aggs(mp_group *g, const uint32_t *group, int32_t n, mp_arena *arena,
                           mp_error *err) {
     mp_agg_column *c = g->column + g->n_keys;
-    for (int i = 0; i < g->n_aggs; i++) {
-        mp_status s = g->agg[i]->ops->result(g->agg[i], group, n, arena, c, err);
+    for (int i = 0; i < g->n_results; i++) {
+        mp_agg *a = g->agg[g->result_agg[i]];
+        mp_status s = a->ops->result(a, &g->result[i], group, n, arena, c, err);
         if (s != MP_OK) return s;
-        c += mp_group_result_columns(&g->agg[i]->spec);
+        c += mp_group_result_columns(&g->result[i]);
     }
     return MP_OK;
 }

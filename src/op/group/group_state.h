@@ -15,11 +15,13 @@
 
 struct mp_group {
     mp_mem *mem;
-    int n_keys, n_aggs, n_owners;
+    int n_keys, n_aggs, n_results, n_owners;
     int slab_bits;
-    int *key;          /* n_keys */
-    mp_type *key_type; /* n_keys */
-    mp_agg **agg;      /* n_aggs */
+    int *key;             /* n_keys */
+    mp_type *key_type;    /* n_keys */
+    mp_agg **agg;         /* n_aggs: the states */
+    mp_group_agg *result; /* n_results, as they were asked for */
+    int *result_agg;      /* of each, the place of its state */
     mp_simd simd;
     mp_table table;
     mp_dense dense;
