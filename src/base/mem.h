@@ -1,5 +1,6 @@
 /* mem.h - counted memory: every rank has one budget, and what is kept is reserved before it is allocated.
- * Invariant: used <= limit whenever limit > 0; peak is the largest used. Not thread-safe (ranks are single threads). */
+ * Invariant: whenever limit > 0, used <= limit but for what mp_mem_hold was told of, and while it is above nothing is
+ * granted; peak is the largest used. Not thread-safe (ranks are single threads). */
 #ifndef MP_BASE_MEM_H
 #define MP_BASE_MEM_H
 

@@ -22,21 +22,26 @@ enum {
 };
 
 /* Of what --memory leaves beside what the map has by now, three quarters are the dictionary's: neither can take the
- * other's. 0: there is no limit. */
-static int64_t take_share(mp_map_job *j) {
-    int64_t left = j->mem->limit_bytes - j->mem->used_bytes, share = left / 16 * 12;
-    if (j->mem->limit_bytes == 0 || !mp_mem_reserve(j->mem, (size_t)share)) return 0;
+ * other's. The share stays 0 where there is no limit, and only there: it would be none for the dictionary, too. */
+static mp_status take_share(mp_map_job *j, mp_error *err) {
+    enum { LEAST = 16 };
+    int64_t left = j->mem->limit_bytes - j->mem->used_bytes, share = left / LEAST * 12;
+    if (j->mem->limit_bytes == 0) return MP_OK;
+    if (left < LEAST || !mp_mem_reserve(j->mem, (size_t)share))
+        return mp_mem_error(j->mem, LEAST, err);
     j->dict->share = share;
-    return share;
+    return MP_OK;
 }
 
 static mp_status set_up(mp_map_job *j, mp_error *err) {
     mp_map_dict *m = j->dict;
-    int64_t limit = take_share(j), traffic = limit > 0 ? limit / 8 : TRAFFIC_MOST;
+    mp_status st = take_share(j, err);
+    if (st != MP_OK) return st;
+    int64_t limit = m->share, traffic = limit > 0 ? limit / 8 : TRAFFIC_MOST;
     traffic = traffic > TRAFFIC_MOST ? TRAFFIC_MOST : traffic;
     mp_mem_init(&m->mem, limit / 4);
     mp_dict_args args = {&m->mem, limit / 4 * 3, traffic < TRAFFIC_LEAST ? TRAFFIC_LEAST : traffic};
-    mp_status st = mp_dict_new(j->c, &args, &m->dict, err);
+    st = mp_dict_new(j->c, &args, &m->dict, err);
     if (st != MP_OK) return st;
     mp_resp_server_args server = {
         .c = j->c, .dict = m->dict, .mem = &m->mem, .folder = getenv("TMPDIR")};
