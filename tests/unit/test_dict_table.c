@@ -241,7 +241,6 @@ static const char *run(side *s, mp_dict_op op, unsigned flags, const char *key, 
     mp_buf request, out;
     mp_buf_init(&request, NULL);
     mp_buf_init(&out, NULL);
-    mp_buf_reserve(&out, MP_DICT_ANSWER_ROOM);
     size_t at = mp_dict_record_open(&request, op, flags, key, strlen(key));
     put_args(&request, args);
     mp_dict_record_close(&request, at);
@@ -420,7 +419,6 @@ static void many_of_one_field(void **state) {
         mp_dict_table_init(&s.t, &s.mem);
         mp_buf_init(&request, NULL);
         mp_buf_init(&out, NULL);
-        mp_buf_reserve(&out, MP_DICT_ANSWER_ROOM);
         size_t at = mp_dict_record_open(&request, MP_DICT_HSET, A, "h", 1);
         mp_buf_u32(&request, 1);
         mp_buf_bytes(&request, "f", 1);
@@ -469,7 +467,6 @@ static void hostile_bytes(void **state) {
         mp_dict_record r;
         mp_buf out;
         mp_buf_init(&out, NULL);
-        mp_buf_reserve(&out, MP_DICT_ANSWER_ROOM);
         if (mp_dict_record_read(p, n, &r)) {
             mp_dict_apply(&s.t, &r, mp_hash_bytes(r.key, r.key_len), &out);
             mp_rd rd = mp_rd_of(out.data, out.len);

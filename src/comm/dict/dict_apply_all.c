@@ -1,6 +1,7 @@
 /* dict_apply_all.c - operations on all the keys that a rank owns: lists of them by pattern, their number, clearing.
  * Invariant: a list that has no memory, or would not fit in a message, is an error and never a shorter list. */
 #include "comm/dict/dict_apply.h"
+#include "comm/dict/dict_call.h"
 
 typedef struct {
     mp_dict_call *c;

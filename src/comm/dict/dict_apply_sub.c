@@ -2,7 +2,7 @@
  * Invariant: a table without fields or members is never left behind: its key goes with the last of them. Several
  * fields are stored only where memory for all of them is there, so none are left half-way. */
 #include "base/hash.h"
-#include "comm/dict/dict_apply.h"
+#include "comm/dict/dict_call.h"
 
 typedef struct {
     const void *p;
@@ -108,9 +108,8 @@ static void open_list(mp_dict_call *c, uint32_t n) {
 /* May an answer of n_bytes become longer? A field that is named many times could make it longer than all
  * that the table holds, so memory is asked for while it grows, each time it has doubled. */
 static mp_dict_code answer_code(mp_dict_call *c, size_t n_bytes, size_t *tried) {
-    enum { LARGE = 64 * 1024 };
     if (n_bytes > MP_DICT_VALUE_MAX) return MP_DICT_TOO_LONG;
-    if (n_bytes < LARGE || n_bytes / 2 < *tried) return MP_DICT_OK;
+    if (n_bytes < MP_DICT_LARGE || n_bytes / 2 < *tried) return MP_DICT_OK;
     *tried = n_bytes;
     return mp_dict_fits(c, n_bytes) ? MP_DICT_OK : MP_DICT_NO_MEMORY;
 }

@@ -27,16 +27,9 @@ static uint64_t place_of(const mp_dict *d, const mp_dict_record *r) {
 /* Answers go into memory that is not counted: there are at most two of them for a rank, and a long one was held
  * against the budget when it was made. */
 static mp_status apply_one(mp_dict_part *part, const looked_at *x, mp_buf *out, mp_error *err) {
-    size_t before = out->len;
-    if (!mp_buf_reserve(out, MP_DICT_ANSWER_ROOM)) return mp_buf_check(out, err);
     mp_dict_apply(&part->table, &x->r, x->place, out);
     part->n_applied++;
-    if (!out->failed) return MP_OK;
-    mp_dict_call c = {.table = &part->table, .r = x->r, .out = out};
-    out->len = before;
-    out->failed = false;
-    mp_dict_answer_code(&c, MP_DICT_NO_MEMORY);
-    return MP_OK;
+    return mp_buf_check(out, err);
 }
 
 mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *bytes, size_t len,
