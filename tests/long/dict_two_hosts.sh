@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # dict_two_hosts.sh - the shared dictionary over TCP between two hosts: two network namespaces with a wire of MBIT (1000) and
-# MICROSECONDS (1000, each way) between them, since few kernels have netem. Counters are exact, and the figures of dict_bench and, where
-# it is here, redis-benchmark are printed. Needs root, namespaces and /dev/net/tun; else it says `skip: why`.
+# MICROSECONDS (1000, each way) between them, since few kernels have netem. Counters are exact, those by compare-and-swap, too, also
+# with two ranks on each host, which reach each other in shared memory and the others by messages. Runs with a rank that is killed
+# end by themselves. The figures of dict_bench and, where it is here, redis-benchmark are printed. Needs root, namespaces and /dev/net/tun; else it says `skip: why`.
 . "$(dirname "$0")/../cli/lib.sh"
 top=$(cd "$here/../.." && pwd)
 tag=mpart$$ wire=
@@ -68,6 +69,7 @@ cluster() {
         --host "node1:$((np / 2)),node2:$((np / 2))" --mca btl self,vader,tcp --mca btl_tcp_if_include 10.77.0.0/24 \
         --mca oob_tcp_if_include 10.77.0.0/24 -x LD_LIBRARY_PATH="$work" "$@" >"$out" 2>"$err" </dev/null
     rc=$?
+    return $rc
 }
 # A round trip of one byte, in milliseconds.
 cat >trip.py <<END
@@ -95,11 +97,49 @@ from mpart_dict import Dict
 d = Dict()
 for _ in range(20):
     d.many([("INCR", "shared%d" % (k % 10)) for k in range(100)])
+for i in range(60):
+    key, done = "swapped%d" % (i % 6), 0
+    while not done:
+        old = d("GET", key)
+        done = d("SETNX", key, 1) if old is None else d("CAS", key, old, int(old) + 1)
 END
 cluster 4 "$MPART" map --items "$PWD/list" -o "$PWD/o" --dict-out "$PWD/d.csv" --stats "$PWD/s.json" -- python3 "$PWD/count.py"
 check "exit code 0" has_code 0
 check "exact over two hosts" [ "$(grep -c '^shared[0-9],800$' d.csv)" = 10 ]
+check "by compare-and-swap, too" [ "$(grep -c '^swapped[0-5],40$' d.csv)" = 6 ]
 check "on two hosts" [ "$(grep -o '"host": "node[12]"' s.json | sort -u | wc -l)" = 2 ]
+
+# ---- a rank is killed, on either host ----
+cat >never.py <<END
+import sys
+sys.path.insert(0, "$top/scripts/examples")
+from mpart_dict import Dict
+d, i = Dict(), 0
+while True:
+    i += 1
+    d.many([(c, "%s%d" % (c, k), *more) for k in range(i % 50) for c, *more in (("SET", "v" * i), ("INCR",), ("DEL",))])
+END
+for i in $(seq "${KILLS:-6}"); do
+    node=$tag-node$((1 + i % 2))
+    cluster 4 "$MPART" map --items "$PWD/list" -o "$PWD/o$i" --dict -- python3 "$PWD/never.py" &
+    job=$!
+    for _ in $(seq 200); do
+        [ "$(pgrep -cf "$PWD/never.py [1-4]$")" = 4 ] && break
+        sleep 0.05
+    done
+    sleep "0.$((RANDOM % 10))"
+    start=$SECONDS
+    kill -9 "$(ip netns pids "$node" | xargs -r ps -o pid=,comm= -p | awk -v n=$((1 + i / 2 % 2)) '$2 == "mpart" && !--n { print $1 }')"
+    wait "$job"
+    rc=$?
+    last="kill -9 of a rank on $node"
+    check "exit code 137" has_code 137
+    check "it ends by itself, soon" [ $((SECONDS - start)) -lt 20 ]
+    check "nothing is written" [ ! -e "o$i" ]
+    sleep 0.5
+    check "no rank is left, no client" [ -z "$(pgrep -f "$PWD/never.py|$PWD/o$i")" ]
+    check "no socket is left" [ -z "$(find "$work"/tmp-node? -name 'mpart-*')" ]
+done
 
 for np in 2 4; do
     cluster $np "$work/dict_bench" "${OPERATIONS:-400000}"
