@@ -7,10 +7,12 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "comm/comm.h"
@@ -456,6 +458,43 @@ static void test_parts_grow(void **state) {
     assert_int_equal(mem.used_bytes, 0);
 }
 
+/* A process that is stopped while it has a part locked: who asks sleeps until it goes on, and then does what it wanted. */
+static void test_stops_with_the_lock(void **state) {
+    mp_comm *c = *state;
+    mp_dict *d = NULL;
+    mp_mem mem;
+    mp_mem_init(&mem, 0);
+    mp_dict_args args = {&mem, 0, 1 << 20};
+    bool ok = mp_dict_new(c, &args, &d, NULL) == MP_OK;
+    mpart_dict *m = ok ? mp_dict_client_new(c, d) : NULL;
+    mp_dict_part *own = mp_dict_part_of(c, rank_of(c));
+    pid_t child = own ? fork() : -1;
+    if (child == 0) {
+        bool locked = mp_dict_part_lock(own) && raise(SIGSTOP) == 0;
+        mp_dict_part_unlock(own);
+        _exit(!locked);
+    }
+    int how = 0;
+    if (child > 0) ok = waitpid(child, &how, WUNTRACED) == child && WIFSTOPPED(how);
+    ok = everywhere(c, ok && m);
+    pid_t waker = child > 0 ? fork() : -1;
+    if (waker == 0) _exit(usleep(150 * 1000) != 0 || kill(child, SIGCONT) != 0);
+    clock_t used = clock();
+    int64_t n = -1;
+    ok = ok && mpart_dict_add_int(m, "key", 3, 1) == OK && mpart_dict_quiet(m) == OK;
+    if (child > 0) ok = ok && clock() - used < CLOCKS_PER_SEC / 20;
+    ok = ok && get_int(m, "key", 3) == mp_comm_size(c) && mpart_dict_size(m, &n) == OK && n == 1;
+    if (child > 0) ok = waitpid(child, &how, 0) == child && how == 0 && ok;
+    if (waker > 0) ok = waitpid(waker, &how, 0) == waker && how == 0 && ok;
+    ok = everywhere(c, ok) && mp_dict_end(d, false, NULL) == MP_OK;
+    while (ok && !mp_dict_done(d))
+        ok = mp_comm_progress(c, NULL, NULL) == MP_OK;
+    assert_true(everywhere(c, ok));
+    mp_dict_client_free(&m);
+    mp_dict_free(&d);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
 /* A process that dies while it has a part locked: an error for every rank, as often as it asks, and nobody waits. */
 static void test_dies_with_the_lock(void **state) {
     mp_comm *c = *state;
@@ -520,6 +559,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_rank_fails),
         cmocka_unit_test(test_spread_and_combining),
         cmocka_unit_test(test_parts_grow),
+        cmocka_unit_test(test_stops_with_the_lock),
     };
     const struct CMUnitTest by_messages[] = {
         cmocka_unit_test(test_counters),          cmocka_unit_test(test_order),
