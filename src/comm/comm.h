@@ -114,8 +114,9 @@ const char *mp_comm_waiting(const mp_comm *c, double *seconds);
 void mp_comm_watch_fd(mp_comm *c, int fd);
 
 /* The area of a rank in memory that the ranks of its host share, at the same address on each; NULL: not reachable from
- * here, which other ranks need not agree with. *n_bytes: addresses, as many as the machine has memory; pages come
- * when they are written, zeroed. Local; nothing is there but what its owner puts there. */
+ * here, which other ranks need not agree with. *n_bytes: addresses, as many as the machine has memory, or fewer where
+ * there are very many ranks; pages come when they are written, zeroed. Local; nothing is there but what its owner puts
+ * there. */
 void *mp_comm_shared(mp_comm *c, int rank, size_t *n_bytes);
 
 /* Collectives: messages along a tree, through the same wait. All ranks call them in the same order. An error of a message

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "comm/comm_state.h"
 
@@ -23,10 +24,17 @@ static bool make_lock(mp_dict_part *part) {
     return part->has_lock;
 }
 
+/* Where there are very many ranks, areas are smaller than the machine's memory. */
+static bool has_addresses(size_t n, int64_t limit_bytes) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    return limit_bytes / 8 * 9 < (int64_t)n || (pages > 0 && n / PAGE >= (size_t)pages);
+}
+
 mp_dict_part *mp_dict_part_new(mp_comm *c, uint32_t serial, int64_t limit_bytes) {
-    size_t n;
+    size_t n = 0;
     mp_dict_part *part = mp_dict_part_of(c, mp_comm_rank(c));
-    if (part && !make_lock(part)) part = NULL;
+    (void)mp_comm_shared(c, mp_comm_rank(c), &n);
+    if (part && !(has_addresses(n, limit_bytes) && make_lock(part))) part = NULL;
     bool shared = part != NULL;
     if (!part) part = calloc(1, sizeof *part);
     if (!part) return NULL;
@@ -34,10 +42,7 @@ mp_dict_part *mp_dict_part_new(mp_comm *c, uint32_t serial, int64_t limit_bytes)
     part->n_applied = 0;
     part->looks = c->spin_ns > 0 ? LOOKS : 0;
     mp_mem_init(&part->mem, limit_bytes);
-    if (shared) {
-        (void)mp_comm_shared(c, mp_comm_rank(c), &n);
-        part->mem.heap = mp_heap_make((char *)part + PAGE, n - PAGE);
-    }
+    if (shared) part->mem.heap = mp_heap_make((char *)part + PAGE, n - PAGE);
     mp_dict_table_init(&part->table, &part->mem);
     atomic_store_explicit(&part->serial, serial, memory_order_release);
     return part;
