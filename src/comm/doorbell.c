@@ -154,6 +154,18 @@ static void use_cards(mp_comm *c, const mp_buf *cards) {
     mp_doorbell_woke(c); /* the flags that another rank has sent */
 }
 
+/* The same on every rank. */
+static bool on_several_hosts(const mp_comm *c, const mp_buf *cards) {
+    card first, other;
+    if (cards->len != (size_t)c->size * sizeof first) return false;
+    memcpy(&first, cards->data, sizeof first);
+    for (size_t at = sizeof first; at < cards->len; at += sizeof other) {
+        memcpy(&other, cards->data + at, sizeof other);
+        if (other.host != first.host) return true;
+    }
+    return false;
+}
+
 mp_status mp_doorbell_init(mp_comm *c, mp_error *err) {
     mp_buf all, cards;
     mp_buf_init(&all, NULL);
@@ -174,6 +186,11 @@ mp_status mp_doorbell_init(mp_comm *c, mp_error *err) {
     mp_buf_release(&all);
     if (s == MP_OK) s = mp_comm_bcast(c, &cards, err);
     if (s == MP_OK && c->rank > 0) use_cards(c, &cards);
+    if (s == MP_OK && on_several_hosts(c, &cards)) {
+        /* on the other hosts the flags may come behind the cards: not before they are there may memory be shared, or not */
+        s = mp_comm_barrier(c, err);
+        mp_doorbell_woke(c);
+    }
     mp_buf_release(&cards);
     return s;
 }

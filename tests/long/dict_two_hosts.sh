@@ -109,6 +109,13 @@ check "exact over two hosts" [ "$(grep -c '^shared[0-9],800$' d.csv)" = 10 ]
 check "by compare-and-swap, too" [ "$(grep -c '^swapped[0-5],40$' d.csv)" = 6 ]
 check "on two hosts" [ "$(grep -o '"host": "node[12]"' s.json | sort -u | wc -l)" = 2 ]
 
+if [ -x "$top/build/tests/mpi/test_dict" ]; then
+    for i in 1 2; do
+        cluster 4 "$top/build/tests/mpi/test_dict"
+        check "the tests of one host pass on two" has_code 0
+    done
+fi
+
 # ---- a rank is killed, on either host ----
 cat >never.py <<END
 import sys
