@@ -106,7 +106,7 @@ file,row,offset,reason,record
 "rows.csv",30000,$(at 30000),"column 'amount': 'abc' is not a float64","30000,zz,abc"
 "rows.csv",60000,$(at 60000),"4 fields instead of 3","60000,q,1,"
 END
-for np in 0 2 5; do
+for np in 0 5; do
     for way in skip null; do
         want=$work/skipped && [ $way = null ] && want=$work/mended
         run $np query rows.csv --on-bad-row $way --rejects out/r.csv --types amount:float64 -o out/o.csv
@@ -175,14 +175,10 @@ rm -f long.csv
 mkfifo feed
 for rank in 0 1; do
     last="kill -9 of rank $rank"
-    mpirun -np 3 "$MPART" query - --by a -o out/o.csv <feed >"$out" 2>"$err" &
+    mpirun -np 3 "$MPART" query feed --by a -o out/o.csv >"$out" 2>"$err" &
     job=$!
     exec 9>feed
-    head -n 1000 in.csv >&9
-    for _ in $(seq 100); do
-        [ "$(pgrep -c -P $job)" = 3 ] && ls -A out | grep -q mpart && break
-        sleep 0.1
-    done
+    cat in.csv >&9 # comes to its end when all but what a pipe holds was read
     kill_rank $job $rank
     exec 9>&-
     check "no output" [ ! -e out/o.csv ]

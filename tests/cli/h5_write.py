@@ -1,11 +1,24 @@
 """h5_write.py FILE.h5 FILE.csv TYPES [PATH]: is the HDF5 file, as h5py reads it (with OTHERS=1 in the
 environment also PyTables and pandas), the table of the CSV file? TYPES: a letter a column, i int, f float, s string, b bool, d date, t
-timestamp. With PATH of a group: the columns layout. Prints ok, or fails."""
+timestamp. With PATH of a group: the columns layout. Prints ok, or fails.
+h5_write.py serve: one process for many files. Each line of standard input has the value of OTHERS and these arguments, with tabs
+between; a child of its own checks them, and the line "end" is behind what it says."""
 import datetime, math, os, sys, warnings
 
 import h5py
 import numpy as np
 
+if sys.argv[1] == "serve":
+    import pandas, tables  # once, for the children
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.environ["OTHERS"], *sys.argv[1:] = line.rstrip("\n").split("\t")
+            break
+        os.waitpid(child, 0)
+        print("end", flush=True)
+    else:
+        sys.exit()
 path, text, types = sys.argv[1:4]
 place = sys.argv[4] if len(sys.argv) > 4 else "/data/table"
 
@@ -13,6 +26,8 @@ place = sys.argv[4] if len(sys.argv) > 4 else "/data/table"
 def records(name):
     """Rows of fields; null is None, and a quoted empty field is ""."""
     data = open(name, newline="", encoding="utf-8").read()
+    if '"' not in data:
+        return [[field or None for field in line.split(",")] for line in data.split("\n")[:-1]]
     row, field, rows, i, quoted = [], "", [], 0, False
     while i < len(data):
         c = data[i]

@@ -168,11 +168,11 @@ for rank in 0 2; do
     last="kill -9 of rank $rank"
     mpirun -np 3 "$MPART" merge $(cat list) --sort v --memory 12M -o out/m.csv >"$out" 2>"$err" &
     job=$!
-    for _ in $(seq 100); do
-        [ "$(pgrep -c -P $job)" = 3 ] && ls -A out | grep -q mpart && break
-        sleep 0.05
+    for _ in $(seq 500); do # until it writes to scratch
+        one=$(pgrep -P $job -x mpart | tail -n 1)
+        [ "$(sed -n 's/^wchar: //p' "/proc/${one:-none}/io" 2>/dev/null)" -gt 1000000 ] 2>/dev/null && break
+        sleep 0.02
     done
-    sleep 0.2
     kill_rank $job $rank
     check "no output" [ ! -e out/m.csv ]
     rm -rf out && mkdir out
