@@ -10,6 +10,8 @@ printf 'id,name,other\n1,x,2.5\n' >differs.csv
 printf 'id,name,amount\n' >header.csv
 refuses 74 "mpart: cannot open: file 'nowhere-at-all.csv': No such file or directory" query ok.csv nowhere-at-all.csv -o out/o.csv
 refuses 74 "mpart: cannot open: file 'ok.csv/x.csv': Not a directory" query ok.csv/x.csv -o out/o.csv
+refuses 74 "mpart: cannot open: file '/dev/fd/99': No such file or directory
+hint: a launcher passes no descriptors on: use standard input, '-'" query /dev/fd/99 -o out/o.csv
 refuses 74 "mpart: nothing to read: file 'folder': the folder has no file that ends in .csv, .tsv, .ndjson, .jsonl, .txt or .h5, text plain or with .gz or .zst
 hint: name the files themselves; any ending is read as CSV then" query folder -o out/o.csv
 refuses 65 "mpart: bad data: file 'empty.csv': the file is empty" query empty.csv -o out/o.csv

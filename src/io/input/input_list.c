@@ -183,6 +183,10 @@ static mp_status missing(const char *arg, int errnum, mp_arena *arena, mp_error 
         mp_error_hint(err, "there is no folder '%.400s' here", folder);
         return MP_IO;
     }
+    if (strncmp(arg, "/dev/fd/", 8) == 0) { /* <(...) of a shell */
+        mp_error_hint(err, "a launcher passes no descriptors on: use standard input, '-'");
+        return MP_IO;
+    }
     if (read_folder(folder, true, arena, &names, &n, NULL) != MP_OK) return MP_IO;
     int near = mp_str_nearest(name, names, n);
     if (near >= 0)
