@@ -307,7 +307,7 @@ mp_status mp_dict_flush(mp_dict *d, mp_error *err) {
 
 mp_status mp_dict_whole(const mp_dict *d, mp_error *err) {
     if (!mp_comm_broken(d->c)) return MP_OK;
-    return mp_error_set(err, MP_FAILED, "dictionary", "operations were lost before");
+    return mp_error_set(err, MP_FAILED, "dictionary", "a rank died, or a message found no memory");
 }
 
 bool mp_dict_full(const mp_dict *d) {
