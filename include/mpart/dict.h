@@ -56,7 +56,8 @@ mpart_dict_code mpart_dict_open(MPI_Comm comm, int64_t memory_bytes, mpart_dict 
 /* Ends it: all operations are carried out, then all ranks leave. Collective; a rank that cannot go on calls it too, at
  * any point, with failed: it gives up, and the others, which may be waiting for it, are told by
  * MPART_DICT_PEER_FAILED. The same code on every rank: that of the first rank with an unreported failure. *d becomes
- * NULL, what it has given becomes invalid. */
+ * NULL, what it has given becomes invalid. After MPART_DICT_FAILED from a call before it this may wait for nobody, and
+ * MPI_Abort should follow. */
 mpart_dict_code mpart_dict_close(mpart_dict **d, int failed);
 /* What the last call that did not return MPART_DICT_OK has to say; valid until the next call. */
 const char *mpart_dict_message(const mpart_dict *d);

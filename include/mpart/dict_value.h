@@ -48,7 +48,7 @@ typedef enum {
     MPART_DICT_NO_MEMORY, /* the owner's limit, or this rank's; the table is as it was */
     MPART_DICT_TOO_LARGE, /* a key or value above 512 MiB */
     MPART_DICT_PEER_FAILED, /* a rank has closed the dictionary as failed: leave by mpart_dict_close */
-    MPART_DICT_FAILED       /* MPI failed, or a call that is not allowed here */
+    MPART_DICT_FAILED       /* MPI failed, a rank died, or a call that is not allowed here */
 } mpart_dict_code;
 
 #ifdef __cplusplus
