@@ -44,6 +44,8 @@ all_of_it() {
     check "and no more" [ "$(wc -l <"$err")" = 1 ]
     left_as_it_was
 }
+# the signals are mpart's own affair
+hears() { to=$(pgrep -P $job | head -n 1) && (("0x0$(sed -n 's/^SigCgt:\t//p' "/proc/$to/status" 2>/dev/null)" & 0x4000)); }
 temporary() { [ -n "$(find . -name '.*mpart-*')" ]; }
 shards() { [ "$(find . -path './.*mpart-*' -name 'part-*' | wc -l)" -gt 0 ]; }
 
@@ -65,9 +67,9 @@ interrupt INT 0 temporary gen join --rows 100000000 -o joined
 all_of_it
 interrupt INT 0 temporary merge big.csv big.csv big.csv big.csv big.csv -o there.csv
 all_of_it
-interrupt TERM 0 'sleep 0.3' query quiet.csv
+interrupt TERM 0 'hears && sleep 0.2' query quiet.csv
 all_of_it
-interrupt INT 0 'sleep 0.3' map quiet.csv -- cat
+interrupt INT 0 'hears && sleep 0.2' map quiet.csv -- cat
 check "a map that waits for its input: the list of units is not known yet" has_code 130
 left_as_it_was
 
@@ -118,7 +120,7 @@ job=$!
 for _ in $(seq 500); do [ -s ran ] && [ "$(wc -l <ran)" -ge 2 ] && break || sleep 0.01; done
 to=$(pgrep -P $job)
 kill -TERM "$to"
-sleep 0.1
+taken "$to"
 kill -TERM "$to"
 wait $job
 rc=$?

@@ -131,6 +131,15 @@ end_of() {
     rc=$?
 }
 
+# taken PID: waits until that process (of several ranks, rank 0) has read the signals that it was sent: one that is still pending would
+# be one with the next.
+taken() {
+    for _ in $(seq 500); do
+        grep -qs '^ShdPnd:.*[1-9a-f]' "/proc/$1/status" || break
+        sleep 0.01
+    done
+}
+
 # kill_rank JOB RANK: kill -9 of one rank of that mpirun, which has to end, and not with 0.
 kill_rank() {
     kill -9 "$(pgrep -P "$1" | sed -n $(($2 + 1))p)"

@@ -63,7 +63,8 @@ for np in 0 3; do
         done
         to=$(pgrep -P $job | head -n 1) # of timeout
         kill -$signal "$to"
-        sleep 0.5
+        sleep 0.3 # mpirun passes it on
+        taken "$to" && taken "$(pgrep -P "$to" -x mpart | head -n 1)"
         touch go
         wait $job
         rc=$?
