@@ -4,16 +4,6 @@
  * has failed. */
 #include "comm/dict/dict_state.h"
 
-mp_status mp_dict_tell_end(mp_dict *d, int dest, mp_error *err) {
-    mp_dict_peer *p = &d->peers[dest];
-    uint32_t head[3] = {d->serial, MP_DICT_END, d->failed};
-    uint8_t message[20];
-    memcpy(message, head, sizeof head);
-    memcpy(message + sizeof head, &p->n_sent, 8);
-    p->told = true;
-    return mp_comm_send(d->c, dest, MP_TAG_DICT, message, sizeof message, err);
-}
-
 static bool settled(void *ctx) {
     return mp_dict_settled(ctx);
 }
@@ -23,7 +13,7 @@ static mp_status tell_quiet(mp_dict *d, int dest, mp_dict_message kind, mp_error
     return mp_comm_send(d->c, dest, MP_TAG_DICT, message, sizeof message, err);
 }
 
-mp_status mp_dict_on_quiet(mp_dict *d, mp_dict_message kind, mp_error *err) {
+static mp_status on_quiet(mp_dict *d, mp_dict_message kind, mp_error *err) {
     mp_status s = MP_OK;
     if (kind == MP_DICT_ALL_QUIET) {
         d->n_quiet++;
@@ -57,15 +47,19 @@ mp_dict_table *mp_dict_own(mp_dict *d) {
     return &d->part->table;
 }
 
-void mp_dict_hear_no_more(mp_dict *d) {
-    if (!d->listening || !d->ended || d->n_ends < d->size || d->n_todo > 0 || d->n_waiting > 0)
-        return;
-    for (int r = 0; r < d->size; r++)
-        if (d->peers[r].n_applied < d->peers[r].n_expected || !d->peers[r].told) return;
-    mp_comm_listen(d->c, MP_TAG_DICT, NULL, NULL);
-    mp_comm_listen(d->c, MP_TAG_DICT_ANSWER, NULL, NULL);
-    mp_comm_each_round(d->c, NULL, NULL);
-    d->listening = false;
+static mp_status on_end(mp_dict *d, int src, mp_rd *r, mp_error *err) {
+    uint32_t failed = mp_rd_u32(r);
+    int64_t n = mp_rd_i64(r);
+    if (r->bad || n < 0 || d->peers[src].n_expected >= 0)
+        return mp_error_set(err, MP_FAILED, "bad message", "end of the dictionary of rank %d", src);
+    d->peers[src].n_expected = n;
+    d->failed = d->failed || failed;
+    d->n_ends++;
+    return MP_OK;
+}
+
+mp_status mp_dict_on_word(mp_dict *d, int src, mp_dict_message what, mp_rd *r, mp_error *err) {
+    return what == MP_DICT_END ? on_end(d, src, r, err) : on_quiet(d, what, err);
 }
 
 mp_status mp_dict_end(mp_dict *d, bool failed, mp_error *err) {
@@ -92,9 +86,7 @@ mp_status mp_dict_end(mp_dict *d, bool failed, mp_error *err) {
         mp_status told = mp_dict_tell_end(d, r, s == MP_OK ? err : NULL);
         if (s == MP_OK) s = told;
     }
-    if (s == MP_OK) s = mp_dict_push(d, err);
-    mp_dict_hear_no_more(d);
-    return s;
+    return s == MP_OK ? mp_dict_push(d, err) : s;
 }
 
 bool mp_dict_failed(const mp_dict *d) {

@@ -143,38 +143,16 @@ mp_status mp_dict_serve(mp_dict *d, mp_error *err) {
             if (b->at >= b->buf.len) drop_first(d, p);
         }
     }
-    mp_dict_hear_no_more(d);
     return s;
 }
 
-static mp_status on_end(mp_dict *d, int src, mp_rd *r, mp_error *err) {
-    uint32_t failed = mp_rd_u32(r);
-    int64_t n = mp_rd_i64(r);
-    if (r->bad || n < 0 || d->peers[src].n_expected >= 0)
-        return mp_error_set(err, MP_FAILED, "bad message", "end of the dictionary of rank %d", src);
-    d->peers[src].n_expected = n;
-    d->failed = d->failed || failed;
-    d->n_ends++;
-    mp_dict_hear_no_more(d);
-    return MP_OK;
-}
-
-mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err) {
-    mp_dict *d = ctx;
+mp_status mp_dict_take(mp_dict *d, int src, const uint8_t *bytes, size_t len, mp_error *err) {
     mp_dict_peer *p = &d->peers[src];
-    mp_rd r = mp_rd_of(bytes, len);
-    uint32_t serial = mp_rd_u32(&r), what = mp_rd_u32(&r);
-    if (r.bad || serial != d->serial)
-        return mp_error_set(err, MP_FAILED, "bad message", "request to another dictionary");
-    if (what == MP_DICT_END) return on_end(d, src, &r, err);
-    if (what != MP_DICT_REQUESTS) return mp_dict_on_quiet(d, (mp_dict_message)what, err);
-    size_t at = 0, left = mp_rd_left(&r);
+    size_t at = 0;
     mp_status s = MP_OK;
-    while (!p->todo && at < left && may_answer(d, src) && s == MP_OK)
-        s = answer_some(d, src, r.p, left, &at, err);
-    if (at < left && s == MP_OK) s = keep(d, p, r.p + at, left - at, err);
-    mp_dict_hear_no_more(d);
-    return s;
+    while (!p->todo && at < len && may_answer(d, src) && s == MP_OK)
+        s = answer_some(d, src, bytes, len, &at, err);
+    return at < len && s == MP_OK ? keep(d, p, bytes + at, len - at, err) : s;
 }
 
 mp_status mp_dict_apply_own(mp_dict *d, size_t *answer, mp_error *err) {

@@ -1,5 +1,5 @@
 /* dict_state.h - what a mp_dict holds; for the files of the dictionary alone.
- * Invariant: of the batches for one owner one is open, some are queued, at most WINDOW are at the owner and not
+ * Invariant: of the batches for one owner one is open, some are queued, at most MP_DICT_WINDOW are at the owner and not
  * acknowledged. The waiters of a peer are in the order of the operations that were sent to it with MP_DICT_ANSWER,
  * and answers come in that order. */
 #ifndef MP_COMM_DICT_STATE_H
@@ -11,6 +11,8 @@
 /* Messages to owners: u32 serial, u32 what; then records, or the end: u32 failed, i64 batches. */
 typedef enum { MP_DICT_REQUESTS, MP_DICT_END, MP_DICT_QUIET, MP_DICT_ALL_QUIET } mp_dict_message;
 enum { MP_DICT_HEAD = 8 };
+
+enum { MP_DICT_WINDOW = 4 /* batches at an owner */, MP_DICT_BLOCK_MAX = 64 * 1024 };
 
 typedef struct mp_dict_block mp_dict_block;
 struct mp_dict_block {
@@ -80,36 +82,41 @@ struct mp_dict {
     mp_dict_counts counts;
 };
 
-/* dictionary.c */
+/* dict_send.c */
 /* The open batch of p goes to the queue. */
 mp_status mp_dict_queue_open(mp_dict *d, mp_dict_peer *p, mp_error *err);
-/* Called in every round of the communicator: sends what may leave. ctx: the dictionary. */
+/* Called in every round of the communicator: sends what may leave, and listens no longer once nothing can come any more.
+ * ctx: the dictionary. */
 mp_status mp_dict_push(void *ctx, mp_error *err);
+/* The end of this rank, behind all batches for dest. */
+mp_status mp_dict_tell_end(mp_dict *d, int dest, mp_error *err);
 
+/* dict_answer.c */
+mp_status mp_dict_on_answer(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err);
 /* The answers that r has to operations at p are given to those who wait for them. */
 mp_status mp_dict_answers_of(mp_dict *d, mp_dict_peer *p, mp_rd *r, mp_error *err);
+/* What failed without anybody waiting for it: mp_dict_lost tells the first. */
+void mp_dict_note_lost(mp_dict *d, mp_rd *r, const mp_dict_answer *a);
 
 /* dict_reach.c: carries out the records of b where dest's part is, in this rank's own time. *done false: not possible now
  * (it cannot be seen from here, or batches for it are under way), nothing happened. */
 mp_status mp_dict_reach(mp_dict *d, int dest, const mp_buf *b, bool *done, mp_error *err);
 
-/* dict_end.c */
-mp_status mp_dict_tell_end(mp_dict *d, int dest, mp_error *err);
-mp_status mp_dict_on_quiet(mp_dict *d, mp_dict_message kind, mp_error *err);
-/* Listens no longer once nothing can come any more. */
-void mp_dict_hear_no_more(mp_dict *d);
+/* dict_end.c: ends and quiet points of others; r: what is behind the message's head. */
+mp_status mp_dict_on_word(mp_dict *d, int src, mp_dict_message what, mp_rd *r, mp_error *err);
 
 /* dict_serve.c: the owner's side. */
 /* Carries out requests of bytes from *at on part, which is locked, until the end or the answer is long enough. */
 mp_status mp_dict_apply_some(mp_dict *d, mp_dict_part *part, const uint8_t *bytes, size_t len,
                              size_t *at, mp_buf *out, mp_error *err);
-mp_status mp_dict_on_request(void *ctx, int src, const uint8_t *bytes, size_t len, mp_error *err);
+/* Requests of src: carried out and answered, or kept until they may be. */
+mp_status mp_dict_take(mp_dict *d, int src, const uint8_t *bytes, size_t len, mp_error *err);
 /* Carries out what was left because answers were under way. */
 mp_status mp_dict_serve(mp_dict *d, mp_error *err);
 /* Carries out what this rank has started on its own keys; the answer to the last of it, if it wanted one, is at the end
  * of own_answer: its offset. */
 mp_status mp_dict_apply_own(mp_dict *d, size_t *answer, mp_error *err);
-void mp_dict_note_lost(mp_dict *d, mp_rd *r, const mp_dict_answer *a);
+
 /* dict_combine.c: the record at `at` of the open batch of owner p, which ends the batch, becomes part of an earlier
  * record where that changes nothing for anybody. True: the record was taken off the batch. */
 bool mp_dict_combine(mp_dict *d, int owner, uint64_t place, size_t at);
