@@ -98,9 +98,18 @@ bool mp_message_waits(mp_comm *c);
 /* Rings the sleeping receivers of unfinished sends: MPI may have had no room when they were rung first. */
 void mp_message_remind(mp_comm *c);
 
-/* doorbell.c */
+/* neighbours.c */
 /* Collective: learns the hosts, makes the bells. Needs messages and collectives. */
-mp_status mp_doorbell_init(mp_comm *c, mp_error *err);
+mp_status mp_neighbours_meet(mp_comm *c, mp_error *err);
+
+/* doorbell.c */
+/* This rank's bell, under a name that nobody guesses. */
+bool mp_doorbell_open(mp_comm *c, uint64_t token);
+/* Is there a bell of that name here? */
+bool mp_doorbell_reaches(uint64_t token);
+/* The lowest rank of a host makes the bytes that say who sleeps, all set, so a rank that has not mapped them yet is rung,
+ * and sends them. Needs c->token and c->secret. */
+void mp_doorbell_share(mp_comm *c);
 void mp_doorbell_release(mp_comm *c);
 /* Wakes dest if it sleeps on this host. */
 void mp_doorbell_ring(mp_comm *c, int dest);

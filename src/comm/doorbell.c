@@ -9,19 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "comm/comm_state.h"
-
-/* What every rank tells all. */
-typedef struct {
-    uint64_t host, token, secret;
-} card;
 
 static socklen_t bell_address(struct sockaddr_un *a, uint64_t token) {
     memset(a, 0, sizeof *a);
@@ -32,22 +25,15 @@ static socklen_t bell_address(struct sockaddr_un *a, uint64_t token) {
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
-static card own_card(mp_comm *c) {
-    card own = {.host = mp_hash_bytes(c->host, strlen(c->host))};
+bool mp_doorbell_open(mp_comm *c, uint64_t token) {
     struct sockaddr_un a;
-    uint64_t random[2];
-    if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random) return own;
     c->bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->bell < 0) return own;
-    socklen_t len = bell_address(&a, random[0]);
-    if (bind(c->bell, (const struct sockaddr *)&a, len) == 0) {
-        own.token = random[0];
-        own.secret = random[1];
-    } else {
-        close(c->bell);
-        c->bell = -1;
-    }
-    return own;
+    if (c->bell < 0) return false;
+    socklen_t len = bell_address(&a, token);
+    if (bind(c->bell, (const struct sockaddr *)&a, len) == 0) return true;
+    close(c->bell);
+    c->bell = -1;
+    return false;
 }
 
 /* fd, if not negative, travels with the ring. False: it was not taken. */
@@ -94,8 +80,7 @@ static void map_flags(mp_comm *c, int fd) {
     c->shared_fd = fd;
 }
 
-/* The lowest rank of a host makes the bytes, all set, so a rank that has not mapped them yet is rung, and sends them. */
-static void share_flags(mp_comm *c) {
+void mp_doorbell_share(mp_comm *c) {
     for (int r = 0; r < c->rank; r++)
         if (c->token[r]) return;
     int fd = memfd_create("mpart-asleep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -115,7 +100,7 @@ static void share_flags(mp_comm *c) {
     atomic_store(&c->asleep[c->rank], 0);
 }
 
-static bool reachable(uint64_t token) {
+bool mp_doorbell_reaches(uint64_t token) {
     struct sockaddr_un a;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
@@ -123,76 +108,6 @@ static bool reachable(uint64_t token) {
     bool ok = connect(fd, (const struct sockaddr *)&a, len) == 0;
     close(fd);
     return ok;
-}
-
-static void read_cards(mp_comm *c, const mp_buf *cards) {
-    card own, other;
-    memcpy(&own, cards->data + (size_t)c->rank * sizeof own, sizeof own);
-    memcpy(&other, cards->data, sizeof other);
-    c->secret = other.secret;
-    c->host_ranks = 1;
-    c->all_ring = true;
-    for (int r = 0; r < c->size; r++) {
-        memcpy(&other, cards->data + (size_t)r * sizeof other, sizeof other);
-        if (r == c->rank) continue;
-        if (other.host == own.host) {
-            c->host_ranks++;
-            c->token[r] = c->bell >= 0 ? other.token : 0;
-            /* same name, yet another host or network namespace: then it cannot be rung */
-            if (c->token[r] && !reachable(c->token[r])) c->token[r] = 0;
-        }
-        if (!c->token[r]) c->all_ring = false;
-    }
-    c->one_host = c->host_ranks == c->size;
-}
-
-static void use_cards(mp_comm *c, const mp_buf *cards) {
-    if (!c->token || cards->failed || cards->len != (size_t)c->size * sizeof(card)) return;
-    read_cards(c, cards);
-    if (c->bell < 0) return;
-    share_flags(c);
-    mp_doorbell_woke(c); /* the flags that another rank has sent */
-}
-
-/* The same on every rank. */
-static bool on_several_hosts(const mp_comm *c, const mp_buf *cards) {
-    card first, other;
-    if (cards->len != (size_t)c->size * sizeof first) return false;
-    memcpy(&first, cards->data, sizeof first);
-    for (size_t at = sizeof first; at < cards->len; at += sizeof other) {
-        memcpy(&other, cards->data + at, sizeof other);
-        if (other.host != first.host) return true;
-    }
-    return false;
-}
-
-mp_status mp_doorbell_init(mp_comm *c, mp_error *err) {
-    mp_buf all, cards;
-    mp_buf_init(&all, NULL);
-    mp_buf_init(&cards, NULL);
-    c->token = calloc((size_t)c->size, sizeof *c->token);
-    card own = own_card(c);
-    mp_status s = mp_comm_gather(c, &own, sizeof own, &all, err);
-    if (s == MP_OK && c->rank == 0) {
-        mp_rd r = mp_rd_of(all.data, all.len);
-        for (int i = 0; i < c->size; i++) {
-            uint64_t n = mp_rd_u64(&r);
-            const void *p = mp_rd_raw(&r, n);
-            if (p) mp_buf_put(&cards, p, n);
-        }
-        /* before the others learn the names, so that on this host the flags are there when the cards come */
-        use_cards(c, &cards);
-    }
-    mp_buf_release(&all);
-    if (s == MP_OK) s = mp_comm_bcast(c, &cards, err);
-    if (s == MP_OK && c->rank > 0) use_cards(c, &cards);
-    if (s == MP_OK && on_several_hosts(c, &cards)) {
-        /* on the other hosts the flags may come behind the cards: not before they are there may memory be shared, or not */
-        s = mp_comm_barrier(c, err);
-        mp_doorbell_woke(c);
-    }
-    mp_buf_release(&cards);
-    return s;
 }
 
 void mp_doorbell_release(mp_comm *c) {

@@ -161,7 +161,7 @@ mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err) {
     mp_status s = duplicate(c, parent, err);
     if (s == MP_OK) s = mp_message_init(c, err);
     if (s == MP_OK) mp_collective_init(c);
-    if (s == MP_OK && c->size > 1) s = mp_doorbell_init(c, err);
+    if (s == MP_OK && c->size > 1) s = mp_neighbours_meet(c, err);
     if (s != MP_OK) {
         release(c);
         return s;
