@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     mallopt(M_TRIM_THRESHOLD, 32 << 20);
     mp_comm_prepare_env();
     if (init_mpi() != MPI_SUCCESS) return 1;
-    mp_comm_hasten_launcher();
+    mp_comm_after_init();
     mp_comm *c = NULL;
     mp_error err = MP_ERROR_INIT;
     if (mp_comm_new(MPI_COMM_WORLD, &c, &err) != MP_OK) give_up(&err, 1);

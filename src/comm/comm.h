@@ -33,7 +33,8 @@ typedef enum {
 /* Life cycle (comm/life.c). */
 
 /* Before MPI_Init: what the environment says, and the settings that make start-up short (platform.md): for one host
- * pml=ob1, btl=self,vader; alone ess_singleton_isolated without session folders; mpi_yield_when_idle; io=romio321. Never
+ * pml=ob1, btl=self,vader; alone ess_singleton_isolated without session folders; no look for network cards; mpi_yield_when_idle;
+ * io=romio321. Never
  * overrides what the user set. */
 void mp_comm_prepare_env(void);
 /* True under mpirun or srun. */
@@ -44,8 +45,9 @@ const char *mp_comm_launcher_folder(void);
 /* The rank that the environment names, 0 when alone. Valid before MPI_Init. */
 int mp_comm_env_rank(void);
 
-/* After MPI_Init, once: what MPI tells its launcher leaves at once. Not collective. */
-void mp_comm_hasten_launcher(void);
+/* After MPI_Init, once, by a program whose waits are all mp_comm's: what MPI tells its launcher leaves at once, MPI's
+ * calls do not yield, and the environment is again what children should have. Not collective. */
+void mp_comm_after_init(void);
 /* Duplicates parent and sets errors to return. Collective. *out is freed by mp_comm_free (collective). */
 MP_MUST_CHECK mp_status mp_comm_new(MPI_Comm parent, mp_comm **out, mp_error *err);
 /* This rank alone, for what is written for all ranks but is one rank's work. Local, as are then all collectives on

@@ -77,6 +77,7 @@ struct mp_comm {
     uint64_t secret; /* tells a message of this job on the bell from a stranger's */
     int64_t spin_ns;
     int64_t idle_since_ns;
+    int64_t crowded_until_ns; /* others want the processors */
     const char *waiting;
     int64_t waiting_since_ns;
     int64_t deadline_ns; /* of waits; 0: none */
@@ -97,6 +98,12 @@ bool mp_message_ready(const mp_comm *c);
 bool mp_message_waits(mp_comm *c);
 /* Rings the sleeping receivers of unfinished sends: MPI may have had no room when they were rung first. */
 void mp_message_remind(mp_comm *c);
+
+/* life.c */
+/* Open MPI yields in each call that finds nothing to do. On a busy machine every yield is the others' time slice: wait.c does
+ * it once a round, where calls do it several times; those that block (MPI-IO's) must. Returns what it was. Where this MPI
+ * does not let itself be told, all stays as it is. */
+bool mp_comm_calls_yield(bool yes);
 
 /* neighbours.c */
 /* Collective: learns the hosts, makes the bells. Needs messages and collectives. */

@@ -36,6 +36,7 @@ struct mp_h5_watch {
     mp_h5_late_fn late;
     void *ctx;
     MPI_Errhandler handler;
+    bool yielded;
     char why[MPI_MAX_ERROR_STRING];
     atomic_bool failed, back;
     atomic_int n_holders;
@@ -85,6 +86,7 @@ mp_status mp_h5_watch_begin(double seconds, mp_h5_late_fn late, void *ctx, mp_h5
     atomic_store(&w->n_holders, 1);
     *out = w;
     atomic_store(&under_way, w);
+    w->yielded = mp_comm_calls_yield(true); /* it waits inside MPI */
     /* of every file that is opened from now on */
     if (MPI_File_create_errhandler(take_error, &w->handler) == MPI_SUCCESS &&
         MPI_File_set_errhandler(MPI_FILE_NULL, w->handler) == MPI_SUCCESS)
@@ -101,6 +103,7 @@ void mp_h5_watch_end(mp_h5_watch **w) {
     mp_h5_watch_back(*w);
     atomic_store(&under_way, NULL);
     MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_RETURN);
+    (void)mp_comm_calls_yield((*w)->yielded);
     if ((*w)->handler) MPI_Errhandler_free(&(*w)->handler);
     let_go(*w);
     *w = NULL;

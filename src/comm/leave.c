@@ -42,5 +42,6 @@ void mp_comm_finalize(mp_comm **c) {
     int64_t end = mp_clock_ns() + PATIENCE_NS;
     while (others_are_busy() && mp_clock_ns() < end)
         nanosleep(&moment, NULL);
+    (void)mp_comm_calls_yield(true);
     MPI_Finalize();
 }

@@ -46,6 +46,10 @@ int mp_comm_env_rank(void) {
     return v > 0 ? (int)v : 0;
 }
 
+/* What MPI may ask hwloc for: on one host no network cards have to be found, which takes longer than all the rest. */
+#define TOPOLOGY "HWLOC_COMPONENTS"
+#define TOPOLOGY_PARTS "-linuxio,-pci"
+
 static void choose(const char *name, const char *value) {
     setenv(name, value, 0);
 }
@@ -70,6 +74,7 @@ void mp_comm_prepare_env(void) {
     choose("OMPI_MCA_mpi_yield_when_idle", "1");
     choose("OMPI_MCA_io", "romio321");
     if (!alone && !env_one_host()) return;
+    choose(TOPOLOGY, TOPOLOGY_PARTS);
     if (alone) {
         choose("OMPI_MCA_ess_singleton_isolated", "1");
         /* all programs that are alone would share one folder, and the first to end removes it under the others */
@@ -83,7 +88,7 @@ void mp_comm_prepare_env(void) {
 
 /* MPI talks to its launcher through a TCP socket, at the end in several small messages without an answer: the last of
  * them would wait 40 ms for the delayed acknowledgement of the one before. */
-void mp_comm_hasten_launcher(void) {
+static void hasten_launcher(void) {
     enum { FDS = 256 };
     for (int fd = STDERR_FILENO + 1; fd < FDS; fd++) {
         int protocol = 0, yes = 1;
@@ -92,6 +97,20 @@ void mp_comm_hasten_launcher(void) {
             protocol == IPPROTO_TCP)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     }
+}
+
+bool mp_comm_calls_yield(bool yes) {
+    bool (*set)(bool);
+    *(void **)&set = dlsym(RTLD_DEFAULT, "opal_progress_set_yield_when_idle");
+    return set ? set(yes) : yes;
+}
+
+void mp_comm_after_init(void) {
+    const char *parts = getenv(TOPOLOGY);
+    if (parts && strcmp(parts, TOPOLOGY_PARTS) == 0)
+        unsetenv(TOPOLOGY); /* children are others' programs */
+    hasten_launcher();
+    (void)mp_comm_calls_yield(false);
 }
 
 enum { LIBRARIES = 128 };

@@ -1,6 +1,6 @@
 /* wait.c - the one way to wait: progress, then test and yield for a moment, then sleep.
  * Invariant: a rank that waits lets the others compute. It yields only while every rank of its host has a processor of its
- * own, and sleeps longer the longer nothing happens, so a wait is lengthened by a fixed fraction at most. */
+ * own and no other program wants it, and sleeps longer the longer nothing happens, so a wait is lengthened by a fixed fraction at most. */
 #include <poll.h>
 #include <sched.h>
 #include <time.h>
@@ -8,7 +8,13 @@
 #include "base/clock.h"
 #include "comm/comm_state.h"
 
-enum { SLEEP_MIN_NS = 50 * 1000, SLEEP_MAX_NS = 1000 * 1000, SLEEP_RUNG_NS = 20 * 1000 * 1000 };
+enum {
+    SLEEP_MIN_NS = 50 * 1000,
+    SLEEP_MAX_NS = 1000 * 1000,
+    SLEEP_RUNG_NS = 20 * 1000 * 1000,
+    CROWDED_NS = 1000 * 1000, /* a yield that takes longer went to others */
+    CROWDED_FOR_NS = 100 * 1000 * 1000
+};
 
 static int64_t sleep_length(const mp_comm *c, int64_t idle_ns) {
     /* with a doorbell, and nothing of ours for MPI to push along, the sleep is ended from outside */
@@ -34,13 +40,20 @@ static void sleep_once(mp_comm *c, int64_t ns) {
     mp_doorbell_woke(c);
 }
 
+/* Who yields to programs that compute gets the processor back behind their time slices; who sleeps, when it is woken. */
+static void yield(mp_comm *c, int64_t now) {
+    sched_yield();
+    int64_t back = mp_clock_ns();
+    if (back - now > CROWDED_NS) c->crowded_until_ns = back + CROWDED_FOR_NS;
+}
+
 void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
     int64_t now = mp_clock_ns();
     if (idle_rounds <= 1 || c->idle_since_ns == 0) c->idle_since_ns = now;
     int64_t idle_ns = now - c->idle_since_ns;
     if (mp_message_ready(c) || c->kept.status != MP_OK) return;
-    if (idle_ns < c->spin_ns) {
-        sched_yield();
+    if (idle_ns < c->spin_ns && now > c->crowded_until_ns) {
+        yield(c, now);
         return;
     }
     int64_t ns = sleep_length(c, idle_ns);

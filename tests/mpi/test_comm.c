@@ -47,13 +47,19 @@ static int no_delay(int fd) {
 }
 
 /* TCP sockets from here on, a launcher's among them, send at once; other descriptors are left alone. */
-static void test_hasten_launcher(void **state) {
+static void test_after_init(void **state) {
     (void)state;
     int tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0), end[2];
     assert_true(tcp >= 0 && udp >= 0);
     assert_int_equal(pipe(end), 0);
     assert_int_equal(no_delay(tcp), 0);
-    mp_comm_hasten_launcher();
+    setenv("HWLOC_COMPONENTS", "xml", 1); /* the user's: children have it, too */
+    mp_comm_after_init();
+    assert_string_equal(getenv("HWLOC_COMPONENTS"), "xml");
+    unsetenv("HWLOC_COMPONENTS");
+    mp_comm_prepare_env();
+    mp_comm_after_init();
+    assert_null(getenv("HWLOC_COMPONENTS"));
     assert_int_equal(no_delay(tcp), 1);
     for (int fd = STDERR_FILENO + 1; fd < 256; fd++)
         assert_int_not_equal(no_delay(fd), 0);
@@ -446,7 +452,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_waiting),       cmocka_unit_test(test_watched),
         cmocka_unit_test(test_doorbell),      cmocka_unit_test(test_serial),
         cmocka_unit_test(test_two),           cmocka_unit_test(test_free_with_messages_left),
-        cmocka_unit_test(test_hasten_launcher),
+        cmocka_unit_test(test_after_init),
     };
     return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }
