@@ -196,8 +196,11 @@ static bool grow(mp_resp_client *c, size_t cap) {
 }
 
 /* Bytes that can be read now. A full buffer doubles, but not beyond the command's end as far as that is known; where there
- * is no room for that, it grows a little. 0: nothing is left. */
+ * is no room for that, it grows a little. One that a pipeline fills as often as it is read gets its full size while half of
+ * the memory is left. 0: nothing is left. */
 static size_t room_to_read(mp_resp_client *c) {
+    if (c->filled && c->in.cap < READ_BYTES && leaves(c->in.mem, READ_BYTES, 2))
+        (void)grow(c, READ_BYTES);
     size_t need = c->in.len + READ_BYTES, twice = 2 * c->in.cap;
     size_t end = mp_resp_least_bytes(&c->parser) + READ_BYTES;
     if (c->in.len == c->in.cap && !grow(c, twice < need                ? need
@@ -223,6 +226,7 @@ static void read_some(mp_resp_client *c, int *events) {
     if (room == 0 || c->fd < 0) return;
     if (c->to_come > 0 && (int64_t)room > c->to_come) room = (size_t)c->to_come;
     ssize_t n = recv(c->fd, c->in.data + c->in.len, room, 0);
+    c->filled = n > 0 && (size_t)n == room;
     if (n > 0) {
         c->in.len += (size_t)n;
         ++*events;

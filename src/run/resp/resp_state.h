@@ -62,6 +62,7 @@ struct mp_resp_client {
     bool ended_input;      /* by the client, or by the server: what has come is still carried out */
     bool deaf;             /* it takes no more answers; what it has sent is carried out */
     bool unwatched;        /* epoll would only say that it is gone */
+    bool filled;           /* the last read took all the room there was */
     bool stuck;            /* commands have come that may not be started yet */
     int64_t refused_bytes; /* of the command that is passed over */
 };
