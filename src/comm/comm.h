@@ -34,8 +34,7 @@ typedef enum {
 
 /* Before MPI_Init: what the environment says, and the settings that make start-up short (platform.md): for one host
  * pml=ob1, btl=self,vader; alone ess_singleton_isolated without session folders; no look for network cards; mpi_yield_when_idle;
- * io=romio321. Never
- * overrides what the user set. */
+ * io=romio321. Never overrides what the user set. */
 void mp_comm_prepare_env(void);
 /* True under mpirun or srun. */
 bool mp_comm_under_launcher(void);

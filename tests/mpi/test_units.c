@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "on_ranks.h"
 #include "run/map/unit.h"
 
@@ -30,6 +31,8 @@ typedef struct {
     int failing_try;       /* units fail up to this try */
     int64_t tries[N_UNITS];
     int64_t unit;
+    bool timed; /* units take some ms, the first a quarter of a second */
+    int64_t began_ns;
     /* what goes wrong */
     place at;
     int on_rank; /* -1: nothing */
@@ -75,12 +78,15 @@ static mp_status begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     fake *f = ctx;
     mp_rd rd = mp_rd_of(desc, len);
     f->unit = unit;
+    f->began_ns = mp_clock_ns();
     if (mp_rd_i64(&rd) != unit * 3) return mp_error_set(err, MP_FAILED, "another unit", NULL);
     return maybe(f, BEGIN, err);
 }
 
 static mp_status step(void *ctx, bool *did, bool *done, mp_error *err) {
-    *did = *done = true;
+    const fake *f = ctx;
+    int64_t ms = f->unit == 0 ? 250 : 4;
+    *did = *done = !f->timed || mp_clock_ns() - f->began_ns > ms * 1000 * 1000;
     return maybe(ctx, STEP, err);
 }
 
@@ -91,8 +97,7 @@ static mp_status end(void *ctx, mp_unit_record *r, mp_error *err) {
 }
 
 static int64_t patience(void *ctx) {
-    (void)ctx;
-    return 0;
+    return ((const fake *)ctx)->timed ? 500 * 1000 : 0;
 }
 
 static void stop(void *ctx) {
@@ -202,9 +207,24 @@ static void test_failures(void **state) {
         }
 }
 
+/* A rank that is long with one unit gives back what it has beside it, and is given no more until that is done. */
+static void test_long_unit(void **state) {
+    mp_comm *c = *state;
+    fake f = {.on_rank = -1, .timed = true};
+    mp_units_result result;
+    mp_error e = MP_ERROR_INIT;
+    alarm(60);
+    assert_int_equal(execute(c, &f, false, 0, &result, &e), MP_OK);
+    alarm(0);
+    if (mp_comm_rank(c) != 0) return;
+    assert_int_equal(f.n_ended, N_UNITS);
+    assert_true(f.seen[DESCRIBE] <= N_UNITS + 4 * mp_comm_size(c));
+}
+
 int main(int argc, char **argv) {
     begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_unit),
         cmocka_unit_test(test_all_done),
         cmocka_unit_test(test_retries),
         cmocka_unit_test(test_failures),

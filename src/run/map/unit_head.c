@@ -27,7 +27,8 @@ mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
     h->tries = mp_mem_calloc(mem, n + 1, sizeof *h->tries);
     h->in_hand = mp_mem_calloc(mem, p, sizeof *h->in_hand);
     h->unsynced = mp_mem_calloc(mem, p, sizeof *h->unsynced);
-    bool ok = h->tries && h->in_hand && h->unsynced;
+    h->is_long = mp_mem_calloc(mem, p, sizeof *h->is_long);
+    bool ok = h->tries && h->in_hand && h->is_long && h->unsynced;
     if (ok && groups) {
         h->parked = mp_mem_alloc(mem, (n + 3 * groups) * sizeof *h->parked);
         ok = h->parked != NULL;
@@ -53,6 +54,7 @@ void mp_unit_head_release(mp_unit_run *r) {
     mp_buf_release(&h->lines);
     mp_mem_free(r->u->mem, h->tries);
     mp_mem_free(r->u->mem, h->in_hand);
+    mp_mem_free(r->u->mem, h->is_long);
     mp_mem_free(r->u->mem, h->unsynced);
     mp_mem_free(r->u->mem, h->due);
     mp_mem_free(r->u->mem, h->parked);
@@ -183,7 +185,7 @@ static bool hand_out(mp_unit_run *r) {
     for (int level = 1; level <= depth; level++)
         for (int i = 0; i < n; i++) {
             int dest = (h->first + i) % n;
-            if (h->in_hand[dest] >= level) continue;
+            if (h->in_hand[dest] >= level || (level > 1 && h->is_long[dest])) continue;
             int64_t unit = next_unit(r, now);
             if (unit < 0) return did;
             give(r, dest, unit);
@@ -249,6 +251,7 @@ static void hear_done(mp_unit_run *r, int src, const mp_unit_record *record) {
     mp_unit_head *h = &r->head;
     bool failed = record->outcome != MP_UNIT_OK;
     h->in_hand[src]--;
+    h->is_long[src] = false;
     h->n_out--;
     h->mean_ns = h->mean_ns ? (7 * h->mean_ns + record->run_ns) / 8 : record->run_ns + 1;
     leave_group(r, record->unit);
@@ -265,6 +268,7 @@ static void hear_back(mp_unit_run *r, int src, int64_t unit) {
     mp_unit_head *h = &r->head;
     if (unit < 0 || unit >= r->u->n_units) return;
     h->in_hand[src]--;
+    h->is_long[src] = true;
     h->n_out--;
     h->tries[unit]--;
     leave_group(r, unit);

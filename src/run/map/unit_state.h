@@ -37,7 +37,9 @@ typedef struct {
     mp_unit_due *due;
     int64_t n_due, cap_due; /* a heap: units that come again, soonest first */
     int *in_hand;           /* by rank */
-    mp_buf *unsynced;       /* by rank: lines of ended units whose results are not synced */
+    bool *
+        is_long; /* by rank: it gave units back, as the one it works on takes long; until that is done */
+    mp_buf *unsynced; /* by rank: lines of ended units whose results are not synced */
     int64_t n_out, n_unsynced;
     int first; /* rank that is asked first in the next round */
     mp_buf lines;
