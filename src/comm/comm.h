@@ -99,6 +99,9 @@ typedef bool (*mp_pred_fn)(void *ctx);
  * descriptors) for 50 us up to some ms. what: what is waited for, in words, for the watchdog and -v ("split", "end of exchange"). */
 MP_MUST_CHECK mp_status mp_comm_wait(mp_comm *c, mp_pred_fn pred, void *ctx, const char *what,
                                      mp_error *err);
+/* Lets others have the processor for a moment; false, and nothing happened: other programs want it, so who waits should
+ * sleep. */
+bool mp_comm_yield(mp_comm *c);
 /* One sleep of that kind, at most once per call; for loops of their own. idle_rounds: consecutive rounds without an event. */
 void mp_comm_idle(mp_comm *c, int idle_rounds);
 /* As mp_comm_idle, but never longer than most_ns (nanoseconds): for what has to be polled. */

@@ -41,10 +41,13 @@ static void sleep_once(mp_comm *c, int64_t ns) {
 }
 
 /* Who yields to programs that compute gets the processor back behind their time slices; who sleeps, when it is woken. */
-static void yield(mp_comm *c, int64_t now) {
+bool mp_comm_yield(mp_comm *c) {
+    int64_t now = mp_clock_ns();
+    if (now < c->crowded_until_ns) return false;
     sched_yield();
     int64_t back = mp_clock_ns();
     if (back - now > CROWDED_NS) c->crowded_until_ns = back + CROWDED_FOR_NS;
+    return true;
 }
 
 void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
@@ -52,10 +55,7 @@ void mp_comm_idle_most(mp_comm *c, int idle_rounds, int64_t most_ns) {
     if (idle_rounds <= 1 || c->idle_since_ns == 0) c->idle_since_ns = now;
     int64_t idle_ns = now - c->idle_since_ns;
     if (mp_message_ready(c) || c->kept.status != MP_OK) return;
-    if (idle_ns < c->spin_ns && now > c->crowded_until_ns) {
-        yield(c, now);
-        return;
-    }
+    if (idle_ns < c->spin_ns && mp_comm_yield(c)) return;
     int64_t ns = sleep_length(c, idle_ns);
     sleep_once(c, ns < most_ns ? ns : most_ns);
 }

@@ -13,6 +13,7 @@ static inline void begin_on_ranks(int *argc, char ***argv, unsigned seconds) {
     alarm(seconds);
     mp_comm_prepare_env();
     MPI_Init(argc, argv);
+    mp_comm_after_init();
 }
 
 /* The exit status of main. */

@@ -4,7 +4,6 @@
  * together, also when the run has failed. */
 #include "run/map/map_dict.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -75,7 +74,7 @@ const char *mp_map_dict_variable(const mp_map_job *j) {
 
 /* While clients and owners have been quick lately the rank yields and looks again instead of sleeping, and does not look
  * at the units for each request; once they are not, it sleeps at once. */
-static bool go_on(mp_map_dict *m, int64_t begun_ns, int events) {
+static bool go_on(mp_comm *c, mp_map_dict *m, int64_t begun_ns, int events) {
     int64_t now = mp_clock_ns(), gap = now - m->event_ns;
     if (events > 0) {
         gap = gap < GAP_MOST_NS ? gap : GAP_MOST_NS;
@@ -84,8 +83,7 @@ static bool go_on(mp_map_dict *m, int64_t begun_ns, int events) {
         gap = 0;
     }
     if (m->gap_ns > SPIN_NS || gap > SPIN_NS || now - begun_ns > STAY_NS) return false;
-    if (events == 0) sched_yield();
-    return true;
+    return events > 0 || mp_comm_yield(c);
 }
 
 const char *mp_map_dict_socket(const mp_map_job *j) {
@@ -108,7 +106,7 @@ mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err) {
         if (st == MP_OK) st = mp_comm_progress(j->c, &messages, err);
         events += messages;
         n += events;
-    } while (st == MP_OK && go_on(j->dict, begun_ns, events));
+    } while (st == MP_OK && go_on(j->c, j->dict, begun_ns, events));
     *did = *did || n > 0;
     return st;
 }
