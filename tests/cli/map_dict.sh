@@ -60,6 +60,12 @@ for np in 0 3; do
 from mpart_dict import Dict; d = Dict(); print(d('INCR', 'sum'), d('GET', 'first 2'), d('DBSIZE'))"
     check "numbers count as such" prints "301 b'1' 58"
 done
+printf '{"key":"h","value":{"f":2.5,"i":7,"t":"2.5"}}\n{"key":"k","value":2.5}\n' >floats.ndjson
+succeeds 2 map --items one --dict-in floats.ndjson --dict-out again.ndjson -- true
+check "floats in a hash there and back" same again.ndjson floats.ndjson
+python3 -c "[print('{\"key\":\"k%d\",\"value\":\"%s\"}' % (i, 'x' * 100000)) for i in range(10, 34)]" >wide.ndjson
+succeeds 3 map --memory 16M --items one --dict-in wide.ndjson --dict-out again.ndjson -- true
+check "wide rows in little memory" same again.ndjson wide.ndjson
 # ---- packed, TSV and HDF5, out and in again ----
 for np in 0 3; do
     for form in csv.gz csv.zst ndjson.gz tsv h5; do

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +346,28 @@ static void test_memory_limit(void **state) {
     assert_int_equal(sum_of(c, stored), n_keys);
 }
 
+/* Large values that are put faster than their owners take them: the rank that puts them waits. */
+static void test_queue_is_bounded(void **state) {
+    mp_comm *c = *state;
+    enum { BYTES = 4 << 20, KEYS = 8, PUTS = 40 };
+    mpart_dict *d = opened(128 << 20);
+    char *text = calloc(1, BYTES), key[40];
+    bool ok = text != NULL;
+    size_t at_first = 0, most = 0;
+    for (int i = 0; i < PUTS && ok && rank_of(c) == 0; i++) {
+        mpart_dict_value v = mpart_dict_bytes(text, BYTES);
+        struct mallinfo2 now = mallinfo2();
+        if (i == 0) at_first = now.uordblks + now.hblkhd;
+        if (now.uordblks + now.hblkhd > most) most = now.uordblks + now.hblkhd;
+        ok = mpart_dict_put(d, key, key_text(key, "large", i % KEYS), &v) == OK;
+    }
+    ok = ok && mpart_dict_quiet(d) == OK;
+    ok = mpart_dict_close(&d, 0) == OK && ok;
+    free(text);
+    assert_true(everywhere(c, ok));
+    assert_true(everywhere(c, most - at_first < (size_t)80 << 20));
+}
+
 /* One rank gives up while the others wait for it: for a key that never comes, at a quiet point, or at the end. */
 static void test_rank_fails(void **state) {
     mp_comm *c = *state;
@@ -556,6 +579,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_many_long_answers),
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_queue_is_bounded),
         cmocka_unit_test(test_rank_fails),
         cmocka_unit_test(test_spread_and_combining),
         cmocka_unit_test(test_parts_grow),

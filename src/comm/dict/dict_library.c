@@ -272,12 +272,10 @@ static mpart_dict_code make_room(mpart_dict *m) {
 }
 
 static mpart_dict_code update(mpart_dict *m, const request *q) {
-    if (++m->n_updates % UPDATES_PER_ROUND == 0) {
-        mpart_dict_code code = mpart_dict_progress(m);
-        if (code == MPART_DICT_OK) code = make_room(m);
-        if (code != MPART_DICT_OK) return code;
-    }
-    return start(m, q, NULL, 0);
+    mpart_dict_code code = MPART_DICT_OK;
+    if (++m->n_updates % UPDATES_PER_ROUND == 0) code = mpart_dict_progress(m);
+    if (code == MPART_DICT_OK) code = make_room(m);
+    return code == MPART_DICT_OK ? start(m, q, NULL, 0) : code;
 }
 
 static bool new_results(mpart_dict *m, size_t n) {

@@ -38,8 +38,9 @@ static bool has_room(void *ctx) {
 }
 
 static mp_status progress(reading *r) {
-    if (r->row % PUTS_PER_ROUND) return MP_OK;
-    mp_status st = mp_comm_progress(r->j->c, NULL, r->err);
+    bool due = r->row % PUTS_PER_ROUND == 0;
+    if (!due && !mp_dict_full(r->d)) return MP_OK;
+    mp_status st = due ? mp_comm_progress(r->j->c, NULL, r->err) : MP_OK;
     if (st == MP_OK && mp_dict_full(r->d))
         st = mp_comm_wait(r->j->c, has_room, r->d, "room in the dictionary", r->err);
     return st == MP_OK ? mp_dict_lost(r->d, r->err) : st;
@@ -127,13 +128,13 @@ static bool take_string(const uint8_t *p, size_t n, mp_buf *out) {
     return true;
 }
 
-static mp_status put_word(reading *r, const mp_json_value *v) {
+/* A number, or true and false as texts. */
+static mp_dict_value word_value(const mp_json_value *v) {
     mp_dict_value out = {.type = MP_DICT_INT};
-    if (mp_parse_int64((const char *)v->p, v->len, &out.i)) return put(r, &out);
+    if (mp_parse_int64((const char *)v->p, v->len, &out.i)) return out;
     out.type = MP_DICT_FLOAT;
-    if (mp_parse_double((const char *)v->p, v->len, &out.f)) return put(r, &out);
-    out = (mp_dict_value){.type = MP_DICT_BYTES, .bytes = {v->p, v->len}};
-    return put(r, &out);
+    if (mp_parse_double((const char *)v->p, v->len, &out.f)) return out;
+    return (mp_dict_value){.type = MP_DICT_BYTES, .bytes = {v->p, v->len}};
 }
 
 /* An object of texts and numbers becomes a hash. */
@@ -150,16 +151,15 @@ static mp_status put_hash(reading *r, const mp_json_value *v) {
         if (!b) return not_open(r);
         mp_buf_u32(b, 1);
         mp_buf_bytes(b, r->value.data, r->value.len);
-        mp_dict_value text = {.type = MP_DICT_BYTES, .bytes = {inner.p, inner.len}}, number = text;
-        number.type = MP_DICT_INT;
-        if (inner.kind == MP_JSON_STRING) {
+        mp_dict_value out = {.type = MP_DICT_BYTES};
+        if (inner.kind == MP_JSON_WORD) {
+            out = word_value(&inner);
+        } else {
             if (!take_string(inner.p, inner.len, &r->value)) b->failed = true;
-            text.bytes.p = r->value.data;
-            text.bytes.n = r->value.len;
+            out.bytes.p = r->value.data;
+            out.bytes.n = r->value.len;
         }
-        bool is_int = inner.kind == MP_JSON_WORD &&
-                      mp_parse_int64((const char *)inner.p, inner.len, &number.i);
-        mp_dict_put_value(b, is_int ? &number : &text);
+        mp_dict_put_value(b, &out);
         st = mp_dict_close(r->d, NULL, NULL, 0, r->err);
     }
     return st == MP_OK && m.flaw ? bad(r, m.flaw) : st;
@@ -204,7 +204,10 @@ static mp_status take_json(reading *r, const uint8_t *p, size_t n) {
     if (key.kind != MP_JSON_STRING || value.kind == MP_JSON_NONE || value.kind == MP_JSON_NULL)
         return bad(r, "an object with a text 'key' and a 'value' is wanted");
     if (!take_string(key.p, key.len, &r->key)) return not_open(r);
-    if (value.kind == MP_JSON_WORD) return put_word(r, &value);
+    if (value.kind == MP_JSON_WORD) {
+        mp_dict_value v = word_value(&value);
+        return put(r, &v);
+    }
     if (value.kind == MP_JSON_NESTED)
         return value.p[0] == '{' ? put_hash(r, &value) : put_set(r, &value);
     return take_string(value.p, value.len, &r->value) ? put_text(r) : not_open(r);
