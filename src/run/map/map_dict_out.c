@@ -75,11 +75,13 @@ static bool put_pair(mp_buf *b, const mp_dict_entry *e, mp_mem *mem) {
     mp_buf_bytes(b, e->key, e->key_len);
     mp_buf_u8(b, e->type == MP_DICT_BYTES);
     if (e->type == MP_DICT_HASH || e->type == MP_DICT_SET) {
-        mp_buf sub;
-        mp_buf_init(&sub, mem);
-        bool ok = put_sub(&sub, e, mem) && !sub.failed;
-        mp_buf_bytes(b, sub.data, ok ? sub.len : 0);
-        mp_buf_release(&sub);
+        /* as mp_buf_bytes; in place, since a text may be as long as all that the dictionary has */
+        size_t at = b->len + sizeof(uint32_t);
+        mp_buf_u32(b, 0);
+        bool ok = put_sub(b, e, mem) && !b->failed && b->len - at < UINT32_MAX;
+        if (ok)
+            memcpy(b->data + at - sizeof(uint32_t), &(uint32_t){(uint32_t)(b->len - at)},
+                   sizeof(uint32_t));
         return ok;
     }
     mp_dict_value v = mp_dict_entry_value(e);
