@@ -128,5 +128,22 @@ for np in 0 2; do
     check "the run ends" [ $((SECONDS - start)) -lt 15 ]
     kill "$(cat stays)" 2>/dev/null
 done
+# ---- no descriptor is left for a client, and none is connected that could leave ----
+cat >again.py <<'END'
+import os, resource, socket, time
+pid = os.getppid()
+while open("/proc/%d/comm" % pid).read().strip() != "mpart":
+    pid = int(open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[1])
+old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, old[1]))
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(os.environ["MPART_DICT"])
+s.sendall(b"PING\r\n")
+time.sleep(0.2)
+resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+assert s.recv(100) == b"+PONG\r\n"
+END
+succeeds 0 map --items one --dict -- python3 again.py
 check "no folder of a socket is left" [ -z "$(ls -A "$TMPDIR")" ]
 finish

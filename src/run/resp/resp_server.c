@@ -12,10 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "io/leftover.h"
 #include "run/resp/resp_client.h"
 
-enum { EVENTS_A_ROUND = 64, ACCEPTED_A_ROUND = 32 };
+enum { EVENTS_A_ROUND = 64, ACCEPTED_A_ROUND = 32, AGAIN_NS = 100000000 };
 
 static bool make_folder(mp_resp_server *s, const char *parent) {
     if (!parent || !*parent) return false;
@@ -106,9 +107,11 @@ static void take_clients(mp_resp_server *s, int *events) {
     for (int i = 0; i < ACCEPTED_A_ROUND && s->listener >= 0; i++) {
         int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            /* no descriptor is free: others wait until a client leaves */
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            /* no descriptor is free: others wait until a client leaves, or for a while */
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
                 watch_listener(s, false);
+                s->again_ns = mp_clock_ns() + AGAIN_NS;
+            }
             return;
         }
         ++*events;
@@ -121,6 +124,7 @@ static void take_clients(mp_resp_server *s, int *events) {
 
 mp_status mp_resp_server_round(mp_resp_server *s, int *events, mp_error *err) {
     struct epoll_event ready[EVENTS_A_ROUND];
+    if (!s->accepting && s->listener >= 0 && mp_clock_ns() >= s->again_ns) watch_listener(s, true);
     int n = epoll_wait(s->epoll, ready, EVENTS_A_ROUND, 0);
     for (int i = 0; i < n; i++) {
         if (ready[i].data.ptr)

@@ -75,6 +75,7 @@ struct mp_resp_server {
     int leftover;                /* of the folder, -1 */
     mp_resp_client *clients;
     bool ended, accepting;
+    int64_t again_ns; /* when it is listened to again, if it is not */
     int n_stuck;
     mp_resp_server_counts counts;
 };
