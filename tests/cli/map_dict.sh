@@ -184,10 +184,10 @@ try:
 except RuntimeError as why: print(n > 100, 'maxmemory' in str(why), 'do not fit in the budget of' in str(why), d('STRLEN', 'k0'))"
 check "the limit is an answer that names it" prints "True True True 100000"
 # a set whose text is longer than what is kept for what travels
-succeeds 1 map --items one --memory 24M --dict-out set.ndjson -- python3 -c "import sys; sys.path.insert(0, '$examples')
+succeeds 1 map --items one --memory 48M --dict-out set.ndjson -- python3 -c "import sys; sys.path.insert(0, '$examples')
 from mpart_dict import Dict
-d = Dict(); [d('SADD', 's', *['%0100d' % k for k in range(i, i + 1000)]) for i in range(0, 60000, 1000)]"
-check "is written" [ "$(wc -c <set.ndjson)" = 6180022 ]
+d = Dict(); [d('SADD', 's', *['%0100d' % k for k in range(i, i + 1000)]) for i in range(0, 100000, 1000)]"
+check "is written" [ "$(wc -c <set.ndjson)" = 10300022 ]
 # 25 MB of items and a dictionary that is filled to its limit: together they stay within --memory
 python3 -c 'for i in range(250): print("%d%s" % (i, "x" * 100000))' >wide
 cat >fill.py <<END
