@@ -15,7 +15,7 @@ typedef struct mp_mem {
     int64_t used_bytes;
     int64_t peak_bytes;
     int64_t refused_bytes; /* the last request that the budget refused, 0: none */
-    mp_heap *heap;         /* where its blocks come from, NULL: malloc (mp_mem_aligned and spaces never) */
+    mp_heap *heap; /* where its blocks come from, NULL: malloc (mp_mem_aligned and spaces never) */
 } mp_mem;
 
 void mp_mem_init(mp_mem *m, int64_t limit_bytes);
@@ -66,7 +66,7 @@ typedef struct mp_arena {
     mp_arena_chunk *spare; /* from before the last reset, where all are kept */
     char *next, *end;
     size_t total_bytes; /* handed out since the last reset */
-    size_t keep_bytes;  /* a reset keeps all chunks up to so many bytes; 0: one, of 16 MiB at most */
+    size_t keep_bytes; /* a reset keeps all chunks up to so many bytes; 0: one, of 16 MiB at most */
 } mp_arena;
 
 void mp_arena_init(mp_arena *a, mp_mem *mem);

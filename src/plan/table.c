@@ -311,9 +311,8 @@ static void index_packed(opener *o, const mp_input *in, mp_table_file *file,
     if (in->packing == MP_PACK_NONE || o->spec->run.scatter == MP_SCATTER_DATA) return;
     file->index = mp_pack_index_read(in, o->arena);
     if (!file->index && o->solid && in->size_bytes > 0 && stream->stream) {
-        file->index =
-            mp_pack_index_whole(in, mp_stream_consumed(stream->stream), (int64_t)stream->front.len,
-                                stream->at_end, o->arena);
+        file->index = mp_pack_index_whole(in, mp_stream_consumed(stream->stream),
+                                          (int64_t)stream->front.len, stream->at_end, o->arena);
         file->solid = file->index != NULL;
     }
     if (!file->index) return;

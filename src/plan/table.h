@@ -27,10 +27,10 @@ typedef struct {
     const mp_h5_layout *h5; /* HDF5: splits are ranges of its rows; else NULL */
     mp_str h5_bytes;        /* the same in wire form */
     int64_t split_rows;     /* HDF5 */
-    bool solid; /* packed, can be entered at its beginning alone: all its ranges are for one rank, the
-                   last one goes to the end of the text, wherever that is; text_bytes is a guess */
-    const mp_pack_index
-        *index; /* rank 0: of a packed file that is scattered as ranges; else NULL */
+    /* packed, can be entered at its beginning alone: all its ranges are for one rank, the last one goes to the end of the
+     * text, wherever that is; text_bytes is a guess */
+    bool solid;
+    const mp_pack_index *index; /* rank 0: of a packed file that is scattered as ranges, or NULL */
 } mp_table_file;
 
 typedef struct {

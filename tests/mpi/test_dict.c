@@ -570,20 +570,13 @@ static int open_unshared(void **state) {
 int main(int argc, char **argv) {
     begin_on_ranks(&argc, &argv, 100);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_compare_and_swap),
-        cmocka_unit_test(test_put_new),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_updates),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_many_long_answers),
-        cmocka_unit_test(test_bad_values),
-        cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_queue_is_bounded),
-        cmocka_unit_test(test_rank_fails),
-        cmocka_unit_test(test_spread_and_combining),
-        cmocka_unit_test(test_parts_grow),
-        cmocka_unit_test(test_stops_with_the_lock),
+        cmocka_unit_test(test_counters),          cmocka_unit_test(test_compare_and_swap),
+        cmocka_unit_test(test_put_new),           cmocka_unit_test(test_order),
+        cmocka_unit_test(test_updates),           cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_many_long_answers), cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_memory_limit),      cmocka_unit_test(test_queue_is_bounded),
+        cmocka_unit_test(test_rank_fails),        cmocka_unit_test(test_spread_and_combining),
+        cmocka_unit_test(test_parts_grow),        cmocka_unit_test(test_stops_with_the_lock),
     };
     const struct CMUnitTest by_messages[] = {
         cmocka_unit_test(test_counters),          cmocka_unit_test(test_order),

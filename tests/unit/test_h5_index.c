@@ -103,8 +103,8 @@ static void every_index(void **state) {
         {2, {ROWS, 5}, {MORE, 5}, {10, 2}, false, false},
         {2, {ROWS, 5}, {MORE, MORE}, {10, 2}, false, false}, /* a tree of several levels */
         {2, {30, 2}, {MORE, MORE}, {10, 2}, false, false},   /* of its root alone */
-        {1, {3}, {3}, {3}, false, false},    /* a single chunk */
-        {1, {3}, {MORE}, {30}, false, false} /* one that is not full */
+        {1, {3}, {3}, {3}, false, false},                    /* a single chunk */
+        {1, {3}, {MORE}, {30}, false, false}                 /* one that is not full */
     };
     for (size_t i = 0; i < 4 * sizeof shapes / sizeof *shapes; i++) {
         shape s = shapes[i / 4];
@@ -126,8 +126,8 @@ static void every_index(void **state) {
 /* A byte of each kind of block is another. */
 static void broken_blocks(void **state) {
     (void)state;
-    static const char *const blocks[] = {"FAHD", "FADB", "EAHD", "EAIB", "EASB", "EADB",
-                                        "BTHD", "BTIN", "BTLF"};
+    static const char *const blocks[] = {"FAHD", "FADB", "EAHD", "EAIB", "EASB",
+                                         "EADB", "BTHD", "BTIN", "BTLF"};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         shape s = {1, {ROWS}, {i < 2 ? ROWS : MORE}, {4}, false, false};
         if (i >= 6) s = (shape){2, {ROWS, 5}, {MORE, MORE}, {10, 2}, false, false};

@@ -16,7 +16,7 @@ typedef struct {
     _Atomic uint32_t serial; /* of the dictionary that it is of, 0: of none */
     bool shared, has_lock;
     bool broken; /* a rank died while it changed this; read and written under the lock */
-    mp_mem mem; /* of the table */
+    mp_mem mem;  /* of the table */
     mp_dict_table table;
     int64_t n_applied; /* operations carried out */
     int looks;         /* for the lock, before sleeping until it is free */

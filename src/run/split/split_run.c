@@ -256,7 +256,8 @@ mp_status mp_split_run(mp_comm *c, const mp_spec *spec, const mp_split_spec *spl
         mp_shard_files_free(&s->files);
         if (st && st != MP_PARTIAL) (void)!mp_comm_barrier(c, NULL);
         bool keep = keeps_journal(s, st);
-        if (keep && err && !*err->hint) mp_run_dir_hint(mp_comm_size(c), split->resume_command, err);
+        if (keep && err && !*err->hint)
+            mp_run_dir_hint(mp_comm_size(c), split->resume_command, err);
         if (keep) mp_shard_folder_keep(s->target);
         mp_shard_folder_free(&s->target);
         mp_split_journal_close(s, keep || split->explain);
