@@ -68,7 +68,7 @@ static const mp_option map_options[] = {
      .help = "a line for each item, in GNU parallel's columns"},
     {.name = "run-dir", .kind = MP_OPT_TEXT, .arg = "DIR", .at = AT(map.run_dir),
      .help = "journal and results until the run is done (default:\n"
-             "OUT.mpart-run, where OUT is -o or --results)"},
+             "OUT.mpart-run, where OUT is -o, --results or --dict-out)"},
     {.name = "resume", .kind = MP_OPT_FLAG, .at = AT(map.resume),
      .help = "go on from the journal: what is done is not done again"},
     {.name = "explain", .kind = MP_OPT_FLAG, .at = AT(map.explain),

@@ -220,8 +220,26 @@ printf 'key,value\n1,2\n3\n' >bad.csv
 refused 65 "file 'bad.csv', row 2: another number of fields" map --items one --dict-in bad.csv --dict-out no.csv -- true
 printf '{"key":"a","value":1}\n{"key":2,"value":1}\n' >bad.ndjson
 refused 65 "row 2: an object with a text 'key'" map --items one --dict-in bad.ndjson --dict-out no.csv -- true
-refused 74 "cannot" map --items one --dict-out none/d.csv -- true
-check "nothing is written" [ ! -e no.csv ]
+refused 74 "there is no folder 'none/' here" map --items one --dict-out none/d.csv -- touch no.run
+refused 74 "Is a directory" map --items one --dict-out . -- touch no.run
+check "nothing is run or written" [ -z "$(ls -A | grep ^no)" ]
+
+# ---- its file cannot be written ----
+python3 -c 'import sys; sys.stdout.write("key,value\nlong,\"%s\"\n" % ("v" * (17 << 20)))' >long.csv
+for np in 0 2; do
+    rm -f ran
+    run $np map --items one --dict-in long.csv --dict-out x.h5 -- sh -c 'echo >>ran'
+    check "too long for HDF5: exit code 65" has_code 65
+    check "says how to go on" says_once "--resume --run-dir x.h5.mpart-run --dict-out FILE.ndjson"
+    succeeds $np map --items one --dict-in long.csv --dict-out x.csv --resume --run-dir x.h5.mpart-run -- sh -c 'echo >>ran'
+    check "each unit ran once" [ "$(wc -l <ran)" = 1 ]
+    check "nothing is lost, nothing is left" [ "$(wc -c <x.csv) $(echo x.*)" = "$(((17 << 20) + 16)) x.csv" ]
+done
+run 2 map --items one --dict-out /dev/full -- true
+check "full disk: exit code 74" has_code 74
+run 2 map --items one --dict-out /dev/full --run-dir x.run -- true
+check "full disk: says how to go on" says_once "hint: go on with: mpirun -np 2 $MPART map --resume --items one --dict-out /dev/full"
+rm -r x.run
 
 # ---- one rank fails; a unit fails ----
 for rank in 0 1 2; do
@@ -229,7 +247,12 @@ for rank in 0 1 2; do
         MPART_TEST_FAIL=$rank:$phase run 3 map --items list --dict-out no.csv -- true
         check "rank $rank fails in $phase: exit code 1" has_code 1
         check "one message" one_message
-        check "nothing is left" [ -z "$(ls -A "$TMPDIR")$(ls -A | grep -E '^no|mpart')" ]
+        left=$(ls -A "$TMPDIR")$(ls -A | grep -E '^no|mpart')
+        case $phase in
+            dict | units) check "nothing is left" [ -z "$left" ] ;;
+            *) check "what is done is left" [ "$left" = no.csv.mpart-run ] ;;
+        esac
+        rm -rf no.csv*
     done
 done
 run 3 map --items list --dict-out some.csv -- sh -c 'python3 count.py $0; [ $0 = 7 ] && kill -9 $$; [ $0 != 9 ]'

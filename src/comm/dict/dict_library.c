@@ -203,6 +203,7 @@ static mpart_dict_code wait_for(mpart_dict *m, const mpart_dict_future *f, size_
     waiting w = {m->d, f, n};
     mp_status s = all_done(&w) ? MP_OK : mp_dict_flush(m->d, &err);
     if (s == MP_OK) s = mp_comm_wait(m->c, all_done, &w, "answer of the dictionary", &err);
+    if (s != MP_OK) mp_comm_give_up(m->c); /* answers may come to futures that are no more */
     return s == MP_OK ? MPART_DICT_OK : fail(m, s, &err);
 }
 

@@ -130,6 +130,12 @@ static bool is_standard_output(const char *name) {
            strcmp(name, "/proc/self/fd/1") == 0;
 }
 
+bool mp_out_is_file(const char *target) {
+    struct stat st;
+    if (is_standard_output(target)) return false;
+    return stat(target, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
 static mp_status open_direct(mp_out_file *f, mp_error *err) {
     bool terminal;
     f->direct = true;
@@ -172,7 +178,7 @@ mp_status mp_out_create(const char *target, mp_out_file **out, mp_error *err) {
         s = mp_error_errno(err, EISDIR, "cannot write", target);
     else if (len == 0 || target[len - 1] == '/')
         s = mp_error_errno(err, len ? EISDIR : ENOENT, "cannot write", target);
-    else if ((there && !S_ISREG(st.st_mode)) || is_standard_output(target))
+    else if (!mp_out_is_file(target))
         s = open_direct(f, err);
     else {
         int errnum = follow_links(target, &f->target);
@@ -183,6 +189,14 @@ mp_status mp_out_create(const char *target, mp_out_file **out, mp_error *err) {
         mp_out_abandon(&f);
     else
         *out = f;
+    return s;
+}
+
+mp_status mp_out_try(const char *target, mp_error *err) {
+    mp_out_file *f = NULL;
+    if (!mp_out_is_file(target)) return MP_OK;
+    mp_status s = mp_out_create(target, &f, err);
+    mp_out_abandon(&f);
     return s;
 }
 

@@ -53,12 +53,9 @@ mp_status mp_h5_write_new(mp_comm *c, const mp_spec *spec, mp_mem *mem, mp_h5_wr
     if (!path || strcmp(path, "-") == 0) return not_a_file("-", err);
     mp_status st = name_scratch(w, err);
     if (st || mp_comm_rank(c) != 0) return st;
-    struct stat there;
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
-        return not_a_file(path, err);
+    if (!mp_out_is_file(path)) return not_a_file(path, err);
     st = mp_out_create(path, &w->target, err);
     if (!st && spec->output.h5_unsynced) mp_out_leave_sync(w->target);
-    if (!st && mp_out_direct_fd(w->target) >= 0) st = not_a_file(path, err);
     return st;
 }
 

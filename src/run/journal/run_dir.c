@@ -20,6 +20,7 @@ struct mp_run_dir {
     mp_arena arena;
     char *path;
     bool kept;
+    bool empty;                  /* nothing was done in it yet */
     int fd, lock_fd, journal_fd; /* -1 */
     int run;
     int last_run; /* of the logs that are there */
@@ -95,11 +96,12 @@ void mp_run_dir_remove(mp_run_dir *d) {
     (void)unlinkat(d->fd, "lock", 0);
     (void)rmdir(d->path);
     d->kept = true; /* what follows has nothing to remove */
+    d->empty = false;
 }
 
 void mp_run_dir_free(mp_run_dir **d) {
     if (!*d) return;
-    if (!(*d)->kept && (*d)->fd >= 0) mp_run_dir_remove(*d);
+    if ((!(*d)->kept || (*d)->empty) && (*d)->fd >= 0) mp_run_dir_remove(*d);
     close_fd(&(*d)->journal_fd);
     close_fd(&(*d)->lock_fd);
     close_fd(&(*d)->fd);
@@ -341,7 +343,9 @@ static mp_status enter(mp_run_dir *d, const mp_run_dir_args *args, mp_error *err
         sweep(d, true);
         st = write_facts(d, args->facts, err);
     }
-    return st == MP_OK ? begin_run(d, args, err) : st;
+    if (st == MP_OK) st = begin_run(d, args, err);
+    d->empty = st == MP_OK && !have;
+    return st;
 }
 
 mp_status mp_run_dir_open(const mp_run_dir_args *args, mp_run_dir **out, mp_error *err) {
@@ -358,6 +362,7 @@ mp_status mp_run_dir_open(const mp_run_dir_args *args, mp_run_dir **out, mp_erro
 mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err) {
     mp_status st = mp_buf_check(lines, err);
     if (st != MP_OK || d->journal_fd < 0) return st;
+    d->empty = false;
     return write_all(d, d->journal_fd, lines->data, lines->len, err);
 }
 

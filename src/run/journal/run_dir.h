@@ -26,7 +26,7 @@ typedef struct {
  * which); MP_IO: it cannot be made, or is a folder of something else. *out is set also on failure. */
 MP_MUST_CHECK mp_status mp_run_dir_open(const mp_run_dir_args *args, mp_run_dir **out,
                                         mp_error *err);
-/* NULL is fine; a temporary one is removed. */
+/* NULL is fine; a temporary one is removed, and one that this run has made and has nothing to go on from. */
 void mp_run_dir_free(mp_run_dir **d);
 const char *mp_run_dir_path(const mp_run_dir *d);
 bool mp_run_dir_is_kept(const mp_run_dir *d);

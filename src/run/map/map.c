@@ -56,21 +56,23 @@ static mp_status make_results(mp_map_job *j, bool again, mp_error *err) {
     return mkdir(path, 0777) == 0 ? MP_OK : mp_error_errno(err, errno, "cannot write", path);
 }
 
-/* OUT.mpart-run; NULL: the output is a stream, or no regular file, and no folder was named. */
+static bool names_file(const char *out) {
+    return out && strcmp(out, "-") != 0 && mp_out_is_file(out);
+}
+
+/* OUT.mpart-run; NULL: no output is a regular file, and no folder was named. */
 static mp_status choose_folder(mp_map_job *j, const char **path, mp_error *err) {
     static const char ending[] = ".mpart-run";
     const char *out = j->map->results ? j->map->results : j->spec->output.path;
-    struct stat st;
     *path = j->map->run_dir;
     if (*path) return MP_OK;
-    bool special = !out || strcmp(out, "-") == 0;
-    if (!special && stat(out, &st) == 0) special = !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-    if (special && (j->map->resume || j->map->explain)) {
+    if (!names_file(out)) out = j->map->dict_out;
+    if (!names_file(out)) {
+        if (!j->map->resume && !j->map->explain) return MP_OK;
         mp_error_set(err, MP_USAGE, NULL, "there is no journal to resume from");
         mp_error_hint(err, "--run-dir DIR names its folder; with -o FILE it is FILE.mpart-run");
         return MP_USAGE;
     }
-    if (special) return MP_OK;
     size_t n = strlen(out);
     while (n > 1 && out[n - 1] == '/')
         n--;
@@ -131,6 +133,7 @@ static mp_status plan(mp_map_job *j, mp_error *err) {
         print_plan(j);
         return MP_OK;
     }
+    if (st == MP_OK && names_file(j->map->dict_out)) st = mp_out_try(j->map->dict_out, err);
     if (st == MP_OK) st = open_run(j, err);
     if (st == MP_OK && j->map->explain) return MP_OK;
     if (st == MP_OK) st = mp_map_open_target(j, err);
@@ -342,6 +345,7 @@ static mp_status finish(mp_map_job *j, mp_error *err) {
     st = agree(j, st, &mine, err);
     if (st == MP_OK) st = mp_map_combines(j) ? mp_map_combine_write(j, err) : mp_map_write(j, err);
     if (st == MP_OK) st = mp_map_dict_write(j, err);
+    if (st == MP_IO && j->journalled && is_head(j)) hint_resume(j, err);
     if (st != MP_OK) return st;
     if (j->map->bisect) st = mp_map_write_rejects(j, err);
     if (st != MP_OK) return st;

@@ -286,13 +286,27 @@ static mp_status begin(writing *w, mp_error *err) {
     return st == MP_OK ? mp_answer_begin(w->answer, false, err) : st;
 }
 
+/* Its strings are too long for HDF5: a query's hint is of no use here. */
+static void explain_length(const mp_map_job *j, mp_error *err) {
+    err->hint[0] = 0;
+    if (j->journalled)
+        mp_error_hint(err,
+                      "CSV and NDJSON have no such limit; nothing is lost: --resume --run-dir %s "
+                      "--dict-out FILE.ndjson",
+                      j->folder);
+    else
+        mp_error_hint(err, "CSV and NDJSON have no such limit: --dict-out FILE.ndjson");
+}
+
 static mp_status finish(writing *w, mp_error *err) {
     mp_report report;
     int64_t rows, bytes;
     mp_report_init(&report);
     mp_status st = mp_answer_store(w->answer, &report, err);
     mp_report_release(&report);
-    return st == MP_OK ? mp_answer_finish(w->answer, &rows, &bytes, err) : st;
+    if (st == MP_OK) st = mp_answer_finish(w->answer, &rows, &bytes, err);
+    if (st == MP_DATA) explain_length(w->j, err);
+    return st;
 }
 
 mp_status mp_map_dict_write(mp_map_job *j, mp_error *err) {

@@ -16,7 +16,7 @@
 #include "io/leftover.h"
 #include "run/resp/resp_client.h"
 
-enum { EVENTS_A_ROUND = 64, ACCEPTED_A_ROUND = 32, AGAIN_NS = 100000000 };
+enum { EVENTS_A_ROUND = 64, ACCEPTED_A_ROUND = 32, BACKLOG = 128, AGAIN_NS = 100000000 };
 
 static bool make_folder(mp_resp_server *s, const char *parent) {
     if (!parent || !*parent) return false;
@@ -41,7 +41,7 @@ static mp_status listen_there(mp_resp_server *s, mp_error *err) {
     memcpy(a.sun_path, s->path, strlen(s->path) + 1);
     s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->listener < 0 || bind(s->listener, (const struct sockaddr *)&a, sizeof a) != 0 ||
-        chmod(s->path, 0700) != 0 || listen(s->listener, 128) != 0)
+        chmod(s->path, 0700) != 0 || listen(s->listener, BACKLOG) != 0)
         return mp_error_errno(err, errno, "cannot listen on the dictionary's socket", s->path);
     return MP_OK;
 }
@@ -147,12 +147,11 @@ mp_status mp_resp_server_round(mp_resp_server *s, int *events, mp_error *err) {
 }
 
 void mp_resp_server_end(mp_resp_server *s) {
-    int events = 0, before = -1;
+    int events = 0;
     if (s->ended) return;
-    while (before != events) { /* those that have connected, too */
-        before = events;
+    /* those that have connected, too; who connects again and again gets no further */
+    for (int n = 0; n <= BACKLOG; n += ACCEPTED_A_ROUND)
         take_clients(s, &events);
-    }
     s->ended = true;
     close_listener(s);
     for (mp_resp_client *c = s->clients; c; c = c->next)
