@@ -156,4 +156,14 @@ succeeds 2 map --items list -o joined --resume -- echo
 check "--resume without a journal starts" same joined list
 succeeds 2 map --items list --run-dir rd --resume -- echo
 check "standard output with a journal" same "$out" list
+
+# ---- standard output: what failed in the run before stands in its place ----
+rm -rf rd fixed
+retried='[ $0 = 2 ] && [ ! -e fixed ] && exit 1; echo $0'
+seq 1 4 >four
+run 2 map --items four --run-dir rd -- sh -c "$retried"
+check "an item fails: exit code 3" has_code 3
+touch fixed
+succeeds 2 map --items four --run-dir rd --resume -- sh -c "$retried"
+check "its result is in its place" same "$out" four
 finish

@@ -148,9 +148,11 @@ mp_status mp_map_keep(mp_map_job *j, mp_error *err) {
     for (int64_t i = 0; i < j->n_units; i++)
         if (mp_map_is_empty(j, i)) j->results[i] = (mp_map_result){.outcome = MP_UNIT_OK};
     for (int64_t i = 0; i < j->n_units; i++) {
-        if (j->results[i].outcome != MP_UNIT_OK || !result_there(j, i)) continue;
-        j->kept[i] = 1;
-        j->n_kept++;
+        j->kept[i] = j->results[i].outcome == MP_UNIT_OK && result_there(j, i);
+        j->n_kept += j->kept[i];
+        /* what is done again has no outcome yet */
+        if (!j->kept[i] && !j->map->explain)
+            j->results[i] = (mp_map_result){.outcome = MP_UNIT_OUTCOMES};
     }
     return MP_OK;
 }
