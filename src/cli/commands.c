@@ -83,6 +83,7 @@ static void set_defaults(mp_invocation *inv) {
     *inv = (mp_invocation){0};
     inv->spec.input.quote = '"';
     inv->spec.query.limit_rows = -1;
+    inv->map.dict_keep_ns = -1;
     inv->spec.output.format = -1;
     inv->spec.output.h5_layout = -1;
     inv->spec.output.h5_compress = -1;

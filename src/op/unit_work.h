@@ -33,6 +33,7 @@ typedef enum {
     MP_UNIT_NO_RUN,  /* could not be started; code is an errno */
     MP_UNIT_BAD,     /* ran well, but its output cannot be used */
     MP_UNIT_FAILED,  /* a plug-in said so, or handed out what cannot be taken */
+    MP_UNIT_LOST,    /* ran well in a run before, but what it did to the dictionary is gone */
     MP_UNIT_OUTCOMES
 } mp_unit_outcome;
 

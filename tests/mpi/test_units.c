@@ -17,21 +17,37 @@
 
 enum { N_UNITS = 40 };
 
-typedef enum { DESCRIBE, ENDED, COMMIT, PUSH, BESIDE, BEGIN, STEP, END, SYNC, N_PLACES } place;
+typedef enum {
+    DESCRIBE,
+    ENDED,
+    COMMIT,
+    PUSH,
+    BESIDE,
+    BEGIN,
+    STEP,
+    END,
+    SYNC,
+    KEEP,
+    N_PLACES
+} place;
 
 static const char *const place_names[] = {"describe", "ended", "commit", "push", "beside",
-                                          "begin",    "step",  "end",    "sync"};
+                                          "begin",    "step",  "end",    "sync", "keep"};
 
 typedef struct {
     int rank;
-    int64_t n_ended; /* rank 0 */
+    mp_comm *c;
+    int64_t n_ended, n_committed; /* rank 0 */
+    bool working;
+    int64_t keep_ns, n_kept_while_working, n_kept_uncommitted;
     int64_t seen[N_PLACES];
     bool has_failed;
     int ended_by[N_UNITS]; /* rank 0: 1 + rank */
     int failing_try;       /* units fail up to this try */
     int64_t tries[N_UNITS];
     int64_t unit;
-    bool timed; /* units take some ms, the first a quarter of a second */
+    bool timed; /* units take some ms, the first long_ms */
+    int64_t long_ms;
     int64_t began_ns;
     /* what goes wrong */
     place at;
@@ -60,8 +76,10 @@ static mp_status ended(void *ctx, const mp_unit_record *r, int src, mp_error *er
 }
 
 static mp_status commit(void *ctx, const mp_buf *lines, mp_error *err) {
-    (void)lines;
-    return maybe(ctx, COMMIT, err);
+    fake *f = ctx;
+    for (size_t i = 0; i < lines->len; i++)
+        f->n_committed += lines->data[i] == '\n';
+    return maybe(f, COMMIT, err);
 }
 
 static mp_status push(void *ctx, bool *did, mp_error *err) {
@@ -79,19 +97,21 @@ static mp_status begin(void *ctx, int64_t unit, const uint8_t *desc, size_t len,
     mp_rd rd = mp_rd_of(desc, len);
     f->unit = unit;
     f->began_ns = mp_clock_ns();
+    f->working = true;
     if (mp_rd_i64(&rd) != unit * 3) return mp_error_set(err, MP_FAILED, "another unit", NULL);
     return maybe(f, BEGIN, err);
 }
 
 static mp_status step(void *ctx, bool *did, bool *done, mp_error *err) {
     const fake *f = ctx;
-    int64_t ms = f->unit == 0 ? 250 : 4;
+    int64_t ms = f->unit == 0 ? f->long_ms : 4;
     *did = *done = !f->timed || mp_clock_ns() - f->began_ns > ms * 1000 * 1000;
     return maybe(ctx, STEP, err);
 }
 
 static mp_status end(void *ctx, mp_unit_record *r, mp_error *err) {
     fake *f = ctx;
+    f->working = false;
     r->outcome = r->tries <= f->failing_try ? MP_UNIT_EXIT : MP_UNIT_OK;
     return maybe(f, END, err);
 }
@@ -106,6 +126,16 @@ static void stop(void *ctx) {
 
 static mp_status sync_all(void *ctx, mp_error *err) {
     return maybe(ctx, SYNC, err);
+}
+
+/* Collective, as a dictionary's is. */
+static mp_status keep(void *ctx, mp_error *err) {
+    fake *f = ctx;
+    int64_t working = f->working;
+    mp_status st = mp_comm_allreduce(f->c, &working, 1, MP_SUM, err);
+    f->n_kept_while_working += working;
+    f->n_kept_uncommitted += f->n_ended != f->n_committed;
+    return st == MP_OK ? maybe(f, KEEP, err) : st;
 }
 
 static mp_status execute(mp_comm *c, fake *f, bool journalled, int64_t retries,
@@ -130,8 +160,11 @@ static mp_status execute(mp_comm *c, fake *f, bool journalled, int64_t retries,
                   .end = end,
                   .patience = patience,
                   .stop = stop,
-                  .sync = sync_all};
+                  .sync = sync_all,
+                  .keep = f->keep_ns ? keep : NULL,
+                  .keep_ns = f->keep_ns};
     f->rank = mp_comm_rank(c);
+    f->c = c;
     mp_status st = mp_units_execute(c, &u, result, err);
     close(epoll_fd);
     return st;
@@ -179,7 +212,7 @@ static void test_retries(void **state) {
 
 /* Trouble of a callback is the run's error on every rank, whenever it comes. */
 static void fails_at(mp_comm *c, place at, int on_rank, bool late, bool journalled) {
-    fake f = {.on_rank = on_rank, .at = at, .late = late};
+    fake f = {.on_rank = on_rank, .at = at, .late = late, .keep_ns = at == KEEP};
     mp_units_result result;
     mp_error e = MP_ERROR_INIT;
     mp_status st = execute(c, &f, journalled, 0, &result, &e);
@@ -207,10 +240,43 @@ static void test_failures(void **state) {
         }
 }
 
+/* What is kept belongs to the records in the journal; units that come again are not lost. */
+static void test_keep(void **state) {
+    mp_comm *c = *state;
+    for (int failing = 0; failing < 2; failing++) {
+        fake f = {.on_rank = -1, .timed = true, .long_ms = 4, .failing_try = failing};
+        mp_units_result result;
+        mp_error e = MP_ERROR_INIT;
+        f.keep_ns = 5 * 1000 * 1000;
+        alarm(60);
+        assert_int_equal(execute(c, &f, true, 1, &result, &e), MP_OK);
+        alarm(0);
+        assert_true(f.seen[KEEP] > 0);
+        assert_int_equal(f.n_kept_while_working, 0);
+        if (mp_comm_rank(c) != 0) continue;
+        assert_int_equal(f.n_kept_uncommitted, 0);
+        assert_int_equal(f.n_ended, N_UNITS);
+        assert_int_equal(result.n_failed, 0);
+    }
+}
+
+/* A unit that takes long is not waited for, so that the others go on beside it. */
+static void test_keep_later(void **state) {
+    mp_comm *c = *state;
+    fake f = {.on_rank = -1, .timed = true, .long_ms = 1000, .keep_ns = 5 * 1000 * 1000};
+    mp_units_result result;
+    mp_error e = MP_ERROR_INIT;
+    alarm(60);
+    assert_int_equal(execute(c, &f, true, 0, &result, &e), MP_OK);
+    alarm(0);
+    if (mp_comm_rank(c) == 0) assert_int_equal(f.n_ended, N_UNITS);
+    if (mp_comm_size(c) > 1) assert_int_equal(f.seen[KEEP], 0);
+}
+
 /* A rank that is long with one unit gives back what it has beside it, and is given no more until that is done. */
 static void test_long_unit(void **state) {
     mp_comm *c = *state;
-    fake f = {.on_rank = -1, .timed = true};
+    fake f = {.on_rank = -1, .timed = true, .long_ms = 250};
     mp_units_result result;
     mp_error e = MP_ERROR_INIT;
     alarm(60);
@@ -224,10 +290,9 @@ static void test_long_unit(void **state) {
 int main(int argc, char **argv) {
     begin_on_ranks(&argc, &argv, 60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_unit),
-        cmocka_unit_test(test_all_done),
-        cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_long_unit),  cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_keep_later), cmocka_unit_test(test_all_done),
+        cmocka_unit_test(test_retries),    cmocka_unit_test(test_failures),
     };
     return end_on_ranks(cmocka_run_group_tests(tests, open_comm, close_comm));
 }

@@ -53,13 +53,40 @@ static void fill(mp_buf *b) {
 static void whole(void **state) {
     (void)state;
     mp_buf b;
-    size_t good = 0;
-    int n = 0, runs = 0;
+    mp_journal_end end;
+    int n = 0;
     fill(&b);
-    mp_journal_read((const char *)b.data, b.len, &n, on_record, &good, &runs);
+    mp_journal_read((const char *)b.data, b.len, &n, on_record, &end);
     assert_int_equal(n, N);
-    assert_int_equal(runs, 4);
-    assert_int_equal(good, b.len);
+    assert_int_equal(end.runs, 4);
+    assert_int_equal(end.good, b.len);
+    assert_int_equal(end.dict.number, 0);
+    assert_int_equal(end.dict_good, 0);
+    mp_buf_release(&b);
+}
+
+/* The last dictionary counts, and where it stands. */
+static void dictionaries(void **state) {
+    (void)state;
+    mp_buf b;
+    mp_journal_end end;
+    int n = 0;
+    mp_unit_record r = record_of(N);
+    fill(&b);
+    mp_journal_put_dict(&b, &(mp_journal_dict){1, 40, 7});
+    mp_journal_put_dict(&b, &(mp_journal_dict){3, 41, (int64_t)1 << 40});
+    size_t behind = b.len;
+    mp_journal_put(&b, &r);
+    mp_journal_read((const char *)b.data, b.len, &n, on_record, &end);
+    assert_int_equal(n, N + 1);
+    assert_int_equal(end.good, b.len);
+    assert_int_equal(end.dict_good, behind);
+    assert_int_equal(end.dict.number, 3);
+    assert_int_equal(end.dict.n_ranks, 41);
+    assert_true(end.dict.bytes == (int64_t)1 << 40);
+    mp_journal_read((const char *)b.data, behind - 1, NULL, NULL, &end);
+    assert_int_equal(end.dict.number, 1);
+    assert_true(end.dict_good < behind);
     mp_buf_release(&b);
 }
 
@@ -69,13 +96,13 @@ static void torn(void **state) {
     mp_buf b;
     fill(&b);
     for (size_t cut = 0; cut < b.len; cut++) {
-        size_t good = 0;
-        int n = 0, runs = 0, want = 0;
-        mp_journal_read((const char *)b.data, cut, &n, on_record, &good, &runs);
+        mp_journal_end end;
+        int n = 0, want = 0;
+        mp_journal_read((const char *)b.data, cut, &n, on_record, &end);
         while (want < N && line_start[want + 1] <= cut)
             want++;
         assert_int_equal(n, want);
-        assert_int_equal(good, cut < line_start[0] ? 0 : line_start[want]);
+        assert_int_equal(end.good, cut < line_start[0] ? 0 : line_start[want]);
     }
     mp_buf_release(&b);
 }
@@ -86,11 +113,11 @@ static void changed(void **state) {
     mp_buf b;
     fill(&b);
     for (size_t at = 0; at < b.len; at++) {
-        size_t good = 0;
-        int n = 0, runs = 0, want = 0;
+        mp_journal_end end;
+        int n = 0, want = 0;
         uint8_t was = b.data[at];
         b.data[at] = (uint8_t)(was ^ 1);
-        mp_journal_read((const char *)b.data, b.len, &n, on_record, &good, &runs);
+        mp_journal_read((const char *)b.data, b.len, &n, on_record, &end);
         while (want < N && line_start[want + 1] <= at)
             want++;
         assert_int_equal(n, at < line_start[0] ? 0 : want);
@@ -135,7 +162,8 @@ static void words(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(torn),
-                                       cmocka_unit_test(changed), cmocka_unit_test(words)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(dictionaries),
+                                       cmocka_unit_test(torn), cmocka_unit_test(changed),
+                                       cmocka_unit_test(words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,12 @@ void mp_journal_put_run(mp_buf *out, int run, int n_ranks) {
     put_check(out, from);
 }
 
+void mp_journal_put_dict(mp_buf *out, const mp_journal_dict *d) {
+    size_t from = out->len;
+    mp_buf_printf(out, "dict %d %d %" PRId64, d->number, d->n_ranks, d->bytes);
+    put_check(out, from);
+}
+
 /* n words of digits behind the first word. */
 static bool read_words(const char *line, int n, const int *bases, uint64_t *out) {
     const char *p = strchr(line, ' ');
@@ -82,24 +88,27 @@ static bool read_record(const char *line, mp_unit_record *r) {
 }
 
 void mp_journal_read(const char *text, size_t len, void *ctx,
-                     void (*on_record)(void *ctx, const mp_unit_record *r), size_t *good,
-                     int *runs) {
-    static const int ten[2] = {10, 10};
+                     void (*on_record)(void *ctx, const mp_unit_record *r), mp_journal_end *end) {
+    static const int ten[3] = {10, 10, 10};
     char line[LINE_MAX_BYTES];
     mp_unit_record r;
-    uint64_t w[2];
-    *good = 0;
-    *runs = 0;
-    while (*good < len) {
-        const char *from = text + *good, *end = memchr(from, '\n', len - *good);
-        if (!end || !checked(from, (size_t)(end - from), line)) return;
+    uint64_t w[3];
+    *end = (mp_journal_end){0};
+    while (end->good < len) {
+        const char *from = text + end->good, *to = memchr(from, '\n', len - end->good);
+        if (!to || !checked(from, (size_t)(to - from), line)) return;
+        size_t next = (size_t)(to - text) + 1;
         if (strncmp(line, "unit ", 5) == 0) {
             if (!read_record(line, &r)) return;
-            on_record(ctx, &r);
+            if (on_record) on_record(ctx, &r);
         } else if (strncmp(line, "run ", 4) == 0) {
             if (!read_words(line, 2, ten, w)) return;
-            if ((int)w[0] > *runs) *runs = (int)w[0];
+            if ((int)w[0] > end->runs) end->runs = (int)w[0];
+        } else if (strncmp(line, "dict ", 5) == 0) {
+            if (!read_words(line, 3, ten, w)) return;
+            end->dict = (mp_journal_dict){(int)w[0], (int)w[1], (int64_t)w[2]};
+            end->dict_good = next;
         }
-        *good = (size_t)(end - text) + 1;
+        end->good = next;
     }
 }

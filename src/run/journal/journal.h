@@ -28,10 +28,24 @@ typedef struct {
 void mp_journal_put(mp_buf *out, const mp_unit_record *r);
 void mp_journal_put_run(mp_buf *out, int run, int n_ranks);
 
-/* Reads a journal's text: calls on_record for each whole line of a unit, in order; *good is the
- * length of its whole part (a line that is broken ends it), *runs the runs begun so far. */
+/* The shared dictionary as the units of the lines before have left it: in n_ranks files, of so many bytes together. */
+typedef struct {
+    int number; /* from 1; 0: none */
+    int n_ranks;
+    int64_t bytes;
+} mp_journal_dict;
+
+void mp_journal_put_dict(mp_buf *out, const mp_journal_dict *d);
+
+typedef struct {
+    size_t good;          /* length of the whole part: a line that is broken ends it */
+    int runs;             /* begun so far */
+    mp_journal_dict dict; /* the last one */
+    size_t dict_good;     /* length of what is before it, and it; 0: there is none */
+} mp_journal_end;
+
+/* Reads a journal's text: calls on_record (NULL: not) for each whole line of a unit, in order. */
 void mp_journal_read(const char *text, size_t len, void *ctx,
-                     void (*on_record)(void *ctx, const mp_unit_record *r), size_t *good,
-                     int *runs);
+                     void (*on_record)(void *ctx, const mp_unit_record *r), mp_journal_end *end);
 
 #endif

@@ -23,7 +23,9 @@ struct mp_run_dir {
     bool empty;                  /* nothing was done in it yet */
     int fd, lock_fd, journal_fd; /* -1 */
     int run;
-    int last_run; /* of the logs that are there */
+    int last_run;  /* of the logs that are there */
+    int last_dict; /* of the kept dictionaries */
+    mp_journal_dict dict;
     int leftover; /* of a hidden folder, -1 */
 };
 
@@ -48,7 +50,7 @@ static bool is_ours(const char *name) {
            strncmp(name, "shard-", 6) == 0 || strncmp(name, "dict-", 5) == 0;
 }
 
-static int log_run(const char *digits) {
+static int number_in(const char *digits) {
     long v = strtol(digits, NULL, 10);
     return v > 0 && v < INT32_MAX ? (int)v : 0;
 }
@@ -69,25 +71,42 @@ static int sweep(mp_run_dir *d, bool remove_ours) {
     }
     for (struct dirent *e; (e = readdir(dir));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (!is_ours(e->d_name))
+        if (!is_ours(e->d_name)) {
             strangers++;
-        else if (strncmp(e->d_name, "log-", 4) == 0 && log_run(e->d_name + 4) > d->last_run)
-            d->last_run = log_run(e->d_name + 4);
-        if (!is_ours(e->d_name)) continue;
+            continue;
+        }
+        bool log = strncmp(e->d_name, "log-", 4) == 0, dict = strncmp(e->d_name, "dict-", 5) == 0;
+        int *last = log ? &d->last_run : &d->last_dict, n = number_in(e->d_name + 4 + dict);
+        if ((log || dict) && n > *last) *last = n;
         if (remove_ours && strcmp(e->d_name, "lock") != 0) (void)unlinkat(d->fd, e->d_name, 0);
     }
     closedir(dir);
     return strangers;
 }
 
-void mp_run_dir_clear_parts(mp_run_dir *d) {
+/* Files whose names begin with prefix, but for those that begin with keep. */
+static void clear(mp_run_dir *d, const char *prefix, const char *keep) {
     int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir && fd >= 0) close(fd);
     for (struct dirent *e; dir && (e = readdir(dir));)
-        if (strncmp(e->d_name, "part-", 5) == 0 || strncmp(e->d_name, "shard-", 6) == 0)
+        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
+            (!keep || strncmp(e->d_name, keep, strlen(keep)) != 0))
             (void)unlinkat(d->fd, e->d_name, 0);
     if (dir) closedir(dir);
+}
+
+void mp_run_dir_clear_parts(mp_run_dir *d) {
+    clear(d, "part-", NULL);
+    clear(d, "shard-", NULL);
+}
+
+mp_journal_dict mp_run_dir_dict(const mp_run_dir *d) {
+    return d->dict;
+}
+
+int mp_run_dir_next_dict(mp_run_dir *d) {
+    return ++d->last_dict;
 }
 
 void mp_run_dir_remove(mp_run_dir *d) {
@@ -252,13 +271,21 @@ static mp_status facts_in(const mp_run_dir *d, const char *a, const char *b, boo
 
 static mp_status read_journal(mp_run_dir *d, const mp_run_dir_args *args, mp_error *err) {
     mp_buf text;
+    mp_journal_end whole, counted, lost;
     size_t good = 0;
     mp_buf_init(&text, d->mem);
     mp_status st = read_text(d, "journal", &text, err);
-    if (st == MP_OK)
-        mp_journal_read((const char *)text.data, text.len, args->ctx, args->on_record, &good,
-                        &d->run);
-    /* so that the next line does not stand behind half a one */
+    if (st == MP_OK) {
+        const char *p = (const char *)text.data;
+        mp_journal_read(p, text.len, NULL, NULL, &whole);
+        good = args->on_lost ? whole.dict_good : whole.good;
+        mp_journal_read(p, good, args->ctx, args->on_record, &counted);
+        if (good < whole.good)
+            mp_journal_read(p + good, whole.good - good, args->ctx, args->on_lost, &lost);
+        d->run = whole.runs;
+        d->dict = whole.dict;
+    }
+    /* the next line stands neither behind half a one nor behind one that does not count */
     if (st == MP_OK && !args->look_only && good < text.len) {
         int fd = openat(d->fd, "journal", O_WRONLY | O_CLOEXEC);
         if (fd < 0 || ftruncate(fd, (off_t)good) != 0)
@@ -364,6 +391,21 @@ mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err) {
     if (st != MP_OK || d->journal_fd < 0) return st;
     d->empty = false;
     return write_all(d, d->journal_fd, lines->data, lines->len, err);
+}
+
+mp_status mp_run_dir_put_dict(mp_run_dir *d, const mp_journal_dict *dict, mp_error *err) {
+    char keep[32];
+    mp_buf line;
+    mp_buf_init(&line, NULL);
+    mp_journal_put_dict(&line, dict);
+    mp_status st = mp_buf_check(&line, err);
+    if (st == MP_OK && fsync(d->fd) != 0 && errno != EINVAL) /* the files have their names */
+        st = io_error(d, errno, "cannot write the run's folder", err);
+    if (st == MP_OK) st = write_all(d, d->journal_fd, line.data, line.len, err);
+    mp_buf_release(&line);
+    snprintf(keep, sizeof keep, "dict-%d-", dict->number);
+    if (st == MP_OK) clear(d, "dict-", keep);
+    return st;
 }
 
 void mp_run_dir_hint(int n_ranks, const char *command, mp_error *err) {

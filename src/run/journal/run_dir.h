@@ -20,6 +20,9 @@ typedef struct {
     void *ctx;
     /* resume: a unit that the journal has. */
     void (*on_record)(void *ctx, const mp_unit_record *r);
+    /* What units have done is also in a dictionary: those behind the last one that was kept do not count, and come here. NULL:
+     * there is no dictionary. */
+    void (*on_lost)(void *ctx, const mp_unit_record *r);
 } mp_run_dir_args;
 
 /* Rank 0. Makes and locks the folder. MP_FAILED: another run holds it; the facts changed (says
@@ -34,6 +37,13 @@ bool mp_run_dir_is_kept(const mp_run_dir *d);
 int mp_run_dir_run(const mp_run_dir *d);
 /* Append to the journal and sync it. */
 MP_MUST_CHECK mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err);
+/* The dictionary that the journal ends with where it is gone on from. */
+mp_journal_dict mp_run_dir_dict(const mp_run_dir *d);
+/* The number of the next one: its files are dict-NUMBER-RANK. Once they are on the disk they come into the journal, and
+ * those of others are removed. */
+int mp_run_dir_next_dict(mp_run_dir *d);
+MP_MUST_CHECK mp_status mp_run_dir_put_dict(mp_run_dir *d, const mp_journal_dict *dict,
+                                            mp_error *err);
 /* Away with what units read (part-*, shard-*): it is made anew. */
 void mp_run_dir_clear_parts(mp_run_dir *d);
 /* All is done and written: away with it. */

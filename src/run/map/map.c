@@ -101,7 +101,8 @@ static mp_status open_run(mp_map_job *j, mp_error *err) {
                             .n_ranks = mp_comm_size(j->c),
                             .mem = j->mem,
                             .ctx = j,
-                            .on_record = mp_map_record};
+                            .on_record = mp_map_record,
+                            .on_lost = j->map->dict ? mp_map_record_lost : NULL};
     if (st == MP_OK) st = mp_run_dir_open(&args, &j->dir, err);
     mp_buf_release(&facts);
     if (st != MP_OK) return st;
@@ -170,6 +171,11 @@ static mp_status share_units(mp_map_job *j, mp_error *err) {
     if (st != MP_OK) return st;
     if (is_head(j)) st = mp_map_keep(j, &mine);
     if (is_head(j) && st == MP_OK && j->map->explain) mp_map_explain(j, j->text);
+    if (is_head(j) && j->n_lost > 0 && !j->map->explain)
+        snprintf(j->report->note, sizeof j->report->note,
+                 "%" PRId64 " units that were done are done again: the dictionary was last kept "
+                 "before they ended",
+                 j->n_lost);
     st = agree(j, st, &mine, err);
     if (st == MP_OK) st = mp_comm_allreduce(j->c, &j->n_units, 1, MP_MAX, err);
     if (st != MP_OK || j->map->explain) return st;
@@ -318,6 +324,7 @@ static mp_status run_units(mp_map_job *j, bool combining, mp_error *err) {
                   .push = mp_map_push,
                   .enough = mp_map_enough,
                   .beside = j->dict ? mp_map_dict_round : NULL,
+                  .keep_ns = j->map->dict_keep_ns,
                   .begin = mp_map_begin,
                   .step = mp_map_step,
                   .end = mp_map_end,
@@ -325,7 +332,9 @@ static mp_status run_units(mp_map_job *j, bool combining, mp_error *err) {
                   .stop = mp_map_stop,
                   .sync = mp_map_sync};
     mp_units_result result;
+    if (u.beside && u.journalled && u.keep_ns > 0) u.keep = mp_map_dict_keep_now;
     mp_status st = mp_units_execute(j->c, &u, &result, err);
+    j->cut_short = j->cut_short || result.cut_short;
     if (st == MP_STOPPED || st == MP_INTERRUPTED) {
         if (is_head(j)) explain_stop(j, st, err);
         return share_error(j, st, err);
@@ -398,6 +407,7 @@ static mp_status run(mp_map_job *j, mp_error *err) {
     if (st == MP_OK) st = gather_hosts(j, err);
     mp_stop_hold(); /* before, an interrupt costs nothing that is done */
     if (st == MP_OK) st = run_units(j, false, err);
+    if (st == MP_OK) st = mp_map_dict_keep_behind(j, err);
     if (st == MP_OK && mp_map_combines(j)) {
         st = mp_map_combine_open(j, err);
         if (st == MP_OK) st = run_units(j, true, err);

@@ -36,7 +36,8 @@ typedef struct {
     bool resume, explain;
     bool dict;                      /* the shared dictionary for the commands */
     const char *dict_in, *dict_out; /* files; NULL: none */
-    const char *resume_command;     /* what to type to go on */
+    int64_t dict_keep_ns; /* for --resume, so often; 0: at the end of a run that did not do all */
+    const char *resume_command; /* what to type to go on */
 } mp_map_spec;
 
 /* Collective. spec: output, run. Text for standard output (--plan, --explain) goes to *text on rank 0. MP_PARTIAL: some

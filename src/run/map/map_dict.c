@@ -17,7 +17,8 @@ enum {
     TRAFFIC_LEAST = 4 << 20,
     SPIN_NS = 50 * 1000,      /* a wait that is shorter than a sleep costs */
     GAP_MOST_NS = 200 * 1000, /* counted; a dozen quick ones make up for it */
-    STAY_NS = 1000 * 1000     /* the units are looked at so often */
+    STAY_NS = 1000 * 1000,    /* the units are looked at so often */
+    CALM_NS = 1000 * 1000 * 1000
 };
 
 /* Of what --memory leaves beside what the map has by now, three quarters are the dictionary's: neither can take the
@@ -65,6 +66,7 @@ mp_status mp_map_dict_open(mp_map_job *j, mp_error *err) {
     st = mp_map_dict_take_up(j, &taken, err);
     if (st == MP_OK && !taken && j->map->dict_in) st = mp_map_dict_read(j, err);
     j->dict->filled = st == MP_OK;
+    j->dict->kept_ns = mp_clock_ns();
     return st;
 }
 
@@ -115,7 +117,46 @@ typedef struct {
     mp_map_dict *m;
     mp_status st;
     mp_error *err;
+    int64_t until_ns;
 } settling;
+
+/* What clients that are gone have sent is carried out; others do not hold it up for long. */
+static bool calm(void *ctx) {
+    settling *s = ctx;
+    int events = 0;
+    if (s->st == MP_OK) s->st = mp_resp_server_round(s->m->server, &events, s->err);
+    bool late = mp_clock_ns() > s->until_ns;
+    return s->st != MP_OK || late || (events == 0 && mp_resp_server_calm(s->m->server));
+}
+
+mp_status mp_map_dict_keep_now(void *ctx, mp_error *err) {
+    mp_map_job *j = ctx;
+    mp_error mine = MP_ERROR_INIT;
+    settling s = {j->dict, MP_OK, &mine, mp_clock_ns() + CALM_NS};
+    mp_status st = mp_comm_wait(j->c, calm, &s, "clients of the dictionary", &mine);
+    if (st == MP_OK) st = s.st;
+    mp_status quiet = mp_dict_quiet(j->dict->dict, st == MP_OK ? &mine : NULL);
+    st = mp_comm_agree_on(j->c, st == MP_OK ? quiet : st, &mine, err);
+    if (st != MP_OK) return st;
+    mine = MP_ERROR_INIT;
+    st = mp_map_dict_keep(j, &mine);
+    j->dict->kept_ns = mp_clock_ns();
+    if (st != MP_OK && mp_comm_broken(j->c)) {
+        if (err) *err = mine;
+        return st;
+    }
+    if (st != MP_OK && mp_comm_rank(j->c) == 0) /* the run itself goes well */
+        snprintf(j->report->note, sizeof j->report->note,
+                 "the dictionary was not kept for --resume: %.180s", mine.why);
+    return MP_OK;
+}
+
+mp_status mp_map_dict_keep_behind(mp_map_job *j, mp_error *err) {
+    if (!j->dict || !j->journalled || !j->map->dict_keep_ns) return MP_OK;
+    int64_t due = mp_clock_ns() - j->dict->kept_ns > j->map->dict_keep_ns;
+    mp_status st = mp_comm_allreduce(j->c, &due, 1, MP_MAX, err);
+    return st == MP_OK && due ? mp_map_dict_keep_now(j, err) : st;
+}
 
 static bool served(void *ctx) {
     settling *s = ctx;
@@ -127,7 +168,7 @@ static bool served(void *ctx) {
 mp_status mp_map_dict_settle(mp_map_job *j, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     if (!j->dict) return MP_OK;
-    settling s = {j->dict, MP_OK, &mine};
+    settling s = {j->dict, MP_OK, &mine, 0};
     mp_resp_server_end(j->dict->server);
     mp_comm_watch_fd(j->c, mp_resp_server_fd(j->dict->server));
     mp_status st = mp_comm_wait(j->c, served, &s, "clients of the dictionary", &mine);
@@ -152,10 +193,14 @@ static void release(mp_map_job *j) {
     j->dict = NULL;
 }
 
-/* A run that can be gone on from leaves its dictionary; where it cannot, that is the error: the hint of st is none then. */
+/* A run that can be gone on from leaves its dictionary; where it cannot, that is the error: the hint of st is none then.
+ * Where units were ended that had begun, it has a part of what they do: what was kept before is gone on from. */
 static mp_status keep(mp_map_job *j, mp_status st, mp_error *err) {
     mp_error mine = MP_ERROR_INIT;
     mp_status kept = mp_map_dict_settle(j, &mine);
+    int64_t cut = j->cut_short;
+    if (kept == MP_OK) kept = mp_comm_allreduce(j->c, &cut, 1, MP_MAX, &mine);
+    if (kept == MP_OK && cut) return st;
     if (kept == MP_OK) kept = mp_map_dict_keep(j, &mine);
     if (kept == MP_OK || st == MP_IO) return st;
     if (err) *err = mine;

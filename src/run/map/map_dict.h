@@ -11,6 +11,7 @@ typedef struct mp_map_dict {
     mp_dict *dict;
     mp_resp_server *server;
     int64_t event_ns, gap_ns; /* the last one, and the mean time between them */
+    int64_t kept_ns;          /* for --resume, or opened */
     bool opened;              /* on every rank */
     bool filled;              /* with what it begins with */
     char variable[128];
@@ -20,10 +21,9 @@ typedef struct mp_map_dict {
  * none; MP_IO. */
 mp_status mp_map_dict_read(mp_map_job *j, mp_error *err);
 
-/* map_dict_keep.c. Collective. Behind settle: the dictionary into the run's folder, for --resume. */
+/* map_dict_keep.c. Collective. At a quiet point: the dictionary into the run's folder, for --resume. */
 mp_status mp_map_dict_keep(mp_map_job *j, mp_error *err);
-/* What the run before has kept; *taken false: there is nothing to go on from. MP_FAILED: units are kept that it does not
- * know of. */
+/* What the run before has kept; *taken false: nothing. MP_FAILED: its files are gone. */
 mp_status mp_map_dict_take_up(mp_map_job *j, bool *taken, mp_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* map_dict_keep.c - the dictionary in the run's folder, for a run that is gone on from: a file of each rank, of the
- * operations that make its pairs, and a list of these files.
- * Invariant: the list is written last, behind the journal, and names the run; it holds for as long as the journal has
- * no result of a later run. So a dictionary that is taken up again has what the finished units did, each once. */
+ * operations that make its pairs, and a line in the journal that names them.
+ * Invariant: the line is written last, while no unit is under way and all that ended stand before it. So what is taken
+ * up again has what these units did, each once; units behind it are done again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,12 +15,8 @@
 
 enum { PIECE = 256 * 1024, SUBS_PER_RECORD = 1024, PATH_BYTES = 4096, RECORDS_PER_ROUND = 64 };
 
-static void file_name(const mp_map_job *j, int run, int rank, char *out) {
-    snprintf(out, PATH_BYTES, "%s/dict-%d-%d", j->folder, run, rank);
-}
-
-static void list_name(const mp_map_job *j, char *out) {
-    snprintf(out, PATH_BYTES, "%s/dict-list", j->folder);
+static void file_name(const mp_map_job *j, int number, int rank, char *out) {
+    snprintf(out, PATH_BYTES, "%s/dict-%d-%d", j->folder, number, rank);
 }
 
 /* ---- keep ---- */
@@ -97,10 +93,8 @@ static bool keep_entry(void *ctx, const mp_dict_entry *e) {
     return k->st == MP_OK;
 }
 
-static mp_status keep_own(mp_map_job *j, int64_t *bytes, mp_error *err) {
-    char path[PATH_BYTES];
+static mp_status keep_own(mp_map_job *j, const char *path, int64_t *bytes, mp_error *err) {
     keeping k = {.path = path, .err = err};
-    file_name(j, j->run, mp_comm_rank(j->c), path);
     k.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (k.fd < 0) return mp_error_errno(err, errno, "cannot keep the dictionary", path);
     mp_buf_init(&k.b, NULL);
@@ -114,96 +108,37 @@ static mp_status keep_own(mp_map_job *j, int64_t *bytes, mp_error *err) {
     return k.st;
 }
 
-/* Rank 0: "run N ranks N", then the bytes of each file. */
-static mp_status write_list(mp_map_job *j, const mp_buf *sizes, mp_error *err) {
-    char path[PATH_BYTES];
-    mp_out_file *f = NULL;
-    mp_buf text;
-    mp_rd rd = mp_rd_of(sizes->data, sizes->len);
-    mp_buf_init(&text, NULL);
-    mp_buf_printf(&text, "run %d ranks %d\n", j->run, mp_comm_size(j->c));
-    for (int r = 0; r < mp_comm_size(j->c); r++) {
-        (void)mp_rd_u64(&rd);
-        mp_buf_printf(&text, "%" PRId64 "\n", mp_rd_i64(&rd));
-    }
-    list_name(j, path);
-    mp_status st = mp_buf_check(&text, err);
-    if (st == MP_OK) st = mp_out_create(path, &f, err);
-    if (st == MP_OK) st = mp_out_write_at(f, 0, text.data, text.len, err);
-    if (st == MP_OK) st = mp_out_commit(&f, err);
-    mp_out_abandon(&f);
-    mp_buf_release(&text);
-    return st;
-}
-
 mp_status mp_map_dict_keep(mp_map_job *j, mp_error *err) {
+    bool head = mp_comm_rank(j->c) == 0;
+    char path[PATH_BYTES];
     mp_error mine = MP_ERROR_INIT;
-    int64_t bytes = 0;
-    mp_buf sizes;
-    mp_buf_init(&sizes, NULL);
-    mp_status st = mp_comm_agree_on(j->c, keep_own(j, &bytes, &mine), &mine, err);
-    if (st == MP_OK) st = mp_comm_gather(j->c, &bytes, sizeof bytes, &sizes, err);
-    if (st == MP_OK) {
-        if (mp_comm_rank(j->c) == 0) st = write_list(j, &sizes, &mine);
-        st = mp_comm_agree_on(j->c, st, &mine, err);
-    }
-    mp_buf_release(&sizes);
-    return st;
+    int64_t number = head ? mp_run_dir_next_dict(j->dir) : 0, bytes = 0;
+    mp_status st = mp_comm_allreduce(j->c, &number, 1, MP_MAX, err);
+    if (st != MP_OK) return st;
+    file_name(j, (int)number, mp_comm_rank(j->c), path);
+    st = mp_comm_agree_on(j->c, keep_own(j, path, &bytes, &mine), &mine, err);
+    if (st != MP_OK) (void)unlink(path);
+    if (st == MP_OK) st = mp_comm_allreduce(j->c, &bytes, 1, MP_SUM, err);
+    if (st != MP_OK) return st;
+    const mp_journal_dict d = {(int)number, mp_comm_size(j->c), bytes};
+    if (head) st = mp_run_dir_put_dict(j->dir, &d, &mine);
+    return mp_comm_agree_on(j->c, st, &mine, err);
 }
 
 /* ---- take up ---- */
 
-typedef struct {
-    int run, ranks;
-    char *sizes; /* the rest of the list, a number to a line */
-} kept;
-
-/* Rank 0: the list; run 0: there is none that holds. */
-static void read_list(const mp_map_job *j, kept *k, char *text, size_t cap) {
-    char path[PATH_BYTES];
-    int at = 0;
-    list_name(j, path);
-    *k = (kept){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, cap - 1) : -1;
-    if (fd >= 0) close(fd);
-    if (n <= 0) return;
-    text[n] = 0;
-    if (sscanf(text, "run %d ranks %d\n%n", &k->run, &k->ranks, &at) != 2 || at == 0) k->run = 0;
-    k->sizes = text + at;
-    for (int64_t i = 0; i < j->n_units; i++)
-        if (j->kept[i] && j->results[i].run > k->run) k->run = 0;
-}
-
-static mp_status check_files(const mp_map_job *j, const kept *k, mp_error *err) {
+static mp_status check_files(const mp_map_job *j, const mp_journal_dict *d, mp_error *err) {
     char path[PATH_BYTES];
     struct stat st;
-    const char *p = k->sizes;
-    for (int r = 0; r < k->ranks; r++) {
-        char *end;
-        long long size = strtoll(p, &end, 10);
-        file_name(j, k->run, r, path);
-        if (end > p && stat(path, &st) == 0 && st.st_size == size) {
-            p = end;
-            continue;
-        }
-        mp_error_set(err, MP_FAILED, "cannot go on", "a part of the kept dictionary is missing");
-        mp_error_file(err, path);
-        return MP_FAILED;
+    int64_t bytes = 0;
+    for (int r = 0; r < d->n_ranks; r++) {
+        file_name(j, d->number, r, path);
+        if (stat(path, &st) == 0) bytes += st.st_size;
     }
-    return MP_OK;
-}
-
-/* Rank 0: which run's dictionary is taken up, in how many files; run 0: there is nothing to go on from. */
-static mp_status choose(const mp_map_job *j, kept *k, char *text, size_t cap, mp_error *err) {
-    if (!j->map->resume || j->run < 2) return MP_OK;
-    read_list(j, k, text, cap);
-    if (k->run > 0) return check_files(j, k, err);
-    if (j->n_kept == 0) return MP_OK;
-    mp_error_set(err, MP_FAILED, "cannot go on",
-                 "the run before was killed, and what its dictionary had is lost");
-    mp_error_hint(err, "begin again without --resume; a run that is stopped by SIGUSR1, or ends by "
-                       "itself with units left, keeps it");
+    if (bytes == d->bytes) return MP_OK;
+    mp_error_set(err, MP_FAILED, "cannot go on", "a part of the kept dictionary is missing");
+    mp_error_file(err, j->folder);
+    mp_error_hint(err, "without --resume the run starts afresh");
     return MP_FAILED;
 }
 
@@ -259,12 +194,14 @@ static mp_status read_file(mp_map_job *j, const char *path, mp_error *err) {
 }
 
 mp_status mp_map_dict_take_up(mp_map_job *j, bool *taken, mp_error *err) {
-    char text[64 * 1024], path[PATH_BYTES];
+    char path[PATH_BYTES];
     mp_error mine = MP_ERROR_INIT;
-    kept k = {0};
-    mp_status st = mp_comm_rank(j->c) == 0 ? choose(j, &k, text, sizeof text, &mine) : MP_OK;
+    mp_journal_dict d = {0};
+    mp_status st = MP_OK;
+    if (mp_comm_rank(j->c) == 0 && j->journalled) d = mp_run_dir_dict(j->dir);
+    if (d.number > 0) st = check_files(j, &d, &mine);
     st = mp_comm_agree_on(j->c, st, &mine, err);
-    int64_t chosen[2] = {k.run, k.ranks};
+    int64_t chosen[2] = {d.number, d.n_ranks};
     if (st == MP_OK) st = mp_comm_allreduce(j->c, chosen, 2, MP_MAX, err);
     *taken = st == MP_OK && chosen[0] > 0;
     if (!*taken) return st;

@@ -40,6 +40,12 @@ void mp_map_record(void *ctx, const mp_unit_record *r) {
     mp_buf_put(&((mp_map_job *)ctx)->records, r, sizeof *r);
 }
 
+void mp_map_record_lost(void *ctx, const mp_unit_record *r) {
+    mp_unit_record lost = *r;
+    lost.outcome = r->outcome == MP_UNIT_OK ? MP_UNIT_LOST : r->outcome;
+    mp_map_record(ctx, &lost);
+}
+
 const char *mp_map_unit_name(const mp_map_job *j, int64_t unit, char *out, size_t cap) {
     if (j->mode == MP_MAP_ITEMS) return mp_map_item(j, unit);
     if (j->mode == MP_MAP_FILES)
@@ -80,6 +86,9 @@ void mp_map_outcome_text(const mp_map_result *r, char *out, size_t cap) {
         break;
     case MP_UNIT_FAILED:
         snprintf(out, cap, "the plug-in failed");
+        break;
+    case MP_UNIT_LOST:
+        snprintf(out, cap, "its part of the dictionary was not kept");
         break;
     case MP_UNIT_OUTCOMES:
         snprintf(out, cap, "not finished");
@@ -150,6 +159,7 @@ mp_status mp_map_keep(mp_map_job *j, mp_error *err) {
     for (int64_t i = 0; i < j->n_units; i++) {
         j->kept[i] = j->results[i].outcome == MP_UNIT_OK && result_there(j, i);
         j->n_kept += j->kept[i];
+        j->n_lost += j->results[i].outcome == MP_UNIT_LOST;
         /* what is done again has no outcome yet */
         if (!j->kept[i] && !j->map->explain)
             j->results[i] = (mp_map_result){.outcome = MP_UNIT_OUTCOMES};

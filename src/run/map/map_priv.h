@@ -135,7 +135,9 @@ typedef struct {
     mp_map_result *results; /* by unit */
     uint8_t *kept;          /* by unit: done by an earlier run */
     int64_t n_kept;
-    char **hosts; /* by rank */
+    int64_t n_lost; /* done by an earlier run, but not in the dictionary that it kept */
+    bool cut_short; /* units that had begun were ended */
+    char **hosts;   /* by rank */
     int joblog_fd;
     mp_buf joblog;
     mp_arena log_arena; /* of its line under way */
@@ -190,6 +192,11 @@ const char *mp_map_dict_socket(const mp_map_job *j);
 struct mp_dict *mp_map_dict_of(const mp_map_job *j);
 /* For mp_units.beside. */
 mp_status mp_map_dict_round(void *ctx, bool *did, mp_error *err);
+/* For mp_units.keep: what clients that are gone have sent is carried out, then the dictionary is kept for --resume. Where
+ * it cannot be, that is a note. */
+mp_status mp_map_dict_keep_now(void *ctx, mp_error *err);
+/* Collective, behind the units: likewise, where it was not for longer than --dict-keep. */
+mp_status mp_map_dict_keep_behind(mp_map_job *j, mp_error *err);
 /* Collective, behind the units: clients are sent away, what they have sent is carried out. */
 mp_status mp_map_dict_settle(mp_map_job *j, mp_error *err);
 /* Collective, behind settle: --dict-out. */
@@ -247,6 +254,7 @@ mp_status mp_map_describe(void *ctx, int64_t unit, mp_buf *desc, mp_error *err);
 mp_status mp_map_ended(void *ctx, const mp_unit_record *r, int src, mp_error *err);
 mp_status mp_map_commit(void *ctx, const mp_buf *lines, mp_error *err);
 void mp_map_record(void *ctx, const mp_unit_record *r);
+void mp_map_record_lost(void *ctx, const mp_unit_record *r);
 /* What the results depend on, as lines. */
 void mp_map_facts(const mp_map_job *j, mp_buf *out);
 /* The number of units is known: what an earlier run has of them; results whose log is gone are not

@@ -51,6 +51,9 @@ static mp_status on_message(void *ctx, int src, const uint8_t *bytes, size_t len
     case MP_UNIT_SYNC:
         r->sync_now = true;
         break;
+    case MP_UNIT_KEEP:
+        r->keep_now = true;
+        break;
     case MP_UNIT_STOP:
         r->stopped = true;
         if (mp_rd_u8(&in)) r->killed = true;
@@ -189,21 +192,32 @@ static void rest(void *ctx, int idle) {
         mp_comm_idle_most(r->phase.c, idle, most);
 }
 
+/* Behind what uses messages itself; false: they cannot be sent any more. */
+static bool goes_on(mp_unit_run *r, mp_status s, const mp_error *e) {
+    if (s != MP_OK && mp_comm_broken(r->phase.c)) {
+        r->phase.fatal = s;
+        r->phase.fatal_error = *e;
+        return false;
+    }
+    mp_unit_trouble(r, s, e);
+    return true;
+}
+
 static bool round_of(void *ctx, mp_status heard, const mp_error *e) {
     mp_unit_run *r = ctx;
     mp_error own = MP_ERROR_INIT;
     mp_unit_trouble(r, heard, e);
     bool did = work(r);
-    if (r->u->beside && r->trouble.status == MP_OK) {
-        mp_status s = r->u->beside(r->u->ctx, &did, &own);
-        if (s != MP_OK && mp_comm_broken(r->phase.c)) {
-            r->phase.fatal = s;
-            r->phase.fatal_error = own;
-            return true;
-        }
-        mp_unit_trouble(r, s, &own);
-    }
+    if (r->u->beside && r->trouble.status == MP_OK &&
+        !goes_on(r, r->u->beside(r->u->ctx, &did, &own), &own))
+        return true;
     did = sync_results(r) || did;
+    if (r->keep_now) {
+        did = true;
+        r->keep_now = false;
+        if (!goes_on(r, r->u->keep(r->u->ctx, &own), &own)) return true;
+        if (r->phase.rank == 0) mp_unit_head_kept(r);
+    }
     if (r->trouble.status != MP_OK) tell_trouble(r);
     return r->phase.rank == 0 ? mp_unit_head_round(r) || did : did;
 }

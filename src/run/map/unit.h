@@ -49,6 +49,12 @@ typedef struct {
     /* Every rank, every round: what goes on beside. NULL: nothing. It may make progress for a moment. */
     mp_status (*beside)(void *ctx, bool *did, mp_error *err);
 
+    /* Every rank at the same time, while no rank has a unit and the journal has all that ended: so what is kept here
+     * belongs to what stands there. Collective. NULL: never. It comes every keep_ns (rank 0) at most, and so seldom that
+     * waiting for units and keep take a twentieth of the time. */
+    mp_status (*keep)(void *ctx, mp_error *err);
+    int64_t keep_ns;
+
     /* Every rank; they do not block. One unit at a time. */
     mp_status (*begin)(void *ctx, int64_t unit, const uint8_t *desc, size_t len, mp_error *err);
     mp_status (*step)(void *ctx, bool *did, bool *done, mp_error *err);
@@ -66,6 +72,7 @@ typedef struct {
     int64_t n_done, n_failed, n_left; /* of this run, rank 0 */
     int64_t first_failed;             /* unit, -1 */
     bool asked_to_stop;               /* by a signal: the same on every rank */
+    bool cut_short;                   /* units that had begun are left, rank 0 */
 } mp_units_result;
 
 /* Collective. MP_OK: every unit was tried to its end (n_failed says how it went). MP_STOPPED: asked to

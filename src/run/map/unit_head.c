@@ -14,7 +14,9 @@ enum {
     QUICK_NS = 20 * 1000 * 1000,     /* units shorter than this are handed out ahead */
     BACK_OFF_NS = 250 * 1000 * 1000, /* before the second try; twice as much before the next */
     BACK_OFF_MOST = 7,               /* doublings */
-    COMMIT_NS = 100 * 1000 * 1000
+    COMMIT_NS = 100 * 1000 * 1000,
+    KEEP_SHARE = 20, /* of the time, one part for keeping */
+    PATIENCE_NS = 100 * 1000 * 1000
 };
 
 mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
@@ -23,6 +25,8 @@ mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
     size_t n = (size_t)r->u->n_units, p = (size_t)mp_comm_size(r->phase.c);
     size_t groups = r->u->group ? (size_t)r->u->n_groups : 0;
     h->result.first_failed = -1;
+    h->kept_ns = mp_clock_ns();
+    h->keep_every_ns = r->u->keep_ns;
     mp_buf_init(&h->lines, mem);
     h->tries = mp_mem_calloc(mem, n + 1, sizeof *h->tries);
     h->in_hand = mp_mem_calloc(mem, p, sizeof *h->in_hand);
@@ -236,6 +240,7 @@ static void keep_record(mp_unit_run *r, int src, const mp_unit_record *record) {
     mp_unit_head *h = &r->head;
     mp_error e = MP_ERROR_INIT;
     h->result.n_done++;
+    h->to_keep = true;
     if (record->outcome != MP_UNIT_OK) {
         h->result.n_failed++;
         if (h->result.first_failed < 0 || record->unit < h->result.first_failed)
@@ -255,7 +260,10 @@ static void hear_done(mp_unit_run *r, int src, const mp_unit_record *record) {
     h->n_out--;
     h->mean_ns = h->mean_ns ? (7 * h->mean_ns + record->run_ns) / 8 : record->run_ns + 1;
     leave_group(r, record->unit);
-    if (failed && h->killing) return; /* it was ended by us: it stays open */
+    if (failed && h->killing) { /* it was ended by us: it stays open */
+        h->result.cut_short = true;
+        return;
+    }
     if (failed && !h->stopping && record->tries <= r->u->retries) {
         again(r, record->unit, mp_clock_ns() + back_off_ns(record->tries));
         return;
@@ -289,6 +297,7 @@ static void hear_synced(mp_unit_run *r, int src) {
 
 void mp_unit_head_trouble(mp_unit_run *r, const mp_error *e) {
     if (mp_error_order(e, &r->head.error) < 0) r->head.error = *e;
+    r->head.result.cut_short = true;
     stop_all(r, (mp_status)e->status, true);
 }
 
@@ -352,22 +361,74 @@ static void give_verdict(mp_unit_run *r) {
     r->phase.over = true;
 }
 
-/* All units are out of hands: their results to the disk, their lines to the journal. */
-static bool close_up(mp_unit_run *r) {
+static void tell_all(mp_unit_run *r, mp_unit_message kind) {
+    for (int dest = 0; dest < mp_comm_size(r->phase.c); dest++) {
+        mp_buf b;
+        mp_phase_write(&r->phase, &b, kind);
+        mp_phase_send(&r->phase, dest, &b);
+    }
+}
+
+/* All units are out of hands: their results to the disk, their lines to the journal; then *all. */
+static bool bring_in(mp_unit_run *r, bool *all) {
     mp_unit_head *h = &r->head;
+    *all = false;
     if (h->n_unsynced > 0 && h->error.status == MP_OK) {
         if (h->sync_asked) return false;
         h->sync_asked = true;
-        for (int dest = 0; dest < mp_comm_size(r->phase.c); dest++) {
-            mp_buf b;
-            mp_phase_write(&r->phase, &b, MP_UNIT_SYNC);
-            mp_phase_send(&r->phase, dest, &b);
-        }
+        tell_all(r, MP_UNIT_SYNC);
         return true;
     }
     if (commit(r, true) || r->trouble.status != MP_OK) return true; /* the next round knows of it */
-    give_verdict(r);
+    h->sync_asked = false;
+    *all = true;
     return true;
+}
+
+static bool close_up(mp_unit_run *r) {
+    bool all, did = bring_in(r, &all);
+    if (all) give_verdict(r);
+    return did;
+}
+
+/* ---- keep ---- */
+
+/* Handing out goes on; the next one comes so late that this one has taken a small share of the time. */
+static void hand_out_again(mp_unit_run *r) {
+    mp_unit_head *h = &r->head;
+    int64_t now = mp_clock_ns(), least = KEEP_SHARE * (now - h->quiet_since_ns);
+    h->keep_every_ns = least > r->u->keep_ns ? least : r->u->keep_ns;
+    h->kept_ns = now;
+    h->quiet_since_ns = 0;
+}
+
+/* Is it time to? Units that take long are not waited for for ever: then it is tried again later. */
+static bool wants_keep(mp_unit_run *r) {
+    mp_unit_head *h = &r->head;
+    int64_t now = mp_clock_ns();
+    if (!r->u->keep || h->stopping || r->trouble.status != MP_OK) return false;
+    if (!h->quiet_since_ns) {
+        if (h->to_keep && now - h->kept_ns > h->keep_every_ns) h->quiet_since_ns = now;
+    } else if (h->n_out > 0) {
+        int64_t most = (h->quiet_since_ns - h->kept_ns) / KEEP_SHARE;
+        if (now - h->quiet_since_ns > (most > PATIENCE_NS ? most : PATIENCE_NS)) hand_out_again(r);
+    }
+    return h->quiet_since_ns != 0;
+}
+
+static bool prepare_keep(mp_unit_run *r) {
+    mp_unit_head *h = &r->head;
+    bool all = false, did = h->n_out == 0 && bring_in(r, &all);
+    if (all) {
+        h->keeping = true;
+        tell_all(r, MP_UNIT_KEEP);
+    }
+    return did;
+}
+
+void mp_unit_head_kept(mp_unit_run *r) {
+    hand_out_again(r);
+    r->head.keeping = r->head.to_keep = false;
 }
 
 bool mp_unit_head_round(mp_unit_run *r) {
@@ -378,6 +439,8 @@ bool mp_unit_head_round(mp_unit_run *r) {
         mp_unit_trouble(r, r->u->push(r->u->ctx, &did, &e), &e);
     if (r->u->enough && r->u->enough(r->u->ctx)) stop_all(r, MP_OK, true);
     did = commit(r, false) || did;
+    if (h->keeping) return did;
+    if (!nothing_left(r) && wants_keep(r)) return prepare_keep(r) || did;
     if (!h->stopping && r->trouble.status == MP_OK) did = hand_out(r) || did;
     if (h->n_out > 0 || (!h->stopping && !nothing_left(r))) return did;
     return close_up(r) || did;

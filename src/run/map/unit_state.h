@@ -15,6 +15,7 @@ typedef enum {
     MP_UNIT_GIVE,     /* from rank 0: i64 unit, u32 try from 1, its description */
     MP_UNIT_SYNC,     /* from rank 0: sync now */
     MP_UNIT_STOP,     /* from rank 0: u8 1: also the one under way */
+    MP_UNIT_KEEP,     /* from rank 0: nobody has a unit; keep now */
     MP_UNIT_VERDICT   /* from rank 0, its last message: u8 asked_to_stop, mp_error */
 } mp_unit_message;
 
@@ -50,7 +51,12 @@ typedef struct {
     int64_t *group_first, *group_last, *group_running;
     int64_t n_parked;
     bool stopping, killing, sync_asked;
-    mp_status why; /* of stopping */
+    int64_t kept_ns;        /* the last keep, or the beginning */
+    int64_t keep_every_ns;  /* the next one so much later */
+    int64_t quiet_since_ns; /* nothing is handed out since, for keep; 0: it is */
+    bool keeping;           /* all were told to */
+    bool to_keep;           /* something ended since the last one */
+    mp_status why;          /* of stopping */
     mp_error error;
     mp_units_result result;
 } mp_unit_head;
@@ -64,7 +70,7 @@ typedef struct {
     bool working, stopped, killed;
     int64_t since_ns;          /* it began */
     int64_t unsynced_since_ns; /* 0: all is synced */
-    bool sync_now;
+    bool sync_now, keep_now;
     mp_error trouble; /* not told to rank 0 yet */
     mp_error told;    /* the first in order of what was */
     bool asked_to_stop;
@@ -81,5 +87,7 @@ void mp_unit_head_release(mp_unit_run *r);
 void mp_unit_head_trouble(mp_unit_run *r, const mp_error *e);
 void mp_unit_head_hears(mp_unit_run *r, int src, mp_unit_message kind, mp_rd *in);
 bool mp_unit_head_round(mp_unit_run *r);
+/* All have kept. */
+void mp_unit_head_kept(mp_unit_run *r);
 
 #endif

@@ -50,18 +50,13 @@ bool mp_resp_is(const mp_resp_arg *a, const char *word);      /* in any case */
 bool mp_resp_int(mp_resp_run_ctx *x, size_t i, int64_t *out); /* argument i; false: answered */
 
 /* resp_keys.c: commands on plain values and on keys. resp_sub.c: hashes and sets. resp_talk.c: the rest. */
-#define MP_RESP_HANDLERS(X)                                                                        \
-    X(one_key)                                                                                     \
-    X(each_key)                                                                                    \
-    X(set)                                                                                         \
-    X(getset)                                                                                      \
-    X(incr)                                                                                        \
-    X(incrby)                                                                                      \
-    X(incrbyfloat)                                                                                 \
-    X(append)                                                                                      \
-    X(cas) X(mset) X(keys) X(scan) X(all) X(ttl) X(names) X(hset) X(hexists) X(hincrby)            \
-        X(hincrbyfloat) X(ping) X(echo) X(select_db) X(hello) X(command_command) X(client_command) \
-            X(info) X(config) X(refused) X(no_expiry) X(quit) X(auth) X(records)
+/* clang-format off */
+#define MP_RESP_HANDLERS(X) \
+    X(one_key) X(each_key) X(set) X(getset) X(incr) X(incrby) X(incrbyfloat) X(append) X(cas) X(mset) X(keys) X(scan) X(all) X(ttl) \
+    X(names) X(hset) X(hexists) X(hincrby) X(hincrbyfloat) \
+    X(ping) X(echo) X(select_db) X(hello) X(command_command) X(client_command) X(info) X(config) X(refused) X(no_expiry) X(quit) \
+    X(auth) X(records)
+/* clang-format on */
 #define MP_RESP_DECLARE(name) void mp_resp_##name(mp_resp_run_ctx *x);
 MP_RESP_HANDLERS(MP_RESP_DECLARE)
 #undef MP_RESP_DECLARE

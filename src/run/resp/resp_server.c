@@ -158,6 +158,12 @@ void mp_resp_server_end(mp_resp_server *s) {
         mp_resp_client_end(c);
 }
 
+bool mp_resp_server_calm(const mp_resp_server *s) {
+    for (const mp_resp_client *c = s->clients; c; c = c->next)
+        if (c->stuck || c->first < c->end) return false;
+    return true;
+}
+
 bool mp_resp_server_done(const mp_resp_server *s) {
     return s->ended && !s->clients;
 }

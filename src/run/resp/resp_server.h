@@ -36,6 +36,8 @@ MP_MUST_CHECK mp_status mp_resp_server_round(mp_resp_server *s, int *events, mp_
 /* No new clients; those that are there get the answers to what they have sent so far, if they take them at once, and
  * are closed. */
 void mp_resp_server_end(mp_resp_server *s);
+/* Nothing that was read from a client waits or is under way. */
+bool mp_resp_server_calm(const mp_resp_server *s);
 /* After end: all clients are gone and no operation of theirs is under way. */
 bool mp_resp_server_done(const mp_resp_server *s);
 
