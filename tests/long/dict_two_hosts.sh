@@ -148,6 +148,34 @@ for i in $(seq "${KILLS:-6}"); do
     check "no socket is left" [ -z "$(find "$work"/tmp-node? -name 'mpart-*')" ]
 done
 
+# ---- killed and gone on from: each unit counts once ----
+seq 60 >many
+cat >once.py <<END
+import sys, time
+sys.path.insert(0, "$top/scripts/examples")
+from mpart_dict import Dict
+Dict().many([("INCR", "units"), ("INCRBY", "sum", sys.argv[1])])
+time.sleep(0.05)
+END
+for i in 1 2; do
+    node=$tag-node$i
+    rm -rf once.csv*
+    run=("$MPART" map --items "$PWD/many" --dict-out "$PWD/once.csv" --dict-keep 0.1)
+    cluster 4 "${run[@]}" -- python3 "$PWD/once.py" &
+    job=$!
+    for _ in $(seq 200); do
+        grep -q '^dict' once.csv.mpart-run/journal 2>/dev/null && break
+        sleep 0.05
+    done
+    kill -9 "$(ip netns pids "$node" | xargs -r ps -o pid=,comm= -p | awk '$2 == "mpart" { print $1; exit }')"
+    wait "$job"
+    check "it was killed" [ ! -e once.csv ]
+    check "some units are kept" grep -q '^dict' once.csv.mpart-run/journal
+    cluster 4 "${run[@]}" --resume -- python3 "$PWD/once.py"
+    check "exit code 0" has_code 0
+    check "each unit counts once" [ "$(tail -n 2 once.csv | tr '\n' ' ')" = "sum,1830 units,60 " ]
+done
+
 for np in 2 4; do
     cluster $np "$work/dict_bench" "${OPERATIONS:-400000}"
     check "exit code 0" has_code 0
