@@ -124,4 +124,21 @@ check "--halt now: exit code 1" has_code 1
 rm slow
 succeeds 2 map --items many -o joined --dict-out end.csv --resume -- sh -c "$slow"
 check "the same dictionary" same end.csv whole.csv
+# a value that has grown beyond what may travel at a time
+cat >grow.py <<END
+import os, sys
+sys.path.insert(0, "$examples")
+from mpart_dict import Dict
+d = Dict()
+if sys.argv[1] == "1":
+    for k in b"abcdefghijklmnop":
+        d("APPEND", "long", bytes([k]) * (1 << 20))
+sys.exit(sys.argv[1] == "2" and not os.path.exists("grown"))
+END
+rm -f end.csv
+run 2 map --items few -o joined --memory 48M --dict-out end.csv -- python3 -S grow.py
+check "an item fails: exit code 3" has_code 3
+touch grown
+succeeds 3 map --items few -o joined --memory 48M --dict-out end.csv --resume -- python3 -S grow.py
+check "it is whole" [ "$(tail -n 1 end.csv | tr -d a-p)$(wc -c <end.csv)" = ",$(((16 << 20) + 16))" ]
 finish

@@ -78,6 +78,22 @@ static bool keep_sub(void *ctx, const mp_dict_entry *e) {
     return k->st == MP_OK;
 }
 
+/* Long bytes in pieces: they may have grown beyond what may be under way at a time. */
+static void keep_value(keeping *k, const mp_dict_entry *e) {
+    mp_dict_value v = mp_dict_entry_value(e), piece = v;
+    size_t at = 0, n = v.type == MP_DICT_BYTES ? v.bytes.n : 0;
+    do {
+        if (v.type == MP_DICT_BYTES) {
+            piece.bytes.p = v.bytes.p + at;
+            piece.bytes.n = n - at < PIECE ? n - at : PIECE;
+        }
+        open_record(k, at == 0 ? MP_DICT_PUT : MP_DICT_APPEND, e);
+        mp_dict_put_value(&k->b, &piece);
+        close_record(k);
+        at += PIECE;
+    } while (at < n && k->st == MP_OK);
+}
+
 static bool keep_entry(void *ctx, const mp_dict_entry *e) {
     keeping *k = ctx;
     if (e->type == MP_DICT_HASH || e->type == MP_DICT_SET) {
@@ -86,10 +102,7 @@ static bool keep_entry(void *ctx, const mp_dict_entry *e) {
         close_subs(k);
         return k->st == MP_OK;
     }
-    mp_dict_value v = mp_dict_entry_value(e);
-    open_record(k, MP_DICT_PUT, e);
-    mp_dict_put_value(&k->b, &v);
-    close_record(k);
+    keep_value(k, e);
     return k->st == MP_OK;
 }
 
