@@ -23,7 +23,7 @@ PROGRAM := mpart
 endif
 GOALS := $(or $(MAKECMDGOALS),all)
 NO_BUILD := clean deps help format check-layers uninstall
-TEST_TOOLS := python3 sqlite3 zstd pgrep
+TEST_TOOLS := python3 sqlite3 zstd pgrep redis-cli
 ifneq ($(filter-out $(NO_BUILD),$(GOALS)),)
 TESTING := $(filter check% bench,$(GOALS))
 MISSING := $(shell for tool in mpicc mpirun pkg-config $(if $(TESTING),$(TEST_TOOLS)); do \

@@ -5,7 +5,7 @@ set -u
 packages="gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-openmpi-dev libcmocka-dev
 zlib1g-dev libdeflate-dev libisal-dev libzstd-dev libxxhash-dev libpcre2-dev libjansson-dev zstd gzip
 procps python3 sqlite3 hdf5-tools python3-h5py python3-tables python3-pandas
-hdf5-filter-plugin-blosc-serial"
+hdf5-filter-plugin-blosc-serial redis-tools python3-redis"
 if ! command -v apt-get >/dev/null 2>&1; then
     printf 'this is no Debian; install what Debian calls:\n%s\n' "$packages" >&2
     exit 1

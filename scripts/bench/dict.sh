@@ -1,7 +1,7 @@
 #!/bin/sh
 # dict.sh - the shared dictionary against its peers, in one run of some two minutes: the library on 2 ranks and on 8, Python's
 # Manager().dict(); RESP on one client per rank (1, 2, 8) against redis-server with as many clients and the same pipelining
-# (packages redis-server, redis-tools; else skipped). Prints figures as they come, then the ratios; the last column of the
+# (package redis-tools; else skipped). Prints figures as they come, then the ratios; the last column of the
 # library's is operations a second of processor time.
 # Usage: scripts/bench/dict.sh [OPERATIONS]
 set -u
@@ -37,11 +37,13 @@ awk '/^Manager/ { sub("/s", "", $NF); manager = manager > $NF ? manager : $NF; n
                printf "library, %d ranks: add %.0f x Manager().dict() put, one key %.2f x uniform, get batched %.0f x\n", r,
                    rate["add", r] / manager, rate["add one key", r] / rate["add", r], rate["get batched", r] / manager } }' "$work/library"
 
-command -v redis-server >/dev/null && command -v redis-benchmark >/dev/null || {
+# Debian's redis-tools have the server, too, under the name of another of its uses.
+redis=$(command -v redis-server redis-check-rdb | head -n 1)
+[ "$redis" ] && command -v redis-benchmark >/dev/null || {
     echo 'redis-server and redis-benchmark are not there: no comparison of RESP'
     exit 0
 }
-redis-server --port 0 --unixsocket "$work/redis" --save '' --appendonly no >/dev/null 2>&1 &
+(exec -a redis-server "$redis" --port 0 --unixsocket "$work/redis" --save '' --appendonly no >/dev/null 2>&1) &
 server=$!
 while [ ! -S "$work/redis" ]; do sleep 0.1; done
 cat >"$work/load" <<'END'

@@ -184,7 +184,7 @@ static const char *const TALK[][2] = {
     {"GET\r\n", "-ERR wrong number of arguments for 'get' command\r\n"},
     {"MULTI\r\n",
      "-ERR 'multi' is not supported: each command is carried out as a whole, and there "
-     "are no transactions or channels\r\n"},
+     "are no transactions or channels; a pipeline goes without a transaction\r\n"},
     {"SCAN x\r\nSCAN 0 COUNT 0\r\nSCAN 0 FOO 1\r\nSCAN 0 MATCH\r\n",
      "-ERR invalid cursor\r\n-ERR syntax error\r\n-ERR syntax error\r\n-ERR syntax error\r\n"},
     {"KEYS c@\r\nKEYS ?no@\r\n", "*1\r\n$2\r\nc@\r\n*0\r\n"},

@@ -52,9 +52,9 @@ bool mp_resp_int(mp_resp_run_ctx *x, size_t i, int64_t *out); /* argument i; fal
 /* resp_keys.c: commands on plain values and on keys. resp_sub.c: hashes and sets. resp_talk.c: the rest. */
 /* clang-format off */
 #define MP_RESP_HANDLERS(X) \
-    X(one_key) X(each_key) X(set) X(getset) X(incr) X(incrby) X(incrbyfloat) X(append) X(cas) X(mset) X(keys) X(scan) X(all) X(ttl) \
+    X(one_key) X(each_key) X(set) X(getset) X(incr) X(incrby) X(incrbyfloat) X(append) X(cas) X(mset) X(keys) X(scan) X(all) X(flush_all) X(ttl) \
     X(names) X(hset) X(hexists) X(hincrby) X(hincrbyfloat) \
-    X(ping) X(echo) X(select_db) X(hello) X(command_command) X(client_command) X(info) X(config) X(refused) X(no_expiry) X(quit) \
+    X(ping) X(echo) X(select_db) X(hello) X(command_command) X(client_command) X(config) X(refused) X(no_expiry) X(quit) \
     X(auth) X(records)
 /* clang-format on */
 #define MP_RESP_DECLARE(name) void mp_resp_##name(mp_resp_run_ctx *x);

@@ -138,17 +138,20 @@ void mp_resp_ttl(mp_resp_run_ctx *x) {
 
 /* ---- all keys ---- */
 
-/* DBSIZE, FLUSHALL [ASYNC|SYNC], FLUSHDB likewise */
+/* One operation on every rank. */
 void mp_resp_all(mp_resp_run_ctx *x) {
     int size = x->c->server->size;
-    if (x->n > 2 ||
-        (x->n == 2 && !mp_resp_is(&x->a[1], "async") && !mp_resp_is(&x->a[1], "sync"))) {
-        mp_resp_say(x, "-ERR syntax error");
-        return;
-    }
     if (!mp_resp_start(x, x->cmd->reply, (size_t)size)) return;
     for (int r = 0; r < size; r++)
         if (mp_resp_open_at(x, (uint32_t)r, x->cmd->op, r)) mp_resp_close(x, (uint32_t)r);
+}
+
+/* FLUSHALL [ASYNC|SYNC] */
+void mp_resp_flush_all(mp_resp_run_ctx *x) {
+    if (x->n > 2 || (x->n == 2 && !mp_resp_is(&x->a[1], "async") && !mp_resp_is(&x->a[1], "sync")))
+        mp_resp_say(x, "-ERR syntax error");
+    else
+        mp_resp_all(x);
 }
 
 void mp_resp_keys(mp_resp_run_ctx *x) {

@@ -199,7 +199,7 @@ static void collect(mp_resp_client *c, mp_resp_pending *p, uint32_t part, mp_dic
         if (p->error.len == 0) put_error(c, &p->error, a);
         return;
     }
-    if (p->kind == MP_REPLY_SUM) p->sum += a->value.i;
+    if (p->kind == MP_REPLY_SUM || p->kind == MP_REPLY_INFO) p->sum += a->value.i;
     if (p->kind == MP_REPLY_EACH_BULK) {
         p->parts[part].at = p->text.len;
         put_value(&p->text, &a->value);
@@ -217,13 +217,15 @@ static void collect(mp_resp_client *c, mp_resp_pending *p, uint32_t part, mp_dic
     }
 }
 
-static void compose(mp_resp_pending *p, mp_buf *b) {
+static void compose(const mp_resp_client *c, mp_resp_pending *p, mp_buf *b) {
     if (p->text.failed || p->error.failed) {
         b->failed = true;
     } else if (p->error.len) {
         mp_buf_put(b, p->error.data, p->error.len);
     } else if (p->kind == MP_REPLY_SUM) {
         mp_resp_put_int(b, p->sum);
+    } else if (p->kind == MP_REPLY_INFO) {
+        mp_resp_put_info(c->server, p->sum, b);
     } else if (p->kind == MP_REPLY_ALL_OK) {
         mp_resp_put_line(b, "+OK");
     } else if (p->kind == MP_REPLY_EACH_BULK || p->kind == MP_REPLY_EACH_RAW) {
@@ -269,7 +271,7 @@ static bool write_out(mp_resp_client *c, mp_resp_pending *p) {
     if (!p->no_memory && !has_parts(p->kind) && p->text.len == 0) return true; /* it is there */
     if (!p->no_memory) {
         if (has_parts(p->kind))
-            compose(p, &c->out);
+            compose(c, p, &c->out);
         else
             mp_buf_put(&c->out, p->text.data, p->text.len);
         take_back(c, p, &c->out, &was);

@@ -23,6 +23,7 @@ typedef enum {
     MP_REPLY_LIST,      /* bulks */
     MP_REPLY_INTS,      /* ints */
     MP_REPLY_SUM,       /* of ints, one of each operation */
+    MP_REPLY_INFO,      /* likewise, as the number of keys in the text of INFO */
     MP_REPLY_ALL_OK,    /* +OK behind several operations */
     MP_REPLY_EACH_BULK, /* an array: one value of each operation, nil for another type */
     MP_REPLY_EACH_RAW,  /* an array: the answer of each operation as the dictionary writes it */
@@ -101,6 +102,8 @@ void mp_resp_at_once_done(mp_resp_client *c);
 void mp_resp_refuse(mp_resp_client *c, int64_t n_bytes);
 /* The commands at the front that are answered leave the ring, as far as there is room for their answers. */
 void mp_resp_flush(mp_resp_client *c);
+/* resp_talk.c: the bulk of INFO, with the keys of all ranks. */
+void mp_resp_put_info(const mp_resp_server *s, int64_t n_keys, mp_buf *b);
 /* Frees what the ring keeps. */
 void mp_resp_release_ring(mp_resp_client *c);
 

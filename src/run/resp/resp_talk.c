@@ -73,22 +73,22 @@ void mp_resp_client_command(mp_resp_run_ctx *x) {
         mp_resp_say(x, "-ERR unknown subcommand. Try CLIENT ID, GETNAME, SETNAME, SETINFO");
 }
 
-void mp_resp_info(mp_resp_run_ctx *x) {
-    const mp_resp_server *s = x->c->server;
+/* Its own but for the keys, which are those of all ranks. */
+void mp_resp_put_info(const mp_resp_server *s, int64_t n_keys, mp_buf *b) {
     char text[600];
-    mp_dict_counts n = mp_dict_stats(s->args.dict);
-    int len = snprintf(text, sizeof text,
-                       "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\n"
-                       "mpart_rank:%d\r\nmpart_ranks:%d\r\ntcp_port:0\r\n"
-                       "# Clients\r\nconnected_clients:%d\r\n"
-                       "# Memory\r\nused_memory:%lld\r\nmaxmemory:%lld\r\n"
-                       "# Stats\r\ntotal_commands_processed:%lld\r\nmpart_operations:%lld\r\n"
-                       "# Keyspace\r\ndb0:keys=%lld,expires=0,avg_ttl=0\r\n",
-                       mp_comm_rank(s->args.c), s->size, s->counts.connected,
-                       (long long)mp_dict_own(s->args.dict)->mem->used_bytes,
-                       (long long)mp_dict_own(s->args.dict)->mem->limit_bytes,
-                       (long long)s->counts.commands, (long long)n.applied, (long long)n.keys);
-    mp_resp_say_bulk(x, text, (size_t)len);
+    const mp_mem *mem = mp_dict_own(s->args.dict)->mem;
+    int len =
+        snprintf(text, sizeof text,
+                 "# Server\r\nredis_version:7.0.0\r\nredis_mode:standalone\r\n"
+                 "mpart_rank:%d\r\nmpart_ranks:%d\r\ntcp_port:0\r\n"
+                 "# Clients\r\nconnected_clients:%d\r\n"
+                 "# Memory\r\nused_memory:%lld\r\nmaxmemory:%lld\r\n"
+                 "# Stats\r\ntotal_commands_processed:%lld\r\nmpart_operations:%lld\r\n"
+                 "# Keyspace\r\ndb0:keys=%lld,expires=0,avg_ttl=0\r\n",
+                 mp_comm_rank(s->args.c), s->size, s->counts.connected, (long long)mem->used_bytes,
+                 (long long)mem->limit_bytes, (long long)s->counts.commands,
+                 (long long)mp_dict_stats(s->args.dict).applied, (long long)n_keys);
+    mp_resp_put_bulk(b, text, (size_t)len);
 }
 
 /* Clients ask for settings; there are none. */
@@ -103,7 +103,7 @@ void mp_resp_refused(mp_resp_run_ctx *x) {
     char line[160];
     snprintf(line, sizeof line,
              "-ERR '%s' is not supported: each command is carried out as a whole, and there are no "
-             "transactions or channels",
+             "transactions or channels; a pipeline goes without a transaction",
              x->cmd->name);
     mp_resp_say(x, line);
 }
