@@ -37,15 +37,16 @@ awk '/^Manager/ { sub("/s", "", $NF); manager = manager > $NF ? manager : $NF; n
                printf "library, %d ranks: add %.0f x Manager().dict() put, one key %.2f x uniform, get batched %.0f x\n", r,
                    rate["add", r] / manager, rate["add one key", r] / rate["add", r], rate["get batched", r] / manager } }' "$work/library"
 
-# Debian's redis-tools have the server, too, under the name of another of its uses.
-redis=$(command -v redis-server redis-check-rdb | head -n 1)
+# Debian's redis-tools have the server, too, under another name.
+redis=$(command -v redis-server || command -v redis-check-rdb)
 [ "$redis" ] && command -v redis-benchmark >/dev/null || {
     echo 'redis-server and redis-benchmark are not there: no comparison of RESP'
     exit 0
 }
-(exec -a redis-server "$redis" --port 0 --unixsocket "$work/redis" --save '' --appendonly no >/dev/null 2>&1) &
+ln -s "$redis" "$work/redis-server" # a program of several uses, by its name
+"$work/redis-server" --port 0 --unixsocket "$work/redis" --save '' --appendonly no >/dev/null 2>&1 &
 server=$!
-while [ ! -S "$work/redis" ]; do sleep 0.1; done
+while [ ! -S "$work/redis" ] && kill -0 $server; do sleep 0.1; done
 cat >"$work/load" <<'END'
 p=$1 ranks=$2 socket=${3:-$MPART_DICT}
 redis-benchmark -s "$socket" -c 1 -P "$p" -n $((p * 15000 / ranks)) -r 100000 -t set,get,incr -q 2>/dev/null |

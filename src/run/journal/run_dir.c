@@ -386,11 +386,19 @@ mp_status mp_run_dir_open(const mp_run_dir_args *args, mp_run_dir **out, mp_erro
     return st == MP_OK ? enter(d, args, err) : st;
 }
 
+/* Where not all can be written, nothing is: what comes later must not stand behind a part of a line. */
+static mp_status append(mp_run_dir *d, const mp_buf *lines, mp_error *err) {
+    off_t end = lseek(d->journal_fd, 0, SEEK_END);
+    mp_status st = write_all(d, d->journal_fd, lines->data, lines->len, err);
+    if (st != MP_OK && end >= 0) (void)!ftruncate(d->journal_fd, end);
+    return st;
+}
+
 mp_status mp_run_dir_commit(mp_run_dir *d, const mp_buf *lines, mp_error *err) {
     mp_status st = mp_buf_check(lines, err);
     if (st != MP_OK || d->journal_fd < 0) return st;
     d->empty = false;
-    return write_all(d, d->journal_fd, lines->data, lines->len, err);
+    return append(d, lines, err);
 }
 
 mp_status mp_run_dir_put_dict(mp_run_dir *d, const mp_journal_dict *dict, mp_error *err) {
@@ -401,7 +409,7 @@ mp_status mp_run_dir_put_dict(mp_run_dir *d, const mp_journal_dict *dict, mp_err
     mp_status st = mp_buf_check(&line, err);
     if (st == MP_OK && fsync(d->fd) != 0 && errno != EINVAL) /* the files have their names */
         st = io_error(d, errno, "cannot write the run's folder", err);
-    if (st == MP_OK) st = write_all(d, d->journal_fd, line.data, line.len, err);
+    if (st == MP_OK) st = append(d, &line, err);
     mp_buf_release(&line);
     snprintf(keep, sizeof keep, "dict-%d-", dict->number);
     if (st == MP_OK) clear(d, "dict-", keep);
