@@ -86,8 +86,9 @@ static const mp_option map_options[] = {
     {.name = "dict-keep", .kind = MP_OPT_SECONDS, .arg = "SECONDS", .at = AT(map.dict_keep_ns), .least = 0,
      .help = "keep it beside the journal about so often (default 60, 0: only\n"
              "where the run stops by itself), so that --resume after a kill\n"
-             "does again what came later, and no more; less often where it\n"
-             "took over a twentieth of the time"},
+             "does again what came later, and no more; less often where that\n"
+             "would take over a twentieth of the time: where units take 10 s,\n"
+             "about every 200 s"},
 };
 /* clang-format on */
 

@@ -114,6 +114,19 @@ check "says why" grep -q 'redone.its part of the dictionary was not kept' "$out"
 succeeds 2 map --items many --dict-out end.csv --resume -- python3 -S keep.py
 check "says so" says_once "units that were done are done again: the dictionary was last kept before they ended"
 check "the same dictionary" same end.csv whole.csv
+# units that take long, and do not end at the same time: it is kept once waiting for them costs little
+seq 200 >long
+mpirun -np 4 "$MPART" map --items long --dict-out long.csv --dict-keep 0.5 -- bash -c 'sleep 0.$((26 + $0 * 7 % 9))' >"$out" 2>"$err" &
+job=$!
+for _ in $(seq 200); do
+    grep -q '^dict' long.csv.mpart-run/journal 2>/dev/null && break
+    [ -e long.csv ] && break
+    sleep 0.05
+done
+check "kept beside long units" [ ! -e long.csv -a "$(grep -c '^unit' long.csv.mpart-run/journal)" -lt 190 ]
+kill $job
+wait $job 2>/dev/null
+rm -rf long.csv*
 refused 2 "--dict-keep goes with --dict" map --items many --dict-keep 5 -- true
 # units that are ended under way do not leave a part of what they do
 rm -rf joined*

@@ -51,7 +51,7 @@ typedef struct {
 
     /* Every rank at the same time, while no rank has a unit and the journal has all that ended: so what is kept here
      * belongs to what stands there. Collective. NULL: never. It comes every keep_ns (rank 0) at most, and so seldom that
-     * waiting for units and keep take a twentieth of the time. */
+     * waiting for units and keep take about a twentieth of the time: every twenty times the length of a unit, for one. */
     mp_status (*keep)(void *ctx, mp_error *err);
     int64_t keep_ns;
 

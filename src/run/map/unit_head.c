@@ -16,7 +16,8 @@ enum {
     BACK_OFF_MOST = 7,               /* doublings */
     COMMIT_NS = 100 * 1000 * 1000,
     KEEP_SHARE = 20, /* of the time, one part for keeping */
-    PATIENCE_NS = 100 * 1000 * 1000
+    LATELY = 64,     /* units; what was longer before them fades */
+    PATIENCE_NS = 250 * 1000 * 1000
 };
 
 mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
@@ -26,7 +27,7 @@ mp_status mp_unit_head_init(mp_unit_run *r, mp_error *err) {
     size_t groups = r->u->group ? (size_t)r->u->n_groups : 0;
     h->result.first_failed = -1;
     h->kept_ns = mp_clock_ns();
-    h->keep_every_ns = r->u->keep_ns;
+    h->try_keep_ns = h->kept_ns + r->u->keep_ns;
     mp_buf_init(&h->lines, mem);
     h->tries = mp_mem_calloc(mem, n + 1, sizeof *h->tries);
     h->in_hand = mp_mem_calloc(mem, p, sizeof *h->in_hand);
@@ -259,6 +260,8 @@ static void hear_done(mp_unit_run *r, int src, const mp_unit_record *record) {
     h->is_long[src] = false;
     h->n_out--;
     h->mean_ns = h->mean_ns ? (7 * h->mean_ns + record->run_ns) / 8 : record->run_ns + 1;
+    h->longest_ns -= h->longest_ns / LATELY;
+    if (record->run_ns > h->longest_ns) h->longest_ns = record->run_ns;
     leave_group(r, record->unit);
     if (failed && h->killing) { /* it was ended by us: it stays open */
         h->result.cut_short = true;
@@ -393,25 +396,29 @@ static bool close_up(mp_unit_run *r) {
 
 /* ---- keep ---- */
 
-/* Handing out goes on; the next one comes so late that this one has taken a small share of the time. */
-static void hand_out_again(mp_unit_run *r) {
-    mp_unit_head *h = &r->head;
-    int64_t now = mp_clock_ns(), least = KEEP_SHARE * (now - h->quiet_since_ns);
-    h->keep_every_ns = least > r->u->keep_ns ? least : r->u->keep_ns;
-    h->kept_ns = now;
+static void hand_out_again(mp_unit_head *h, int64_t now) {
+    h->waited_ns += now - h->quiet_since_ns;
     h->quiet_since_ns = 0;
 }
 
-/* Is it time to? Units that take long are not waited for for ever: then it is tried again later. */
+/* How long units are waited for, so that it is a small part of the time. */
+static int64_t patience(const mp_unit_head *h, int64_t now) {
+    int64_t part = (now - h->kept_ns) / KEEP_SHARE;
+    return part > PATIENCE_NS ? part : PATIENCE_NS;
+}
+
+/* Is it time to? Not before those units that take long can be waited for. Where one takes longer than those before it
+ * handing out goes on, and it is tried again when twice the time has passed. */
 static bool wants_keep(mp_unit_run *r) {
     mp_unit_head *h = &r->head;
     int64_t now = mp_clock_ns();
     if (!r->u->keep || h->stopping || r->trouble.status != MP_OK) return false;
     if (!h->quiet_since_ns) {
-        if (h->to_keep && now - h->kept_ns > h->keep_every_ns) h->quiet_since_ns = now;
-    } else if (h->n_out > 0) {
-        int64_t most = (h->quiet_since_ns - h->kept_ns) / KEEP_SHARE;
-        if (now - h->quiet_since_ns > (most > PATIENCE_NS ? most : PATIENCE_NS)) hand_out_again(r);
+        bool due = h->to_keep && now > h->try_keep_ns && patience(h, now) >= h->longest_ns;
+        if (due) h->quiet_since_ns = now;
+    } else if (h->n_out > 0 && now - h->quiet_since_ns > patience(h, h->quiet_since_ns)) {
+        hand_out_again(h, now);
+        h->try_keep_ns = now + (now - h->kept_ns);
     }
     return h->quiet_since_ns != 0;
 }
@@ -426,9 +433,16 @@ static bool prepare_keep(mp_unit_run *r) {
     return did;
 }
 
+/* The next one comes so late that this one has taken a small part of the time. */
 void mp_unit_head_kept(mp_unit_run *r) {
-    hand_out_again(r);
-    r->head.keeping = r->head.to_keep = false;
+    mp_unit_head *h = &r->head;
+    int64_t now = mp_clock_ns();
+    hand_out_again(h, now);
+    int64_t least = KEEP_SHARE * h->waited_ns;
+    h->kept_ns = now;
+    h->try_keep_ns = now + (least > r->u->keep_ns ? least : r->u->keep_ns);
+    h->waited_ns = 0;
+    h->keeping = h->to_keep = false;
 }
 
 bool mp_unit_head_round(mp_unit_run *r) {

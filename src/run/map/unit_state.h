@@ -52,7 +52,9 @@ typedef struct {
     int64_t n_parked;
     bool stopping, killing, sync_asked;
     int64_t kept_ns;        /* the last keep, or the beginning */
-    int64_t keep_every_ns;  /* the next one so much later */
+    int64_t try_keep_ns;    /* not before */
+    int64_t waited_ns;      /* since the last one, while nothing was handed out */
+    int64_t longest_ns;     /* of a unit's runs, lately */
     int64_t quiet_since_ns; /* nothing is handed out since, for keep; 0: it is */
     bool keeping;           /* all were told to */
     bool to_keep;           /* something ended since the last one */
