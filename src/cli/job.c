@@ -173,6 +173,26 @@ static mp_status end_run(const job *j, mp_comm *c, mp_mem *mem, mp_report *repor
     return mp_comm_agree(c, err);
 }
 
+/* Rank 0. Of two outputs with one name the second would replace the first. */
+static mp_status check_outputs(const mp_invocation *inv, mp_error *err) {
+    const struct {
+        const char *option, *path;
+    } out[] = {{"-o", inv->spec.output.path},
+               {"-o", inv->gen.path},
+               {"-o", inv->split.folder},
+               {"--results", inv->map.results},
+               {"--run-dir", inv->map.run_dir},
+               {"--dict-out", inv->map.dict_out},
+               {"--rejects", inv->spec.input.rejects},
+               {"--stats", inv->spec.run.stats}};
+    for (size_t b = 1; b < sizeof out / sizeof *out; b++)
+        for (size_t a = 0; a < b; a++)
+            if (out[a].path && out[b].path && mp_out_same(out[a].path, out[b].path))
+                return mp_error_set(err, MP_USAGE, NULL, "%s and %s are the same file, '%s'",
+                                    out[a].option, out[b].option, out[b].path);
+    return MP_OK;
+}
+
 /* Collective: the command, between the making of the statistics' file and its end. */
 static mp_status run_command(const job *j, mp_comm *c, mp_buf *out, mp_buf *notes, mp_error *err) {
     const mp_invocation *inv = &j->inv;
@@ -182,7 +202,7 @@ static mp_status run_command(const job *j, mp_comm *c, mp_buf *out, mp_buf *note
     mp_report_init(&report);
     mp_mem_init(&mem, inv->spec.run.memory_bytes > 0 ? inv->spec.run.memory_bytes
                                                      : mp_budget_default(mp_comm_host_ranks(c)));
-    if (mp_comm_rank(c) == 0 && inv->spec.run.stats)
+    if (mp_comm_rank(c) == 0 && check_outputs(inv, err) == MP_OK && inv->spec.run.stats)
         (void)!mp_out_create(inv->spec.run.stats, &stats, err);
     mp_status st = mp_comm_agree(c, err), end = MP_OK;
     if (st == MP_OK) {

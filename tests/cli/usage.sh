@@ -36,6 +36,9 @@ fails 2 "option '--rows' is missing" gen orders -o x.csv
 fails 2 "option '-o' is missing" gen orders --rows 3
 fails 2 "-o names a folder" gen join --rows 3 -o -
 fails 2 "0 is less than 1" gen groupby --rows 3 --groups 0 -o x.csv
+fails 2 "-o and --rejects are the same file, './y.csv'" query x.csv -o y.csv --rejects ./y.csv
+fails 2 "-o and --dict-out are the same file, '$PWD/y.csv'" map --items x.csv -o y.csv --dict-out "$PWD/y.csv" -- true
+fails 2 "-o and --stats are the same file, 'y.csv'" gen orders --rows 3 -o y.csv --stats y.csv
 check "no file was made" nothing_left
 
 # Options anywhere, in each form, mean the same; "--" ends them.

@@ -155,6 +155,15 @@ static void links(void **state) {
     holds(at("b/later.csv"), "x");
     assert_int_equal(mp_out_create(at("loop"), &f, &err), MP_IO);
     assert_string_equal(err.why, strerror(ELOOP));
+    char real[4096];
+    snprintf(real, sizeof real, "%s", at("b/real.csv"));
+    assert_true(mp_out_same(real, at("two")));
+    assert_true(mp_out_same(real, at("a/../b/./real.csv")));
+    assert_false(mp_out_same(real, at("b/later.csv")));
+    assert_false(mp_out_same(real, at("a/real.csv")));
+    assert_false(mp_out_same(real, at("none/real.csv")));
+    assert_false(mp_out_same("/dev/null", "/dev/null"));
+    assert_false(mp_out_same("/dev/stdout", "/dev/stdout"));
 }
 
 static void refused(const char *target, int errnum, const char *hint) {

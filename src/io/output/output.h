@@ -20,6 +20,8 @@ const char *mp_out_temp(const mp_out_file *f);
 bool mp_out_is_file(const char *target);
 /* As mp_out_create would end, and nothing is left: for what is written behind the work. Only a file is tried. */
 MP_MUST_CHECK mp_status mp_out_try(const char *target, mp_error *err);
+/* Does what is written to one replace what is written to the other? Names are compared where their links lead. */
+bool mp_out_same(const char *a, const char *b);
 /* A target that is not a regular file (a pipe, /dev/null, /dev/stdout) has no temporary
  * (mp_out_temp is "") and is written straight, in order, by rank 0 alone: this is its descriptor
  * there, for a stream sink; -1 for an ordinary file. A rank that joins "" has nothing to write.

@@ -136,6 +136,29 @@ bool mp_out_is_file(const char *target) {
     return stat(target, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
+static bool same_place(const char *a, const char *b) {
+    struct stat folder[2];
+    const char *path[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        size_t n = folder_len(path[i]);
+        char *name = copy_text(n ? path[i] : ".", n ? n : 1);
+        bool there = name && stat(name, &folder[i]) == 0;
+        mp_mem_free(NULL, name);
+        if (!there) return false;
+    }
+    return folder[0].st_dev == folder[1].st_dev && folder[0].st_ino == folder[1].st_ino &&
+           strcmp(a + folder_len(a), b + folder_len(b)) == 0;
+}
+
+bool mp_out_same(const char *a, const char *b) {
+    char *to[2] = {NULL, NULL};
+    bool same = mp_out_is_file(a) && mp_out_is_file(b) && follow_links(a, &to[0]) == 0 &&
+                follow_links(b, &to[1]) == 0 && same_place(to[0], to[1]);
+    mp_mem_free(NULL, to[0]);
+    mp_mem_free(NULL, to[1]);
+    return same;
+}
+
 static mp_status open_direct(mp_out_file *f, mp_error *err) {
     bool terminal;
     f->direct = true;
